@@ -1,0 +1,1 @@
+"""Runs, records and compares the models of this benchmark."""

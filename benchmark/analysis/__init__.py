@@ -1,0 +1,1 @@
+"""What predictions say. Reads records and arrays, never models; imports no torch."""

@@ -1,0 +1,167 @@
+"""What experiments.yaml says, typed. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from benchmark.training.config import TrainingConfig
+from benchmark.validation import ConfigError, validated
+from data_pipeline.config import DataConfig, TokensConfig
+from models.registry import ModelConfig, UnknownModelError, get_model_spec
+
+M = TypeVar("M", bound=ModelConfig)
+EXPERIMENT_SECTIONS = ("model", "tokens", "training")
+PROFILE_SECTIONS = ("data", "seeds")
+
+
+def _all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    twice = sorted({str(value) for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} stands here twice")
+    return values
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ExperimentConfig(_Settings, Generic[M]):
+    """One entry of `experiments`: a registered model with its tokens and training."""
+
+    model: M
+    """The registered model and its settings."""
+    tokens: TokensConfig = TokensConfig()
+    """How reviews become token ids."""
+    training: TrainingConfig = TrainingConfig()
+    """How the trainer trains it."""
+
+
+class ProfileConfig(_Settings):
+    """One entry of `profiles`: a named size of the whole suite."""
+
+    description: str = ""
+    """What it is for, in one line."""
+    seeds: Annotated[
+        tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False), AfterValidator(_all_different)
+    ] = (2077,)
+    """One run of every experiment for each seed."""
+    data: DataConfig = DataConfig()
+    """The reviews and their split, the same for every experiment."""
+    experiments: Annotated[tuple[str, ...], Field(min_length=1, strict=False), AfterValidator(_all_different)]
+    """Experiments of the profile, in the order of the table."""
+    overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Settings that this profile changes, by experiment."""
+
+
+class PublishedFigure(_Settings):
+    """A figure from elsewhere to set beside ours, and under what conditions it was obtained."""
+
+    experiment: str
+    """The experiment beside which it stands."""
+    test_accuracy: float = Field(ge=0, le=100)
+    """In percent."""
+    corpus: str
+    """The reviews it was obtained on, by the name that our reports give them."""
+    encoder: str | None = None
+    """The pre-trained encoder, where there was one."""
+    source: str
+    """Where the figure stands."""
+    setup: str
+    """How it was obtained, in one line."""
+
+
+class ConfigFile(_Settings):
+    """The whole file; its experiments are typed one by one, since each model has settings of its own."""
+
+    profiles: dict[str, ProfileConfig] = Field(min_length=1)
+    experiments: dict[str, dict[str, Any]] = Field(min_length=1)
+    published: tuple[PublishedFigure, ...] = Field(default=(), strict=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """One profile with all overrides applied: what `run all` runs."""
+
+    profile: str
+    description: str
+    seeds: tuple[int, ...]
+    data: DataConfig
+    experiments: Mapping[str, ExperimentConfig[Any]]
+    published: tuple[PublishedFigure, ...]
+
+    def runs(self) -> tuple[RunConfig, ...]:
+        """Every experiment with every seed; the experiments of the first seed come first."""
+        return tuple(
+            RunConfig(self.profile, name, experiment, self.data, seed)
+            for seed in self.seeds
+            for name, experiment in self.experiments.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """Everything that one run is made from: experiment x seed."""
+
+    profile: str
+    experiment_name: str
+    experiment: ExperimentConfig[Any]
+    data: DataConfig
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What people call the run, e.g. `lstm seed 2077`."""
+        return f"{self.experiment_name} seed {self.seed}"
+
+    def settings(self) -> dict[str, Any]:
+        """All settings as plain nested values, for YAML, JSON and MLflow params."""
+        return {
+            "profile": self.profile,
+            "experiment": self.experiment_name,
+            "seed": self.seed,
+            "data": self.data.model_dump(mode="json"),
+            **self.experiment.model_dump(mode="json", serialize_as_any=True),
+        }
+
+
+def run_from_settings(settings: Mapping[str, Any]) -> RunConfig:
+    """The run whose `settings()` these are.
+
+    Raises:
+        ConfigError: they are not valid settings of this version.
+    """
+    name = settings["experiment"]
+    raw = {section: settings[section] for section in EXPERIMENT_SECTIONS}
+    return RunConfig(
+        profile=settings["profile"],
+        experiment_name=name,
+        experiment=experiment_config(raw, "recorded settings", (name,)),
+        data=validated(DataConfig, settings["data"], "recorded settings", ("data",)),
+        seed=settings["seed"],
+    )
+
+
+def experiment_config(raw: dict[str, Any], where: str, prefix: tuple[str, ...]) -> ExperimentConfig[Any]:
+    """One experiment, typed by the model that it names.
+
+    Args:
+        raw: the entry as YAML gives it.
+        where: the file or option, for the error's words.
+        prefix: key path of the entry, for the same.
+
+    Raises:
+        ConfigError: there is no such model, or its settings are wrong.
+    """
+    model = raw.get("model")
+    place = f"{where}: {'.'.join(prefix)}.model"
+    if not isinstance(model, dict) or not isinstance(model.get("name"), str):
+        raise ConfigError(f"{place}: wants the name of a registered model, as in `model: {{name: lstm}}`")
+    try:
+        spec = get_model_spec(model["name"])
+    except UnknownModelError as error:
+        raise ConfigError(f"{place}.name: {error}") from None
+    return validated(ExperimentConfig[spec.config_class], raw, where, prefix)  # type: ignore[name-defined]

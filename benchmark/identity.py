@@ -1,0 +1,51 @@
+"""Which runs are the same run: a fingerprint of everything that can change a result, and of nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.config import RunConfig
+from models.registry import get_model_spec
+
+# Raise by hand when code changes what a run of the same settings gives: then all runs are done again.
+RESULT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a run reads besides its settings, by content.
+
+    Attributes:
+        corpus: fingerprint of all reviews of the source.
+        split: fingerprint of the three parts.
+        encoder: fingerprint of the encoder's folder, None without an encoder.
+        precision: `training.precision` as this machine resolves it.
+    """
+
+    corpus: str
+    split: str
+    encoder: str | None
+    precision: str
+
+
+def fingerprint(run: RunConfig, inputs: Inputs) -> str:
+    """16 hex digits; equal for two runs exactly when only the seed can make their results differ."""
+    settings = run.experiment.model_dump(mode="json", serialize_as_any=True)
+    encoder = settings["model"].pop("encoder", None)
+    tokens = settings["tokens"]
+    if get_model_spec(run.experiment.model.name).tokenizer == "wordpiece":
+        # The encoder's vocabulary is fixed: these two keys do nothing there.
+        tokens = {key: value for key, value in tokens.items() if key not in {"vocab_size", "min_count"}}
+    content: dict[str, Any] = {
+        "result_version": RESULT_VERSION,
+        "corpus": inputs.corpus,
+        "split": inputs.split,
+        "encoder": inputs.encoder if encoder is not None else None,
+        "model": settings["model"],
+        "tokens": tokens,
+        "training": {**settings["training"], "precision": inputs.precision},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

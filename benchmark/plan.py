@@ -1,0 +1,138 @@
+"""What is to be run: a suite, the reviews it is run on, and the identity of each run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.config import RunConfig, Suite, run_from_settings
+from benchmark.identity import Inputs, fingerprint
+from benchmark.records import PlanRecord, PlanRow
+from benchmark.training.precision import DeviceSetting, Precision, resolve_device, resolve_precision
+from benchmark.validation import ConfigError
+from data_pipeline.corpus import Corpus
+from data_pipeline.encoder import Encoder, resolve_encoder
+from data_pipeline.sources import load_corpus
+from models.configs import EncoderConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where a run keeps its state and what computes it; none of it changes a result.
+
+    Attributes:
+        tracking_uri: MLflow's store.
+        cache_dir: tokens, features and checkpoints.
+        device: what computes.
+    """
+
+    tracking_uri: str
+    cache_dir: Path
+    device: DeviceSetting = "auto"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for the process that will run in it."""
+        return {**asdict(self), "cache_dir": str(self.cache_dir)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Workspace:
+        """The workspace out of `to_json`'s values."""
+        return cls(content["tracking_uri"], Path(content["cache_dir"]), content["device"])
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One run and its identity: fingerprint and seed."""
+
+    config: RunConfig
+    fingerprint: str
+    precision: Precision
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for the process that will run it."""
+        return {"settings": self.config.settings(), "fingerprint": self.fingerprint, "precision": self.precision}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> PlannedRun:
+        """The run out of `to_json`'s values."""
+        return cls(run_from_settings(content["settings"]), content["fingerprint"], content["precision"])
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A suite made ready: the record that the report goes by, and the runs."""
+
+    record: PlanRecord
+    runs: tuple[PlannedRun, ...]
+
+
+def encoder_config(run: RunConfig) -> EncoderConfig | None:
+    """The pre-trained encoder that the run's model names, or None."""
+    encoder = getattr(run.experiment.model, "encoder", None)
+    return encoder if isinstance(encoder, EncoderConfig) else None
+
+
+def resolve_run_encoder(run: RunConfig) -> Encoder | None:
+    """The run's encoder on this machine, checked by hash, or None where the model has none.
+
+    Raises:
+        DataError: it is missing, or it is not the one meant.
+    """
+    config = encoder_config(run)
+    return None if config is None else resolve_encoder(config.path, config.sha256)
+
+
+def make_plan(suite: Suite, device: DeviceSetting) -> Plan:
+    """Read the reviews, look at the machine, and give every run its identity.
+
+    Raises:
+        DataError: the reviews or an encoder cannot be read.
+        ConfigError: reviews are to be longer than an encoder can read.
+        PrecisionError: a run asks for what this machine does not have.
+    """
+    corpus = load_corpus(suite.data)
+    runs = suite.runs()
+    # The seed is no part of a fingerprint: those of the first seed are those of all.
+    firsts = {run.experiment_name: run for run in runs if run.seed == suite.seeds[0]}
+    resolved = {name: _resolve(run, corpus, device) for name, run in firsts.items()}
+    return Plan(
+        record=_record(suite, corpus, [firsts[name] for name in resolved], [mark for mark, _ in resolved.values()]),
+        runs=tuple(PlannedRun(run, *resolved[run.experiment_name]) for run in runs),
+    )
+
+
+def _resolve(run: RunConfig, corpus: Corpus, device: DeviceSetting) -> tuple[str, Precision]:
+    """Fingerprint and precision of a run on this machine."""
+    precision = resolve_precision(run.experiment.training.precision, resolve_device(device))
+    encoder = resolve_run_encoder(run)
+    if encoder is not None and run.experiment.tokens.max_length > encoder.max_positions:
+        raise ConfigError(
+            f"{run.experiment_name}.tokens.max_length: {run.experiment.tokens.max_length} tokens, "
+            f"but the encoder reads {encoder.max_positions} at most; lower it"
+        )
+    inputs = Inputs(corpus.fingerprint, corpus.split_fingerprint, encoder.fingerprint if encoder else None, precision)
+    return fingerprint(run, inputs), precision
+
+
+def _record(suite: Suite, corpus: Corpus, runs: Sequence[RunConfig], fingerprints: Sequence[str]) -> PlanRecord:
+    published = {figure.experiment: figure for figure in suite.published}
+    rows = []
+    for run, mark in zip(runs, fingerprints, strict=True):
+        encoder = encoder_config(run)
+        figure = published.get(run.experiment_name)
+        rows.append(
+            PlanRow(
+                run.experiment_name, mark, encoder.name if encoder else None, figure.model_dump() if figure else None
+            )
+        )
+    return PlanRecord(
+        profile=suite.profile,
+        seeds=suite.seeds,
+        rows=tuple(rows),
+        corpus=corpus.name,
+        held_out_test=corpus.held_out_test,
+        sizes={"train": len(corpus.train), "val": len(corpus.val), "test": len(corpus.test)},
+        split_fingerprint=corpus.split_fingerprint,
+    )

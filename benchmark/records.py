@@ -1,0 +1,149 @@
+"""What a run is once it is over. Plain values: no torch, no MLflow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """MLflow's words for how a run stands; FINISHED is written last and means that everything is there."""
+
+    SCHEDULED = "SCHEDULED"
+    RUNNING = "RUNNING"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One pass over the train part and the validation after it.
+
+    Attributes:
+        epoch: counted from 1.
+        train_loss: mean cross-entropy (nats) of the training batches, dropout on.
+        val_loss: mean cross-entropy (nats) on the val part.
+        val_accuracy: share of the val part that is right, 0 to 1.
+        learning_rate: of the epoch's last step, before any group's scale.
+        train_seconds: wall time of the training batches.
+        val_seconds: wall time of the validation.
+    """
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    train_seconds: float
+    val_seconds: float
+
+    def metrics(self) -> dict[str, float]:
+        """The names under which MLflow keeps them."""
+        return {
+            "train/loss": self.train_loss,
+            "train/learning_rate": self.learning_rate,
+            "train/seconds": self.train_seconds,
+            "val/loss": self.val_loss,
+            "val/accuracy": self.val_accuracy,
+            "val/seconds": self.val_seconds,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run as the tracking store knows it.
+
+    Attributes:
+        run_id: MLflow's id.
+        name: what people call it.
+        experiment: entry of experiments.yaml.
+        seed: the run's seed.
+        fingerprint: of everything that can change the result, the seed apart.
+        status: how it stands.
+        metrics: last value of each metric.
+        error: why it failed, in one line; empty otherwise.
+    """
+
+    run_id: str
+    name: str
+    experiment: str
+    seed: int
+    fingerprint: str
+    status: Status
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One row that the table must have: an experiment and the seeds wanted of it."""
+
+    experiment: str
+    fingerprint: str
+    encoder: str | None
+    published: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRecord:
+    """What a plan wants; written before anything runs, so that a report knows what is missing.
+
+    Attributes:
+        profile: the profile's name.
+        seeds: seeds wanted of every row.
+        rows: in the order of the table.
+        corpus: name of the corpus, as the report says it.
+        held_out_test: the test part was cut from the training reviews: no official test figure.
+        sizes: reviews of each part.
+        split_fingerprint: of the split that all rows share.
+    """
+
+    profile: str
+    seeds: tuple[int, ...]
+    rows: tuple[PlanRow, ...]
+    corpus: str
+    held_out_test: bool
+    sizes: Mapping[str, int]
+    split_fingerprint: str
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits: the same plan, the same parent run."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def describe(self) -> str:
+        """One paragraph for a visitor of the MLflow UI."""
+        sizes = ", ".join(f"{count:,} {part}" for part, count in self.sizes.items())
+        return (
+            f"{len(self.rows)} models on {self.corpus}: {sizes} reviews, the same split for all "
+            f"(fingerprint {self.split_fingerprint}), seeds {', '.join(map(str, self.seeds))}. "
+            "The runs are nested below; `python -m benchmark report` makes the table from them."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; `from_json` reads them back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> PlanRecord:
+        """The plan out of `to_json`'s values.
+
+        Raises:
+            ValueError: something is missing or has another name.
+        """
+        try:
+            rows = tuple(PlanRow(**row) for row in content["rows"])
+            return cls(**{**content, "rows": rows, "seeds": tuple(content["seeds"])})
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"not a plan of this version: {error}") from None
+
+
+def best_run(runs: Iterable[RunRecord], fingerprint: str, seed: int) -> RunRecord | None:
+    """Of the runs with this identity the finished one, else the newest, else None."""
+    same = [run for run in runs if run.fingerprint == fingerprint and run.seed == seed]
+    return next((run for run in same if run.status is Status.FINISHED), same[0] if same else None)

@@ -1,0 +1,171 @@
+"""The comparison table: one row a model of the latest plan, made from the records alone."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from benchmark.progress import spell_seconds
+from benchmark.records import PlanRecord, PlanRow, RunRecord, Status, best_run
+
+ACCURACY = "test accuracy, %"
+MEASURED = (ACCURACY, "F1, %", "parameters", "trained", "train time")
+OTHER_SETUP = "other set-up"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The table and the sentences that belong to it.
+
+    Attributes:
+        table: one row a model, cells as text.
+        notes: what a reader must know to read the table rightly, a sentence each.
+    """
+
+    table: pd.DataFrame
+    notes: tuple[str, ...]
+
+    def render(self, form: str) -> str:
+        """The report as `terminal`, `markdown`, `csv` (the table alone) or `latex` (booktabs, notes as comments)."""
+        forms = {"terminal": self._terminal, "markdown": self._markdown, "csv": self._csv, "latex": self._latex}
+        return forms[form]()
+
+    def _terminal(self) -> str:
+        return f"{self._tabulated('rounded_outline')}\n\n" + "".join(f"{note}\n" for note in self.notes)
+
+    def _markdown(self) -> str:
+        return f"{self._tabulated('pipe')}\n\n" + "".join(f"- {note}\n" for note in self.notes)
+
+    def _csv(self) -> str:
+        return self.table.to_csv(index=False)
+
+    def _latex(self) -> str:
+        notes = "".join(f"% {note}\n" for note in self.notes)
+        escaped = self.table.rename(columns=_escape_latex).map(_escape_latex)
+        return notes + str(escaped.to_latex(index=False))
+
+    def _tabulated(self, style: str) -> str:
+        alignment = ["left", *["right"] * (len(self.table.columns) - 2), "left"]
+        text = self.table.to_markdown(index=False, tablefmt=style, disable_numparse=True, colalign=alignment)
+        return str(text)
+
+
+def make_report(plan: PlanRecord, runs: Sequence[RunRecord]) -> Report:
+    """The table of a plan.
+
+    Args:
+        plan: what is wanted; decides the rows and their order.
+        runs: all runs of the profile, newest first; those of other settings are not looked at.
+    """
+    rows = [_row(plan, row, runs) for row in plan.rows]
+    return Report(pd.DataFrame(rows), _notes(plan, runs))
+
+
+def _row(plan: PlanRecord, row: PlanRow, runs: Sequence[RunRecord]) -> dict[str, str]:
+    found = [best_run(runs, row.fingerprint, seed) for seed in plan.seeds]
+    finished = [run.metrics for run in found if run is not None and run.status is Status.FINISHED]
+    complete = len(finished) == len(plan.seeds)
+    # A mean over a part of the seeds would pass for the row's result, so an incomplete row has none.
+    measured = _measured(finished) if complete else dict.fromkeys(MEASURED, "") | {ACCURACY: _state(found)}
+    accuracy = statistics.mean(100 * metrics["test/accuracy"] for metrics in finished) if complete else None
+    return {
+        "model": row.experiment,
+        "seeds": f"{len(finished)} of {len(plan.seeds)}",
+        **measured,
+        "published, %": _published(plan, row, accuracy),
+    }
+
+
+def _measured(metrics: Sequence[Mapping[str, float]]) -> dict[str, str]:
+    """The cells of a complete row, from each seed's metrics."""
+    return {
+        ACCURACY: _mean_and_deviation([100 * seed["test/accuracy"] for seed in metrics]),
+        "F1, %": _mean_and_deviation([100 * seed["test/f1"] for seed in metrics]),
+        "parameters": _spell_count(metrics[0]["parameters_total"]),
+        "trained": _spell_count(metrics[0]["parameters_trainable"]),
+        # A frozen encoder's one pass over the reviews belongs to the price, whichever run paid it.
+        "train time": spell_seconds(
+            statistics.mean(seed["train_seconds"] + seed.get("features_seconds", 0.0) for seed in metrics)
+        ),
+    }
+
+
+def _state(found: Sequence[RunRecord | None]) -> str:
+    """What an incomplete row says instead of a figure."""
+    counts: dict[str, int] = {}
+    for run in found:
+        if run is None or run.status is not Status.FINISHED:
+            word = "missing" if run is None else run.status.value.lower()
+            counts[word] = counts.get(word, 0) + 1
+    if len(found) == 1:
+        return next(iter(counts))
+    return "incomplete: " + ", ".join(f"{count} {word}" for word, count in counts.items())
+
+
+def _published(plan: PlanRecord, row: PlanRow, accuracy: float | None) -> str:
+    """The published figure; our difference from it only where corpus and encoder are the same."""
+    if row.published is None:
+        return ""
+    figure = float(row.published["test_accuracy"])
+    if not _same_setup(plan, row):
+        return f"{figure:.2f} ({OTHER_SETUP})"
+    return f"{figure:.2f}" + (f" (ours {accuracy - figure:+.2f})" if accuracy is not None else "")
+
+
+def _same_setup(plan: PlanRecord, row: PlanRow) -> bool:
+    return row.published is not None and (row.published["corpus"], row.published["encoder"]) == (
+        plan.corpus,
+        row.encoder,
+    )
+
+
+def _notes(plan: PlanRecord, runs: Sequence[RunRecord]) -> tuple[str, ...]:
+    sizes = ", ".join(f"{count:,} {part}" for part, count in plan.sizes.items())
+    seeds = f"seed{'s' if len(plan.seeds) > 1 else ''} {', '.join(map(str, plan.seeds))}"
+    notes = [
+        f"Profile {plan.profile}: {plan.corpus}, {sizes}, the same split for every model; {seeds}; "
+        "the epoch of lowest val/loss, scored on test once."
+    ]
+    if plan.held_out_test:
+        notes.append("The test part is held out of the corpus's training reviews: these are no official-test figures.")
+    encoders = {row.encoder for row in plan.rows if row.encoder}
+    if encoders:
+        notes.append(f"Encoder of the BERT rows: {', '.join(sorted(encoders))}.")
+    if len(plan.seeds) > 1:
+        notes.append("Mean ± standard deviation over seeds.")
+    notes += sorted(
+        {
+            f"Published, {OTHER_SETUP}: {row.published['source']}, {row.published['corpus']}"
+            f"{', ' + row.published['encoder'] if row.published['encoder'] else ''}; {row.published['setup']}."
+            for row in plan.rows
+            if row.published is not None and not _same_setup(plan, row)
+        }
+    )
+    for row in plan.rows:
+        for seed in plan.seeds:
+            run = best_run(runs, row.fingerprint, seed)
+            if run is not None and run.error and run.status is not Status.FINISHED:
+                notes.append(f"{run.name} {run.status.value.lower()}: {run.error} (MLflow run {run.run_id})")
+    return tuple(notes)
+
+
+def _mean_and_deviation(values: Sequence[float]) -> str:
+    mean = f"{statistics.mean(values):.2f}"
+    return f"{mean} ± {statistics.stdev(values):.2f}" if len(values) > 1 else mean
+
+
+def _spell_count(count: float) -> str:
+    """`22.6 M`, `17.3 k` or `842`."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.1f} {letter}"
+    return f"{count:.0f}"
+
+
+def _escape_latex(text: str) -> str:
+    for character in "&%$#_{}":
+        text = text.replace(character, f"\\{character}")
+    return text.replace("±", r"$\pm$")

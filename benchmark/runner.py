@@ -1,0 +1,222 @@
+"""One run: data, model and trainer put together, and what came of it recorded."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+
+from benchmark.analysis.metrics import classification_metrics
+from benchmark.config import RunConfig
+from benchmark.features import feature_shape, feature_writer
+from benchmark.plan import PlannedRun, Workspace, resolve_run_encoder
+from benchmark.progress import Progress
+from benchmark.report.figures import confusion_matrix, learning_curve
+from benchmark.reproducibility import environment, peak_memory_mib, seed_everything
+from benchmark.tracking import Tracker
+from benchmark.training.precision import resolve_device
+from benchmark.training.trainer import Fit, Predictions, Trainer, count_parameters
+from data_pipeline.corpus import Corpus
+from data_pipeline.encoder import Encoder
+from data_pipeline.feature_cache import cached_features, feature_key
+from data_pipeline.pipeline import Data, Part, build_data
+from data_pipeline.sources import load_corpus
+from models.classifier import Classifier
+from models.registry import ModelContext, get_model_spec
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished run found.
+
+    Attributes:
+        metrics: `test/...` scores, seconds of each phase, sizes.
+        fit: the epochs, and the one chosen.
+        predictions: of the test part, by the chosen epoch.
+    """
+
+    metrics: dict[str, float]
+    fit: Fit
+    predictions: Predictions
+
+
+@dataclass(slots=True)
+class _Phases:
+    """Wall time of each phase of a run, under the metric's name."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Time what is inside as `<name>_seconds`."""
+        started = time.perf_counter()
+        yield
+        self.seconds[f"{name}_seconds"] = time.perf_counter() - started
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What the steps of one run share."""
+
+    planned: PlannedRun
+    workspace: Workspace
+    device: torch.device
+    progress: Progress
+
+
+def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: Tracker, progress: Progress) -> Outcome:
+    """Train the run's model, choose its epoch by val, score it on test once, and record everything.
+
+    The run's status is the caller's to write, last of all.
+
+    Raises:
+        DataError: reviews, encoder or cache cannot be read.
+        NonFiniteError: a loss or gradient is not a number.
+    """
+    phases = _Phases()
+    with phases.measure("total"):
+        run = _Run(planned, workspace, resolve_device(workspace.device), progress)
+        config, experiment = planned.config, planned.config.experiment
+        seed_everything(config.seed)
+        machine = environment(run.device.type)
+        tracker.log_params(config.settings())
+        tracker.set_tags(_machine_tags(machine, planned.precision))
+
+        spec, encoder = get_model_spec(experiment.model.name), resolve_run_encoder(config)
+        encoder_dir = encoder.folder if encoder else None
+        with phases.measure("tokenize"):
+            corpus = load_corpus(config.data)
+            data = build_data(corpus, experiment.tokens, spec.tokenizer, encoder_dir, workspace.cache_dir)
+        tracker.set_tags(_corpus_tags(corpus))
+
+        model = spec.build(experiment.model, ModelContext(data.tokenizer.vocab_size, encoder_dir=encoder_dir))
+        model = model.to(run.device)
+        parts = data.parts
+        if spec.cache_features and encoder is not None:
+            parts, phases.seconds["features_seconds"] = _with_features(model, data, encoder, run)
+        if spec.prepare is not None:
+            spec.prepare(model, parts["train"].evaluation_batches(experiment.training.eval_batch_size))
+
+        trainer = Trainer(
+            model,
+            experiment.training,
+            seed=config.seed,
+            device=run.device,
+            precision=planned.precision,
+            progress=progress,
+        )
+        with tempfile.TemporaryDirectory() as checkpoints:
+            fit = trainer.fit(
+                parts["train"],
+                parts["val"],
+                Path(checkpoints, "best.safetensors"),
+                on_epoch=lambda epoch: tracker.log_metrics(epoch.metrics(), step=epoch.epoch),
+            )
+        predictions = trainer.predict(parts["test"])
+    outcome = Outcome(_metrics(phases, fit, predictions, model), fit, predictions)
+    with tempfile.TemporaryDirectory() as folder:
+        _write_artifacts(Path(folder), config, machine, outcome, parts["test"])
+        tracker.log_artifacts(Path(folder))
+    tracker.log_metrics(outcome.metrics)
+    return outcome
+
+
+def _machine_tags(machine: dict[str, str], precision: str) -> dict[str, str]:
+    hardware = f"{machine['processor']}, {machine['threads']} threads, {machine['memory_gib']} GiB"
+    return {
+        "hardware": hardware,
+        "device": machine["device"],
+        "precision": precision,
+        "torch": machine["torch"],
+        "transformers": machine["transformers"],
+    }
+
+
+def _corpus_tags(corpus: Corpus) -> dict[str, str]:
+    return {
+        "corpus": corpus.name,
+        "corpus_fingerprint": corpus.fingerprint,
+        "split_fingerprint": corpus.split_fingerprint,
+    }
+
+
+def _metrics(phases: _Phases, fit: Fit, predictions: Predictions, model: Classifier) -> dict[str, float]:
+    """The figures of a finished run: scores on test, seconds by phase, sizes."""
+    scores = classification_metrics(predictions.labels, predictions.logits)
+    total, trainable = count_parameters(model)
+    return {
+        **{f"test/{name}": value for name, value in scores.items()},
+        **phases.seconds,
+        "train_seconds": sum(epoch.train_seconds for epoch in fit.epochs),
+        "val_seconds": sum(epoch.val_seconds for epoch in fit.epochs),
+        "test_seconds": predictions.seconds,
+        "best_epoch": fit.best_epoch,
+        "parameters_total": total,
+        "parameters_trainable": trainable,
+        "peak_memory_mib": peak_memory_mib(),
+    }
+
+
+def _with_features(model: Classifier, data: Data, encoder: Encoder, run: _Run) -> tuple[dict[str, Part], float]:
+    """The parts with what the frozen encoder makes of them, and what that cost, now or when it was done."""
+    experiment = run.planned.config.experiment
+    shape = feature_shape(model, data.parts["val"], run.device)
+    parts, seconds = {}, 0.0
+    for name, part in data.parts.items():
+        key = feature_key(
+            encoder.weights_sha256,
+            data.tokenizer.fingerprint,
+            experiment.tokens.max_length,
+            run.planned.precision,
+            part.ids,
+        )
+        fill = feature_writer(
+            model,
+            part,
+            experiment.training.eval_batch_size,
+            device=run.device,
+            precision=run.planned.precision,
+            progress=run.progress,
+        )
+        features = cached_features(run.workspace.cache_dir, key, (len(part), *shape), fill)
+        parts[name] = part.with_features(features.array)
+        seconds += features.seconds
+    return parts, seconds
+
+
+def _write_artifacts(folder: Path, run: RunConfig, machine: dict[str, str], outcome: Outcome, test: Part) -> None:
+    """The files that stay with a run."""
+    predictions, fit = outcome.predictions, outcome.fit
+    (folder / "config.yaml").write_text(yaml.safe_dump(run.settings(), sort_keys=False), encoding="utf-8")
+    (folder / "environment.json").write_text(json.dumps(machine, indent=2), encoding="utf-8")
+    predictions_table(predictions, test).to_parquet(folder / "predictions.parquet", index=False)
+    learning_curve(folder / "learning_curve.png", run.name, fit.epochs, fit.best_epoch)
+    confusion_matrix(
+        folder / "confusion_matrix.png",
+        f"{run.name}, {len(test):,} test reviews",
+        predictions.labels,
+        predictions.logits.argmax(axis=1),
+    )
+
+
+def predictions_table(predictions: Predictions, part: Part) -> pd.DataFrame:
+    """One line a review: id, label, both logits, tokens of the whole review, whether its end was cut off."""
+    return pd.DataFrame(
+        {
+            "id": np.array(part.ids, dtype=object),
+            "label": predictions.labels,
+            "logit_negative": predictions.logits[:, 0],
+            "logit_positive": predictions.logits[:, 1],
+            "tokens": part.token_counts,
+            "truncated": part.truncated,
+        }
+    )

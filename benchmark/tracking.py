@@ -1,0 +1,275 @@
+"""The record: runs written to MLflow and read back. The only file that writes with MLflow."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from filelock import FileLock
+
+from benchmark.records import PlanRecord, RunRecord, Status
+from data_pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"  # MLflow's own default, so a plain `mlflow ui` here shows our runs
+_KIND, _PLAN = "benchmark.kind", "benchmark.plan"
+_EXPERIMENT, _SEED, _FINGERPRINT = "benchmark.experiment", "benchmark.seed", "benchmark.fingerprint"
+_ERROR, _PARENT, _NOTE = "benchmark.error", "mlflow.parentRunId", "mlflow.note.content"
+_PLAN_FILE = "plan.json"
+
+
+class TrackingError(InputError):
+    """A tracking store that cannot be reached or read; the message says which and what to do."""
+
+
+class Tracker(Protocol):
+    """One run's log, from RUNNING to its end."""
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Facts about the run."""
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Settings, nested mappings flattened with dots."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Values at a step, in one request."""
+
+    def log_artifacts(self, folder: Path) -> None:
+        """All files of a folder."""
+
+    def finish(self, status: Status, error: str = "") -> None:
+        """The last write of a run."""
+
+
+class NullTracker:
+    """Keeps nothing; the loop needs no `if`."""
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """See Tracker."""
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """See Tracker."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """See Tracker."""
+
+    def log_artifacts(self, folder: Path) -> None:
+        """See Tracker."""
+
+    def finish(self, status: Status, error: str = "") -> None:
+        """See Tracker."""
+
+
+class MlflowTracker:
+    """One MLflow run."""
+
+    def __init__(self, client: MlflowClient, run_id: str) -> None:
+        self._client = client
+        self.run_id = run_id
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """See Tracker."""
+        from mlflow.entities import RunTag
+
+        self._client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """See Tracker."""
+        from mlflow.entities import Param
+
+        self._client.log_batch(self.run_id, params=[Param(key, str(value)) for key, value in _flat(params)])
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """See Tracker."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._client.log_batch(self.run_id, [Metric(key, value, now, step) for key, value in metrics.items()])
+
+    def log_artifacts(self, folder: Path) -> None:
+        """See Tracker."""
+        self._client.log_artifacts(self.run_id, str(folder))
+
+    def finish(self, status: Status, error: str = "") -> None:
+        """See Tracker."""
+        if error:
+            self.set_tags({_ERROR: error[:5000]})
+        self._client.set_terminated(self.run_id, status.value)
+
+
+class TrackingStore:
+    """A tracking store, made ready for use.
+
+    Args:
+        uri: MLflow's tracking URI.
+        cache_dir: where the lock lies under which a new database is created.
+
+    Raises:
+        TrackingError: the store cannot be opened.
+    """
+
+    def __init__(self, uri: str, cache_dir: Path) -> None:
+        self.uri = uri
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        self._client = _quiet_client(uri, cache_dir / "tracking.lock")
+
+    def open_plan(self, plan: PlanRecord) -> str:
+        """Id of the plan's parent run: the one with its tag, reopened, or a new one."""
+        experiment_id = self._experiment_id(plan.profile)
+        found = self._search(experiment_id, f"tags.`{_PLAN}` = '{plan.fingerprint}'")
+        if found:
+            run_id = str(found[0].info.run_id)
+            self._client.update_run(run_id, status=Status.RUNNING.value)
+        else:
+            name = f"plan: {len(plan.rows)} models x {len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
+            tags = {_KIND: "plan", _PLAN: plan.fingerprint, _NOTE: plan.describe()}
+            run_id = str(self._client.create_run(experiment_id, run_name=name, tags=tags).info.run_id)
+            self._client.log_dict(run_id, plan.to_json(), _PLAN_FILE)
+        # The newest use of a plan makes it the latest one, which is the one that `report` reports.
+        self._client.set_tag(run_id, "benchmark.used_at", f"{time.time():.3f}")
+        return run_id
+
+    def close_plan(self, run_id: str, status: Status) -> None:
+        """The plan's last write."""
+        self._client.set_terminated(run_id, status.value)
+
+    def latest_plan(self, profile: str) -> PlanRecord | None:
+        """The plan of the profile that was used last, or None.
+
+        Raises:
+            TrackingError: its file cannot be read.
+        """
+        experiment = self._client.get_experiment_by_name(experiment_name(profile))
+        if experiment is None:
+            return None
+        plans = self._search(experiment.experiment_id, f"tags.`{_KIND}` = 'plan'")
+        if not plans:
+            return None
+        latest = max(plans, key=lambda run: float(run.data.tags.get("benchmark.used_at", "0")))
+        return self._read_plan(str(latest.info.run_id))
+
+    def _read_plan(self, run_id: str) -> PlanRecord:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                path = self._client.download_artifacts(run_id, _PLAN_FILE, folder)
+                return PlanRecord.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
+            except (OSError, ValueError) as error:
+                raise TrackingError(
+                    f"{self.uri}: {_PLAN_FILE} of run {run_id} cannot be read ({error}); "
+                    "`python -m benchmark run` writes it anew for other settings"
+                ) from None
+
+    def start_run(
+        self, profile: str, parent_id: str, name: str, *, experiment: str, seed: int, fingerprint: str, note: str
+    ) -> MlflowTracker:
+        """A new run of status RUNNING below the plan's parent run."""
+        tags = {
+            _KIND: "run",
+            _PARENT: parent_id,
+            _EXPERIMENT: experiment,
+            _SEED: str(seed),
+            _FINGERPRINT: fingerprint,
+            _NOTE: note,
+        }
+        run = self._client.create_run(self._experiment_id(profile), run_name=name, tags=tags)
+        return MlflowTracker(self._client, str(run.info.run_id))
+
+    def reopen(self, run_id: str) -> MlflowTracker:
+        """The log of a run that exists."""
+        return MlflowTracker(self._client, run_id)
+
+    def runs(self, profile: str) -> list[RunRecord]:
+        """All runs of the profile, newest first, whatever their status."""
+        experiment = self._client.get_experiment_by_name(experiment_name(profile))
+        if experiment is None:
+            return []
+        return [_record(run) for run in self._search(experiment.experiment_id, f"tags.`{_KIND}` = 'run'")]
+
+    def _experiment_id(self, profile: str) -> str:
+        name = experiment_name(profile)
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
+        return str(self._client.create_experiment(name))
+
+    def _search(self, experiment_id: str, query: str) -> list[Run]:
+        runs: list[Run] = []
+        token = None
+        while True:
+            page = self._client.search_runs(
+                [experiment_id], query, order_by=["attributes.start_time DESC"], page_token=token
+            )
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+
+
+def experiment_name(profile: str) -> str:
+    """MLflow's experiment for a profile."""
+    return f"imdb-{profile}"
+
+
+def tracking_uri(option: str | None) -> str:
+    """The store to use: the option's, else MLFLOW_TRACKING_URI's, else mlflow.db in the working directory."""
+    return option or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
+
+
+def _record(run: Run) -> RunRecord:
+    tags = run.data.tags
+    return RunRecord(
+        run_id=run.info.run_id,
+        name=run.info.run_name,
+        experiment=tags.get(_EXPERIMENT, "?"),
+        seed=int(tags.get(_SEED, "0")),
+        fingerprint=tags.get(_FINGERPRINT, "?"),
+        status=Status(run.info.status),
+        metrics=dict(run.data.metrics),
+        error=tags.get(_ERROR, ""),
+    )
+
+
+def _quiet_client(uri: str, lock: Path) -> MlflowClient:
+    """A client that sends no telemetry and prints nothing of its own."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        with FileLock(lock):  # two processes that create the tables at once leave neither with a database
+            client = MlflowClient(tracking_uri=uri)
+            client.search_experiments(max_results=1)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise TrackingError(
+            f"tracking store {_without_secrets(uri)}: cannot be opened ({reason}); "
+            "check --tracking-uri or MLFLOW_TRACKING_URI"
+        ) from None
+    return client
+
+
+def _without_secrets(uri: str) -> str:
+    """The URI without user and password."""
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,1 @@
+"""Text in, tensors out: reviews, their one split, tokens and batches. Imports nothing of ours."""

@@ -1,0 +1,9 @@
+"""What is told to the user in one line instead of a traceback."""
+
+
+class InputError(ValueError):
+    """Wrong input, whatever its kind: each line of the message says what is wrong, where, and what to do."""
+
+
+class DataError(InputError):
+    """Reviews, an encoder or a tokenizer that cannot be used."""

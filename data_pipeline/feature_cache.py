@@ -1,0 +1,95 @@
+"""What a frozen encoder makes of each review, on disk, memory-mapped. Knows neither torch nor any model.
+
+N reviews of the part.
+"""
+
+import hashlib
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data_pipeline.cache import cached_entry
+from data_pipeline.errors import DataError
+
+FEATURES_VERSION = 1  # raise it when a frozen encoder's features change their meaning: old entries are then unused
+
+FEATURES_FILE, SECONDS_FILE = "features.npy", "made.json"
+DTYPE = np.dtype(np.float16)  # half the disk of float32; the encoder's own precision may be lower still
+
+
+def feature_key(
+    weights_sha256: str, tokenizer_fingerprint: str, max_length: int, precision: str, ids: Sequence[str]
+) -> str:
+    """Name of the entry that holds these reviews' features in this order.
+
+    Args:
+        weights_sha256: of the encoder's weights.
+        tokenizer_fingerprint: of the tokenizer that fed it.
+        max_length: tokens kept of a review, special tokens included.
+        precision: what the encoder computed in.
+        ids: the N reviews.
+    """
+    header = [f"features {FEATURES_VERSION}", weights_sha256, tokenizer_fingerprint, str(max_length), precision]
+    return hashlib.sha256("\n".join([*header, *ids]).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """What an encoder made of N reviews.
+
+    Attributes:
+        array: (N, ...) float16, memory-mapped, read-only.
+        seconds: wall time that making them took, whenever that was: it belongs to the cost of every run that uses them.
+    """
+
+    array: np.ndarray
+    seconds: float
+
+
+def cached_features(cache_dir: Path, key: str, shape: tuple[int, ...], fill: Callable[[np.memmap], None]) -> Features:
+    """The features under `key`, made now if they never were.
+
+    Args:
+        cache_dir: root of the cache.
+        key: see `feature_key`.
+        shape: (N, ...).
+        fill: writes every row of the (N, ...) float16 array it is given.
+
+    Raises:
+        DataError: the disk has no room for them.
+    """
+
+    def build(folder: Path) -> None:
+        _check_room(folder, shape)
+        features = np.lib.format.open_memmap(folder / FEATURES_FILE, mode="w+", dtype=DTYPE, shape=shape)
+        started = time.perf_counter()
+        fill(features)
+        features.flush()
+        (folder / SECONDS_FILE).write_text(json.dumps({"seconds": time.perf_counter() - started}), encoding="utf-8")
+
+    return cached_entry(cache_dir / "features" / key, build, lambda folder: _open(folder, shape))
+
+
+def _open(folder: Path, shape: tuple[int, ...]) -> Features:
+    features: np.ndarray = np.load(folder / FEATURES_FILE, mmap_mode="r").view(np.ndarray)
+    if features.dtype != DTYPE or features.shape != shape:
+        raise ValueError(f"it holds {features.dtype} {features.shape}, not {DTYPE} {shape}")
+    seconds = json.loads((folder / SECONDS_FILE).read_text(encoding="utf-8"))["seconds"]
+    return Features(features, float(seconds))
+
+
+def _check_room(folder: Path, shape: tuple[int, ...]) -> None:
+    """Writing to a mapped file on a full disk kills the process with a bus error, so one looks before."""
+    needed = math.prod(shape) * DTYPE.itemsize
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"the encoder's features need {needed / 2**20:.0f} MiB under {folder.parent} and {free / 2**20:.0f} MiB"
+            " are free; free some space or move the cache"
+        )

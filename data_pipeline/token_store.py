@@ -1,0 +1,94 @@
+"""Tokenised reviews on disk, memory-mapped.
+
+N reviews of the part, M tokens in all of them together. Special tokens are not stored and nothing is truncated, so one
+entry serves every max_length.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data_pipeline.cache import cached_entry
+
+TOKEN_STORE_VERSION = 1  # raise it when stored tokens change their meaning: old entries are then never found again
+
+TOKENS_FILE = "tokens.npy"
+OFFSETS_FILE = "offsets.npy"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenStore:
+    """The token ids of N reviews, one after the other.
+
+    Attributes:
+        tokens: (M,) int32.
+        offsets: (N + 1,) int64; review i is tokens[offsets[i] : offsets[i + 1]].
+    """
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        """Token ids of one review, int32, without a copy."""
+        return self.tokens[self.offsets[position] : self.offsets[position + 1]]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(N,) int64, tokens of each review."""
+        return np.diff(self.offsets)
+
+
+def token_key(tokenizer_fingerprint: str, ids: Sequence[str]) -> str:
+    """Name of the entry that holds these reviews in this order, cut by this tokenizer."""
+    content = "\n".join([f"tokens {TOKEN_STORE_VERSION}", tokenizer_fingerprint, *ids])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def cached_tokens(
+    cache_dir: Path, key: str, texts: Sequence[str], encode: Callable[[Sequence[str]], list[np.ndarray]]
+) -> TokenStore:
+    """The reviews' tokens, tokenised now if they never were.
+
+    Args:
+        cache_dir: root of the cache.
+        key: see `token_key`.
+        texts: the N raw texts; read only where they must be tokenised.
+        encode: makes one int32 array of each text.
+    """
+    folder = cache_dir / "tokens" / key
+    return cached_entry(folder, lambda entry: _write(entry, encode(texts)), lambda entry: _open(entry, len(texts)))
+
+
+def _write(folder: Path, rows: list[np.ndarray]) -> None:
+    offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum([len(row) for row in rows], out=offsets[1:])
+    np.save(folder / TOKENS_FILE, np.concatenate(rows).astype(np.int32, copy=False))
+    np.save(folder / OFFSETS_FILE, offsets)
+
+
+def _open(folder: Path, reviews: int) -> TokenStore:
+    """Open and check an entry.
+
+    Raises:
+        ValueError: the two files do not belong together or to so many reviews.
+        OSError: one is missing or cut short.
+    """
+    # A plain view of the map: a slice of it takes 0.14 µs, one of np.memmap itself 1.1, and each review is a slice.
+    tokens = np.load(folder / TOKENS_FILE, mmap_mode="r").view(np.ndarray)
+    offsets = np.load(folder / OFFSETS_FILE)
+    whole = (
+        (tokens.dtype, tokens.ndim) == (np.int32, 1)
+        and (offsets.dtype, offsets.shape) == (np.int64, (reviews + 1,))
+        and offsets[0] == 0
+        and offsets[-1] == len(tokens)
+        and bool(np.all(np.diff(offsets) >= 0))
+    )
+    if not whole:
+        raise ValueError("tokens and offsets do not fit each other")
+    return TokenStore(tokens, offsets)

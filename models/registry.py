@@ -1,0 +1,127 @@
+"""The models that a run can name. Importing this imports neither torch nor any model."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from data_pipeline.batch import Batch
+    from models.classifier import Classifier
+
+TokenizerKind = Literal["word", "wordpiece"]
+
+
+class ModelConfig(BaseModel):
+    """Base of every model's settings; unknown keys and wrong types are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: str
+    """The registered model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelContext:
+    """What a builder may know of the data and of the encoder.
+
+    Attributes:
+        vocab_size: ids that the tokenizer can produce.
+        num_classes: C, the width of the logits.
+        encoder_dir: folder with the encoder's config.json and model.safetensors, already checked by hash;
+            None where the model names no encoder.
+    """
+
+    vocab_size: int
+    num_classes: int = 2
+    encoder_dir: Path | None = None
+
+
+Builder = Callable[[Any, ModelContext], "Classifier"]
+Preparation = Callable[["Classifier", "Iterable[Batch]"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One registered model.
+
+    Attributes:
+        name: what experiments.yaml calls it.
+        config_class: type of its settings.
+        build: makes the network from settings and context.
+        tokenizer: `word` (torchtext, vocabulary from train) or `wordpiece` (the encoder's own).
+        cache_features: its encoder never changes, so what it makes of a review may be kept on disk;
+            the network then has `extract_features` and takes `Batch.features`.
+        prepare: called once before training with the network and the training batches, or None.
+    """
+
+    name: str
+    config_class: type[ModelConfig]
+    build: Builder
+    tokenizer: TokenizerKind
+    cache_features: bool = False
+    prepare: Preparation | None = None
+
+
+class UnknownModelError(ValueError):
+    """A model name that nobody registered."""
+
+
+_REGISTRY: dict[str, ModelSpec] = {}
+
+
+def register_model(
+    name: str,
+    *,
+    config: type[ModelConfig],
+    tokenizer: TokenizerKind,
+    cache_features: bool = False,
+    prepare: Preparation | None = None,
+) -> Callable[[Builder], Builder]:
+    """Register the decorated function as the builder of model `name`.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+
+    def decorate(build: Builder) -> Builder:
+        if name in _REGISTRY:
+            raise ValueError(
+                f"model {name!r} is registered twice: by {_REGISTRY[name].build.__module__} "
+                f"and by {build.__module__}; choose another name"
+            )
+        _REGISTRY[name] = ModelSpec(name, config, build, tokenizer, cache_features, prepare)
+        return build
+
+    return decorate
+
+
+def get_model_spec(name: str) -> ModelSpec:
+    """The registered model of that name.
+
+    Raises:
+        UnknownModelError: there is none; the message suggests a close one.
+    """
+    names = model_names()
+    if name not in names:
+        raise UnknownModelError(f"there is no model {name!r}{did_you_mean(name, names)}")
+    return _REGISTRY[name]
+
+
+def model_names() -> list[str]:
+    """All registered names, in order of registration."""
+    importlib.import_module("models.builtin")
+    return list(_REGISTRY)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'lstm'?` when a known word is close, else `; known: ...`."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"

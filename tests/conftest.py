@@ -1,0 +1,45 @@
+"""Made-up reviews that every test may use; nothing here needs the network."""
+
+import csv
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+COMMON = ["the", "a", "film", "movie", "plot", "scene", "actor", "it", "was", "with", "and", "of", "this", "very", "."]
+OPINIONS = {
+    0: ["awful", "boring", "terrible", "dull", "waste", "worst", "poor", "stupid", "mess", "disappointing"],
+    1: ["wonderful", "moving", "brilliant", "superb", "great", "best", "charming", "clever", "joy", "delightful"],
+}
+
+
+@pytest.fixture(scope="session")
+def synthetic_reviews(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int], Path]:
+    """`synthetic_reviews(n, seed)` writes n reviews of 5 to 60 words, half of them positive, and returns the CSV.
+
+    A third of a review's words, and one at the least, say what its label is; the others are common to both classes.
+    """
+
+    def write(n: int, seed: int) -> Path:
+        chance = random.Random(seed)  # noqa: S311  made-up reviews are no secret
+        path = tmp_path_factory.mktemp("reviews") / f"reviews-{n}-{seed}.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow(["text", "label"])
+            for number in range(n):
+                label = number % 2
+                length = chance.randint(5, 60)
+                telling = chance.choices(OPINIONS[label], k=max(1, length // 3))
+                words = telling + chance.choices(COMMON, k=length - len(telling))
+                chance.shuffle(words)
+                table.writerow([" ".join(words), label])
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def reviews_csv(synthetic_reviews: Callable[[int, int], Path]) -> Path:
+    """400 made-up reviews."""
+    return synthetic_reviews(400, 0)

@@ -1,0 +1,193 @@
+import numpy as np
+import pytest
+import torch
+
+from data_pipeline.config import TokensConfig
+from data_pipeline.pipeline import build_data
+from data_pipeline.tokenization import WordPieceTokenizer, WordTokenizer, clean
+
+SHORT = TokensConfig(max_length=16, vocab_size=1000, min_count=1)
+KINDS = ["word", "wordpiece"]
+
+
+@pytest.fixture(scope="module")
+def cache_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def build(corpus, encoder_dir, cache_dir):
+    def build(kind="wordpiece", cache=cache_dir, **parts):
+        return build_data(corpus, SHORT, kind, encoder_dir, cache, **parts)
+
+    return build
+
+
+@pytest.fixture
+def no_tokenising(monkeypatch):
+    """Call it, and whoever tokenises from then on fails."""
+
+    def forbid():
+        def fail(*_):
+            raise AssertionError("tokenised")
+
+        monkeypatch.setattr(WordTokenizer, "encode", fail)
+        monkeypatch.setattr(WordTokenizer, "fit_encode", fail)
+        monkeypatch.setattr(WordPieceTokenizer, "encode", fail)
+
+    return forbid
+
+
+def all_batches(batches):
+    """Of each review: its label, its row of ids without padding, its length."""
+    return {
+        id_: (int(label), row[:length].tolist(), int(length))
+        for batch in batches
+        for id_, label, row, length in zip(batch.ids, batch.labels, batch.input_ids, batch.lengths, strict=True)
+    }
+
+
+class TestParts:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_every_review_is_there_with_its_label(self, build, corpus, kind):
+        parts = build(kind).parts
+
+        assert {name: len(part) for name, part in parts.items()} == {"train": 120, "val": 40, "test": 60}
+        for name, reviews in corpus.parts.items():
+            assert parts[name].ids == tuple(review.id for review in reviews)
+            assert parts[name].labels.tolist() == [review.label for review in reviews]
+            assert parts[name].labels.dtype == np.int64
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_lengths_counts_and_truncation_agree(self, build, corpus, kind):
+        data = build(kind)
+        part = data.parts["test"]
+        special = {"word": 0, "wordpiece": 2}[kind]
+        counts = [len(row) + special for row in data.tokenizer.encode([review.text for review in corpus.test])]
+
+        assert part.token_counts.tolist() == counts
+        assert part.lengths.tolist() == [min(count, 16) for count in counts]
+        assert part.truncated.tolist() == [count > 16 for count in counts]
+        assert 0 < part.truncated.sum() < 60
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_a_part_not_asked_for_is_not_tokenised_and_cannot_be_reached(self, build, tmp_path, kind, corpus):
+        data = build(kind, cache=tmp_path, parts=("train", "val"))
+        encoded = list((tmp_path / "tokens").glob("*/tokens.npy"))
+
+        assert set(data.parts) == {"train", "val"}
+        assert len(encoded) == 2
+
+    def test_the_word_vocabulary_knows_the_train_part_alone(self, corpus, build):
+        tokenizer = build("word").tokenizer
+        train_words = WordTokenizer.from_texts([review.text for review in corpus.train], 1000, 1)
+
+        assert tokenizer.fingerprint == train_words.fingerprint
+
+
+class TestBatches:
+    def test_word_pieces_stand_between_cls_and_sep_and_lose_their_end(self, build, corpus, encoder_dir):
+        data = build()
+        part = data.parts["test"]
+        long, short = int(np.argmax(part.token_counts)), int(np.argmin(part.token_counts))
+        batch = part.batch(np.array([long, short]))
+        pieces = data.tokenizer.encode([corpus.test[long].text, corpus.test[short].text])
+
+        assert batch.input_ids[0].tolist() == [101, *pieces[0][:14], 102]
+        expected = [101, *pieces[1], 102]
+        assert batch.input_ids[1].tolist() == expected + [0] * (16 - len(expected))
+        assert batch.lengths.tolist() == [16, len(expected)]
+        assert batch.ids == (corpus.test[long].id, corpus.test[short].id)
+        assert batch.input_ids.dtype == batch.labels.dtype == batch.lengths.dtype == torch.int64
+        assert batch.features is None
+
+    def test_words_stand_alone(self, build, corpus):
+        data = build("word")
+        batch = data.parts["val"].batch(np.array([3]))
+
+        assert batch.input_ids[0].tolist() == data.tokenizer.encode([clean(corpus.val[3].text)])[0][:16].tolist()
+
+    @pytest.mark.parametrize("length_grouping", [True, False])
+    def test_an_epoch_is_every_review_once_and_the_same_for_the_same_seed(self, build, length_grouping):
+        part = build().parts["train"]
+
+        def epoch(seed, number):
+            return list(part.training_batches(16, seed, number, length_grouping=length_grouping))
+
+        assert all_batches(epoch(1, 1)) == all_batches(part.evaluation_batches(7))
+        assert [b.ids for b in epoch(1, 1)] == [b.ids for b in epoch(1, 1)]
+        assert [b.ids for b in epoch(1, 1)] != [b.ids for b in epoch(1, 2)]
+
+    def test_evaluation_goes_from_short_to_long(self, build):
+        lengths = [length for batch in build().parts["val"].evaluation_batches(7) for length in batch.lengths.tolist()]
+
+        assert len(lengths) == 40
+        assert lengths == sorted(lengths)
+
+
+class TestFeatures:
+    def test_batches_carry_features_in_place_of_tokens(self, build):
+        part = build().parts["val"]
+        features = np.arange(40 * 6, dtype=np.float16).reshape(40, 2, 3)
+        batch = part.with_features(features).batch(np.array([5, 2]))
+
+        assert batch.features.dtype == torch.float32
+        assert (batch.features.numpy() == features[[5, 2]]).all()
+        assert batch.input_ids.shape == (2, 0)
+        assert batch.lengths.tolist() == part.lengths[[5, 2]].tolist()
+        assert part.features is None
+
+    def test_features_of_another_part_are_refused(self, build):
+        with pytest.raises(ValueError, match="39 rows of features for 40 reviews"):
+            build().parts["val"].with_features(np.zeros((39, 2)))
+
+
+class TestCache:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_a_second_run_tokenises_nothing_and_finds_the_same(self, build, tmp_path, kind, no_tokenising):
+        first = build(kind, cache=tmp_path)
+        no_tokenising()
+        second = build(kind, cache=tmp_path)
+
+        assert second.tokenizer.fingerprint == first.tokenizer.fingerprint
+        for name in first.parts:
+            assert all_batches(first.parts[name].evaluation_batches(9)) == all_batches(
+                second.parts[name].evaluation_batches(9)
+            )
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_one_entry_serves_every_max_length(self, corpus, encoder_dir, tmp_path, kind, no_tokenising):
+        build_data(corpus, SHORT, kind, encoder_dir, tmp_path)
+        no_tokenising()
+        longer = SHORT.model_copy(update={"max_length": 512})
+
+        assert build_data(corpus, longer, kind, encoder_dir, tmp_path).parts["test"].lengths.max() > 16
+
+    def test_the_vocabulary_pass_is_the_train_part_s_tokenisation(self, build, tmp_path, monkeypatch, corpus):
+        asked = []
+        encode = WordTokenizer.encode
+        monkeypatch.setattr(
+            WordTokenizer, "encode", lambda self, texts: asked.append(len(texts)) or encode(self, texts)
+        )
+        build("word", cache=tmp_path)
+
+        assert asked == [len(corpus.val), len(corpus.test)]
+
+    @pytest.mark.parametrize("change", [{"vocab_size": 10}, {"min_count": 300}])
+    def test_other_vocabulary_settings_are_another_vocabulary(self, corpus, tmp_path, change):
+        other = SHORT.model_copy(update=change)
+        found = {build_data(corpus, tokens, "word", None, tmp_path).tokenizer.fingerprint for tokens in (SHORT, other)}
+
+        assert len(found) == 2
+
+    def test_a_damaged_vocabulary_is_counted_again(self, build, tmp_path):
+        before = build("word", cache=tmp_path).tokenizer
+        (file,) = (tmp_path / "vocabularies").glob("*/itos.json")
+        file.write_text(file.read_text()[:20])
+
+        assert build("word", cache=tmp_path).tokenizer.fingerprint == before.fingerprint
+
+
+def test_word_pieces_need_an_encoder(corpus, tmp_path):
+    with pytest.raises(ValueError, match="need the folder of an encoder"):
+        build_data(corpus, SHORT, "wordpiece", None, tmp_path)

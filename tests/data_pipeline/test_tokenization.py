@@ -1,0 +1,159 @@
+import json
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+from transformers import AutoTokenizer
+
+from data_pipeline.errors import DataError
+from data_pipeline.tokenization import WordPieceTokenizer, WordTokenizer, clean
+
+TEXTS = ["The film, the FILM!<br /><br />It's great.", "a bad film", "bad bad plot; the end"]
+
+
+@pytest.fixture(scope="module")
+def pieces(encoder_dir):
+    return WordPieceTokenizer(encoder_dir)
+
+
+def words(*texts, vocab_size=100, min_count=1):
+    return WordTokenizer.from_texts(texts, vocab_size, min_count)
+
+
+@pytest.mark.parametrize("tag", ["<br />", "<br>", "<br/>", "<BR />"])
+def test_line_break_tags_become_spaces(tag):
+    assert clean(f"one{tag}two <i>three</i>") == "one two <i>three</i>"
+
+
+class TestWords:
+    def test_padding_is_0_unknown_is_1_and_frequent_words_come_first(self):
+        tokenizer = words("b b b a a c")
+
+        assert tokenizer.pad_id == 0
+        assert tokenizer.encode(["b a c never"])[0].tolist() == [2, 3, 4, 1]
+        assert tokenizer.vocab_size == 5
+
+    def test_words_are_those_of_basic_english(self):
+        tokenizer = words("the film , it ' s great .")
+
+        assert (
+            tokenizer.encode(["The FILM,<br />it's great."])[0].tolist()
+            == tokenizer.encode(["the film , it ' s great ."])[0].tolist()
+        )
+
+    def test_every_spelling_of_a_line_break_parts_two_words(self):
+        assert words("a b").encode(["a<br>b<br/>a<BR />b"])[0].tolist() == [2, 3, 2, 3]
+
+    def test_ties_in_count_are_broken_alphabetically(self):
+        assert words("c b a").encode(["a b c"])[0].tolist() == [2, 3, 4]
+        assert words("a b c").fingerprint == words("c b a").fingerprint
+
+    def test_vocab_size_counts_words_and_not_the_two_special_ones(self):
+        tokenizer = words("c c c b b a", vocab_size=2)
+
+        assert tokenizer.vocab_size == 4
+        assert tokenizer.encode(["a b c"])[0].tolist() == [1, 3, 2]
+
+    def test_words_seen_less_than_min_count_are_unknown(self):
+        assert words("a a b", min_count=2).encode(["a b"])[0].tolist() == [2, 1]
+
+    def test_an_unknown_word_leaves_the_vocabulary_as_it_is(self):
+        tokenizer = words("a")
+
+        assert tokenizer.encode(["b c d"])[0].tolist() == [1, 1, 1]
+        assert len(tokenizer._vocab.stoi) == tokenizer.vocab_size == 3  # torchtext's `stoi[word]` would insert b, c, d
+
+    def test_counting_and_encoding_in_one_pass_gives_what_two_passes_give(self):
+        texts = [*TEXTS, "", "<pad> rare"]
+        tokenizer, rows = WordTokenizer.fit_encode(texts, vocab_size=6, min_count=2)
+
+        assert [row.tolist() for row in rows] == [row.tolist() for row in tokenizer.encode(texts)]
+        assert tokenizer.fingerprint == WordTokenizer.from_texts(texts, 6, 2).fingerprint
+
+    def test_nothing_is_truncated_and_no_special_token_is_added(self):
+        (row,) = words("a").encode(["a " * 5000])
+
+        assert (len(row), row.dtype) == (5000, np.int32)
+        assert words("a").prefix_ids == words("a").suffix_ids == ()
+
+    @pytest.mark.parametrize("text", ["", "<br />", ' "" '])
+    def test_a_text_without_words_is_one_unknown_word(self, text):
+        assert words("a").encode([text])[0].tolist() == [1]
+
+    def test_a_review_that_spells_out_a_special_word_is_no_padding(self):
+        assert words("a <pad> <pad>").encode(["<pad> a <unk>"])[0].tolist() == [1, 2, 1]
+
+    def test_a_round_trip_through_the_file_keeps_every_id(self, tmp_path):
+        before = words(*TEXTS, "été naïve film")
+        before.save(tmp_path / "itos.json")
+        after = WordTokenizer.load(tmp_path / "itos.json")
+
+        assert after.fingerprint == before.fingerprint
+        assert [row.tolist() for row in after.encode(TEXTS)] == [row.tolist() for row in before.encode(TEXTS)]
+        assert json.loads((tmp_path / "itos.json").read_text())[:2] == ["<pad>", "<unk>"]
+        assert [path.name for path in tmp_path.iterdir()] == ["itos.json"]
+
+    @pytest.mark.parametrize("content", ["{}", "[1]", '["<unk>", "<pad>", "a"]', '["<pad>", "<unk>", "a", "a"]', "["])
+    def test_a_file_that_holds_no_vocabulary_is_refused(self, tmp_path, content):
+        (tmp_path / "itos.json").write_text(content)
+
+        with pytest.raises(ValueError, match=r"vocabulary|list of words|Expecting"):
+            WordTokenizer.load(tmp_path / "itos.json")
+
+    def test_another_vocabulary_has_another_fingerprint(self):
+        assert words("a b").fingerprint != words("a c").fingerprint
+
+
+class TestWordPieces:
+    def test_the_ids_are_those_of_transformers(self, pieces, encoder_dir):
+        theirs = AutoTokenizer.from_pretrained(encoder_dir)(
+            [clean(text) for text in TEXTS], add_special_tokens=False, truncation=False
+        )["input_ids"]
+
+        assert [row.tolist() for row in pieces.encode(TEXTS)] == theirs
+
+    def test_it_has_bert_s_vocabulary_and_special_tokens(self, pieces):
+        assert (pieces.vocab_size, pieces.pad_id, pieces.prefix_ids, pieces.suffix_ids) == (30522, 0, (101,), (102,))
+
+    def test_nothing_is_truncated_padded_or_warned_about(self, pieces, caplog, capfd):
+        """MiniLM's own tokenizer.json truncates to 128 tokens and pads to them."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            rows = pieces.encode(["film " * 3000, "film"])
+
+        assert [len(row) for row in rows] == [3000, 1]
+        assert rows[0].dtype == np.int32
+        assert caplog.text == capfd.readouterr().err == ""
+
+    def test_many_texts_keep_their_order(self, pieces):
+        texts = ["film " * (1 + i % 7) for i in range(2500)]
+
+        assert [len(row) for row in pieces.encode(texts)] == [1 + i % 7 for i in range(2500)]
+
+    @pytest.mark.parametrize("text", ["", "<br />", " \n"])
+    def test_a_text_without_tokens_is_one_unknown(self, pieces, text):
+        assert pieces.encode([text])[0].tolist() == [100]
+
+    def test_a_review_that_spells_out_a_special_token_does_not_end_there(self, pieces):
+        assert not {0, 101, 102} & set(pieces.encode(["[CLS] a [SEP] b [PAD]"])[0].tolist())
+
+    def test_the_fingerprint_is_that_of_the_tokenizer_files(self, pieces, encoder_dir, tmp_path):
+        for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+            shutil.copy(encoder_dir / name, tmp_path)
+        assert WordPieceTokenizer(tmp_path).fingerprint == pieces.fingerprint
+
+        settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings | {"do_lower_case": False}))
+        assert WordPieceTokenizer(tmp_path).fingerprint != pieces.fingerprint
+
+    def test_a_folder_without_tokenizer(self, tmp_path):
+        with pytest.raises(DataError, match=r"has no tokenizer \(tokenizer\.json or vocab\.txt\)"):
+            WordPieceTokenizer(tmp_path)
+
+    def test_a_broken_tokenizer(self, encoder_dir, tmp_path):
+        shutil.copy(encoder_dir / "config.json", tmp_path)
+        (tmp_path / "tokenizer.json").write_text("{")
+
+        with pytest.raises(DataError, match="cannot be loaded"):
+            WordPieceTokenizer(tmp_path)

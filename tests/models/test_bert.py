@@ -1,0 +1,313 @@
+"""A frozen BERT is a fixed feature extractor with a head; a fine-tuned one learns as a whole."""
+
+import re
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load, load_file, save, save_file
+from torch.nn import functional as F
+from transformers.utils import logging as talk
+
+from data_pipeline.batch import Batch
+from models.bert import BertClassifier, Standardize, learn_standardization
+from models.configs import FinetunedBertConfig, FrozenBertConfig
+from models.registry import ModelContext, get_model_spec
+
+LENGTHS = [7, 2, 12, 4, 12, 3]
+POOLINGS_AND_LAYERS = [(pooling, layers) for pooling in ("cls", "mean") for layers in ("last", "all")]
+
+
+def frozen(context: ModelContext, **settings: object) -> BertClassifier:
+    torch.manual_seed(1)
+    return BertClassifier(FrozenBertConfig(name="bert-frozen", **settings), context)
+
+
+def finetuned(context: ModelContext, **settings: object) -> BertClassifier:
+    torch.manual_seed(1)
+    settings = {"attention_dropout": 0.0, "hidden_dropout": 0.0} | settings
+    return BertClassifier(FinetunedBertConfig(name="bert-finetuned", **settings), context)
+
+
+def with_features(model: BertClassifier, batch: Batch) -> Batch:
+    """The batch as the feature cache would give it: no tokens, only what the encoder made of them."""
+    return replace(batch, input_ids=batch.input_ids[:, :0], features=model.extract_features(batch))
+
+
+class TestFrozen:
+    def test_only_the_head_is_trained(self, context, make_batch):
+        model, batch = frozen(context), make_batch(LENGTHS)
+        F.cross_entropy(model(batch), batch.labels).backward()
+
+        assert all(p.grad is None and not p.requires_grad for p in model.encoder.parameters())
+        assert all(p.grad is not None for p in model.head.parameters())
+        (group,) = model.parameter_groups()
+        assert [id(p) for p in group.parameters] == [id(p) for p in model.head.parameters()]
+
+    def test_the_encoder_stays_in_eval_mode_while_the_head_trains(self, context, make_batch):
+        model, batch = frozen(context, dropout=0.5).train(), make_batch(LENGTHS)
+
+        assert not any(module.training for module in model.encoder.modules())
+        assert torch.equal(model.extract_features(batch), model.extract_features(batch))
+        assert not torch.equal(model(batch), model(batch))
+        model.eval()
+        assert torch.equal(model(batch), model(batch))
+
+    def test_features_are_cls_and_mean_of_the_embeddings_and_of_each_layer(self, context, make_batch):
+        model, batch = frozen(context), make_batch(LENGTHS)
+        features = model.extract_features(batch)
+        row, length = 1, LENGTHS[1]
+        alone = model.encoder(batch.input_ids[row : row + 1, :length], output_hidden_states=True)
+
+        assert features.shape == (len(LENGTHS), 3, 2, 32)
+        assert features.dtype == torch.float16
+        for layer, states in enumerate(alone.hidden_states):
+            cls, mean = features[row, layer].float()
+            torch.testing.assert_close(cls, states[0, 0], rtol=0, atol=2e-3)
+            torch.testing.assert_close(mean, states[0].mean(dim=0), rtol=0, atol=2e-3)
+
+    @pytest.mark.parametrize("standardize", [False, True])
+    @pytest.mark.parametrize(("pooling", "layers"), POOLINGS_AND_LAYERS)
+    def test_cached_features_give_the_logits_that_tokens_give(self, context, make_batch, pooling, layers, standardize):
+        model = frozen(context, pooling=pooling, layers=layers, standardize=standardize).eval()
+        batch = make_batch(LENGTHS)
+        learn_standardization(model, [batch])
+        cached = model(with_features(model, batch))
+        # the same reviews in another batch shape, with another amount of padding
+        regrouped = model(make_batch([*LENGTHS, 5, 5], padding=6))[: len(LENGTHS)]
+
+        assert torch.equal(cached, model(batch))
+        # another shape may round a half the other way: 0.002 on a feature of size 3, a tenth of it on a logit
+        torch.testing.assert_close(cached, regrouped, rtol=0, atol=1e-3)
+
+    def test_pooling_and_layers_choose_among_the_features(self, context, make_batch):
+        batch = make_batch([3])
+        batch = replace(batch, features=torch.arange(3 * 2 * 32).view(1, 3, 2, 32).half())
+
+        chosen = {
+            (pooling, layers): frozen(context, pooling=pooling, layers=layers).pooled_features(batch)[0]
+            for pooling, layers in POOLINGS_AND_LAYERS
+        }
+
+        assert chosen["cls", "last"].tolist() == list(range(128, 160))
+        assert chosen["mean", "last"].tolist() == list(range(160, 192))
+        assert chosen["cls", "all"].tolist() == [*range(32), *range(64, 96), *range(128, 160)]
+        assert chosen["mean", "all"].tolist() == [*range(32, 64), *range(96, 128), *range(160, 192)]
+
+    @pytest.mark.parametrize("cached", [False, True])
+    def test_one_batch_can_be_learned_by_heart(self, context, make_batch, learn_by_heart, cached):
+        model, batch = frozen(context, layers="all", pooling="mean"), make_batch(LENGTHS)
+        assert learn_by_heart(model, with_features(model, batch) if cached else batch, 0.01, steps=50) < 0.05
+
+
+class TestStandardize:
+    def test_train_features_get_mean_0_and_variance_1(self, context, make_batch):
+        model = frozen(context, pooling="mean", layers="all", standardize=True)
+        batches = [make_batch([5, 9, 3, 7], seed=seed) for seed in range(8)]
+        get_model_spec("bert-frozen").prepare(model, (with_features(model, batch) for batch in batches))
+        scaled = torch.cat([model.standardize(model.pooled_features(batch)) for batch in batches])
+
+        torch.testing.assert_close(scaled.mean(dim=0), torch.zeros(96), rtol=0, atol=1e-5)
+        torch.testing.assert_close(scaled.var(dim=0, correction=0), torch.ones(96), rtol=0, atol=1e-4)
+
+    def test_a_feature_without_variance_becomes_zero(self, context, make_batch):
+        # [CLS] has the same id and place in all reviews, so the embeddings' output there is the same for all
+        model = frozen(context, pooling="cls", layers="all", standardize=True)
+        batches = [make_batch([5, 9, 3, 7], seed=seed) for seed in range(8)]
+        for batch in batches:
+            batch.input_ids[:, 0] = 1
+        learn_standardization(model, batches)
+        scaled = torch.cat([model.standardize(model.pooled_features(batch)) for batch in batches])
+
+        assert scaled.isfinite().all()
+        torch.testing.assert_close(scaled[:, :32], torch.zeros(32, 32), rtol=0, atol=2e-3)
+        torch.testing.assert_close(scaled[:, 32:].var(dim=0, correction=0), torch.ones(64), rtol=0, atol=1e-3)
+
+    def test_noise_of_rounding_is_not_blown_up(self):
+        standardize = Standardize(2)
+        neighbours = torch.tensor([3.0, 3.0 + 2**-9]).half()  # two halves with none between them
+        standardize.learn([torch.stack([neighbours, torch.tensor([-1.0, 1.0]).half()], dim=1)])
+
+        assert standardize.std.tolist() == [1.0, 1.0]
+        assert standardize(torch.tensor([[3.01, 0.5]]))[0].tolist() == pytest.approx([0.009, 0.5], abs=1e-3)
+
+    def test_a_small_deviation_beside_a_large_mean_is_found(self):
+        standardize = Standardize(1)
+        values = 100 + torch.randn(10_000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        standardize.learn(values.split(32))
+
+        assert standardize.std.item() == pytest.approx(values.std(correction=0).item(), rel=1e-5)
+
+    def test_no_batches_are_refused(self, context):
+        with pytest.raises(ValueError, match="no reviews"):
+            learn_standardization(frozen(context, standardize=True), [])
+
+    def test_the_hook_reads_no_batch_where_standardize_is_off(self, context):
+        def batches() -> object:
+            pytest.fail("a batch was read")
+            yield
+
+        model = frozen(context)
+        get_model_spec("bert-frozen").prepare(model, batches())
+        assert set(model.trained_state()) == {"head.0.weight", "head.0.bias", "head.2.weight", "head.2.bias"}
+
+
+class TestFinetuned:
+    def test_encoder_and_head_have_their_own_learning_rates(self, context):
+        model = finetuned(context, head_learning_rate_scale=10.0)
+        encoder, head = model.parameter_groups()
+
+        assert (encoder.learning_rate_scale, head.learning_rate_scale) == (1.0, 10.0)
+        assert {id(p) for p in encoder.parameters} == {id(p) for p in model.encoder.parameters()}
+        assert {id(p) for p in head.parameters} == {id(p) for p in model.head.parameters()}
+
+    def test_frozen_embeddings_get_no_gradient_and_are_in_no_group(self, context, make_batch):
+        model, batch = finetuned(context, freeze_embeddings=True), make_batch(LENGTHS)
+        F.cross_entropy(model(batch), batch.labels).backward()
+        embeddings = list(model.encoder.embeddings.parameters())
+        grouped = {id(p) for group in model.parameter_groups() for p in group.parameters}
+
+        assert all(p.grad is None for p in embeddings)
+        assert grouped == {id(p) for p in model.parameters()} - {id(p) for p in embeddings}
+        assert all(p.grad is not None for p in model.encoder.encoder.parameters())
+
+    def test_dropouts_are_those_of_the_settings(self, context):
+        model = finetuned(context, attention_dropout=0.3, hidden_dropout=0.2)
+        layer = model.encoder.encoder.layer[0]
+
+        assert layer.attention.self.dropout.p == 0.3
+        assert layer.attention.output.dropout.p == layer.output.dropout.p == model.encoder.embeddings.dropout.p == 0.2
+
+    @pytest.mark.parametrize("setting", ["attention_dropout", "hidden_dropout"])
+    def test_dropout_works_in_training_only_and_from_the_start(self, context, make_batch, setting):
+        model, batch = finetuned(context, **{setting: 0.5}), make_batch(LENGTHS)
+        assert not torch.equal(model(batch), model(batch))
+        model.eval()
+        assert torch.equal(model(batch), model(batch))
+
+    @pytest.mark.parametrize(("pooling", "layers"), POOLINGS_AND_LAYERS)
+    def test_it_starts_where_the_frozen_one_starts(self, context, make_batch, pooling, layers):
+        settings, batch = {"pooling": pooling, "layers": layers}, make_batch(LENGTHS)
+        logits, same = finetuned(context, **settings)(batch), frozen(context, **settings)(batch)
+        torch.testing.assert_close(logits, same, rtol=0, atol=1e-3)  # the frozen one's features are halves
+
+    def test_it_has_no_features_to_cache(self, context, make_batch):
+        with pytest.raises(TypeError, match="no frozen part"):
+            finetuned(context).extract_features(make_batch(LENGTHS))
+
+    def test_one_batch_can_be_learned_by_heart(self, context, make_batch, learn_by_heart):
+        assert learn_by_heart(finetuned(context), make_batch(LENGTHS), 0.005, steps=20) < 0.05
+
+
+@pytest.mark.parametrize("build", [frozen, finetuned])
+class TestBoth:
+    @pytest.mark.parametrize(("pooling", "layers"), POOLINGS_AND_LAYERS)
+    def test_padding_does_not_change_logits(self, context, make_batch, build, pooling, layers):
+        model = build(context, pooling=pooling, layers=layers).eval()
+        tight, loose = model(make_batch(LENGTHS)), model(make_batch(LENGTHS, padding=9))
+
+        torch.testing.assert_close(tight, loose, rtol=0, atol=1e-3 if model.frozen else 1e-5)
+
+    def test_padding_does_not_change_logits_in_bf16(self, context, make_batch, build):
+        model = build(context, layers="all", pooling="mean").eval()
+        with torch.autocast("cpu", torch.bfloat16):
+            tight, loose = model(make_batch(LENGTHS)), model(make_batch(LENGTHS, padding=9))
+
+        torch.testing.assert_close(tight, loose, rtol=0, atol=1e-2)
+
+    def test_bf16_stays_close_to_fp32_and_trains(self, context, make_batch, build):
+        model, batch = build(context, layers="all", pooling="mean"), make_batch(LENGTHS)
+        exact = model(batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = model(batch)
+        F.cross_entropy(rounded, batch.labels).backward()
+
+        assert rounded.dtype == torch.float32
+        torch.testing.assert_close(rounded, exact, rtol=0, atol=1e-2)
+        assert all(p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
+
+    def test_a_review_longer_than_the_encoders_positions_is_refused(self, context, make_batch, build):
+        with pytest.raises(ValueError, match="65 tokens, but the encoder has 64 positions"):
+            build(context)(make_batch([65]))
+
+    def test_loading_says_nothing_and_leaves_transformers_as_talkative_as_it_was(self, context, build, capfd):
+        before = talk.get_verbosity(), talk.is_progress_bar_enabled()
+        build(context)
+
+        assert capfd.readouterr() == ("", "")
+        assert (talk.get_verbosity(), talk.is_progress_bar_enabled()) == before
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"vocab_size": 101}, "the tokenizer has 101 ids, the encoder 100"),
+            ({"encoder_dir": None}, "needs the folder of its encoder"),
+        ],
+    )
+    def test_a_context_that_does_not_fit_is_refused(self, context, build, change, message):
+        with pytest.raises(ValueError, match=message):
+            build(replace(context, **change))
+
+
+class TestEncoderFolder:
+    @pytest.fixture
+    def rewrite(self, context, tmp_path):
+        """rewrite(change) is a context whose encoder has the weights that `change` makes of the tiny BERT's."""
+
+        def make(change):
+            weights = change(load_file(context.encoder_dir / "model.safetensors"))
+            save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+            shutil.copy(context.encoder_dir / "config.json", tmp_path)
+            return replace(context, encoder_dir=tmp_path)
+
+        return make
+
+    @pytest.mark.parametrize("name", ["embeddings.LayerNorm.bias", "encoder.layer.1.output.dense.weight"])
+    @pytest.mark.parametrize("misshapen", [False, True])
+    def test_weights_missing_or_of_another_shape_are_refused(self, rewrite, name, misshapen):
+        def spoil(weights):
+            return {n: w[:5].clone() if n == name else w for n, w in weights.items() if misshapen or n != name}
+
+        with pytest.raises(ValueError, match=f"lacks 1 weights of a BERT, such as {re.escape(name)}"):
+            frozen(rewrite(spoil))
+
+    def test_weights_stored_as_halves_are_trained_in_full_precision(self, rewrite):
+        model = finetuned(rewrite(lambda weights: {name: weight.half() for name, weight in weights.items()}))
+        assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+class TestTrainedState:
+    def test_of_a_frozen_model_it_is_the_head_and_the_standardization(self, context):
+        names = set(frozen(context, standardize=True).trained_state())
+        head = {"head.0.weight", "head.0.bias", "head.2.weight", "head.2.bias"}
+        assert names == head | {"standardize.mean", "standardize.std"}
+
+    def test_of_a_finetuned_model_it_leaves_out_frozen_embeddings_alone(self, context):
+        model = finetuned(context, freeze_embeddings=True)
+        left_out = set(model.state_dict()) - set(model.trained_state())
+        assert left_out == {f"encoder.embeddings.{name}" for name, _ in model.encoder.embeddings.named_parameters()}
+
+    @pytest.mark.parametrize(
+        ("build", "settings"), [(frozen, {"standardize": True}), (finetuned, {"freeze_embeddings": True})]
+    )
+    def test_a_new_model_with_it_gives_the_same_logits(self, context, make_batch, learn_by_heart, build, settings):
+        batch, model, other = make_batch(LENGTHS), build(context, **settings), build(context, **settings)
+        learn_standardization(model, [batch])
+        learn_by_heart(model, batch, 0.005, steps=3)
+        assert not torch.equal(model(batch), other(batch))
+
+        other.load_trained_state(load(save(model.trained_state())))
+        assert torch.equal(model(batch), other(batch))
+
+    def test_a_state_that_does_not_fit_is_refused_and_nothing_is_loaded(self, context):
+        model = frozen(context)
+        before = {name: tensor.clone() for name, tensor in model.trained_state().items()}
+        state = {name: tensor + 1 for name, tensor in before.items()}
+        state["tail.bias"] = state.pop("head.2.bias")
+        state["head.0.weight"] = state["head.0.weight"][:, :5]
+        message = "1 missing (head.2.bias); 1 unexpected (tail.bias); 1 of another shape (head.0.weight)"
+
+        with pytest.raises(ValueError, match=re.escape(message)):
+            model.load_trained_state(state)
+        assert all(torch.equal(tensor, before[name]) for name, tensor in model.trained_state().items())

@@ -1,0 +1,172 @@
+"""The dense recurrent networks compute what packed sequences compute, whatever the padding."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from data_pipeline.batch import Batch
+from models.configs import RecurrentConfig
+from models.recurrent import RecurrentClassifier, reverse
+
+LENGTHS = [7, 1, 12, 4, 12, 2]
+
+
+def build(cell: str, **settings: object) -> RecurrentClassifier:
+    torch.manual_seed(1)
+    settings = {"embedding_dim": 6, "hidden_dim": 5, "dropout": 0.0} | settings
+    return RecurrentClassifier(cell, RecurrentConfig(name=cell, **settings), vocab_size=100, num_classes=2)
+
+
+def packed_logits(model: RecurrentClassifier, cell: str, config: RecurrentConfig, batch: Batch) -> Tensor:
+    """The textbook computation, with torch's own stacking, directions and packing, and the model's weights."""
+    reference = {"rnn": nn.RNN, "lstm": nn.LSTM}[cell](
+        config.embedding_dim, config.hidden_dim, config.layers, batch_first=True, bidirectional=config.bidirectional
+    )
+    weights = {}
+    for layer in range(config.layers):
+        for direction, suffix in enumerate(["", "_reverse"][: 1 + config.bidirectional]):
+            for name, weight in model.layers[layer].cells[direction].named_parameters():
+                weights[name.replace("l0", f"l{layer}{suffix}")] = weight
+    reference.load_state_dict(weights)
+    packed = pack_padded_sequence(model.embedding(batch.input_ids), batch.lengths, True, enforce_sorted=False)
+    states, final = reference(packed)
+    rows, lengths = pad_packed_sequence(states, batch_first=True)
+    real = [row[:length] for row, length in zip(rows, lengths, strict=True)]
+    if config.pooling == "last":
+        hidden = final[0] if cell == "lstm" else final
+        pooled = torch.cat(list(hidden[-(1 + config.bidirectional) :]), dim=-1)
+    elif config.pooling == "mean":
+        pooled = torch.stack([row.mean(dim=0) for row in real])
+    else:
+        pooled = torch.stack([row.max(dim=0).values for row in real])
+    return model.output(pooled)
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_equals_the_packed_computation(make_batch, cell, layers, bidirectional, pooling):
+    settings = {"layers": layers, "bidirectional": bidirectional, "pooling": pooling}
+    model = build(cell, **settings)
+    batch = make_batch(LENGTHS, padding=3)
+    config = RecurrentConfig(name=cell, embedding_dim=6, hidden_dim=5, **settings)
+
+    torch.testing.assert_close(model(batch), packed_logits(model, cell, config, batch), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize("bf16", [False, True])
+def test_padding_never_changes_logits(make_batch, cell, bidirectional, pooling, bf16):
+    model = build(cell, layers=2, bidirectional=bidirectional, pooling=pooling)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        tight, loose = model(make_batch(LENGTHS)), model(make_batch(LENGTHS, padding=9))
+
+    torch.testing.assert_close(tight, loose, rtol=0, atol=5e-3 if bf16 else 1e-6)
+
+
+def test_what_stands_in_the_padding_never_changes_logits(make_batch):
+    model = build("lstm", layers=2, bidirectional=True)
+    batch = make_batch(LENGTHS)
+    before = model(batch)
+    batch.input_ids[~batch.attention_mask] = 99
+
+    torch.testing.assert_close(model(batch), before, rtol=0, atol=1e-6)
+
+
+def test_max_pooling_ignores_padding_even_where_all_real_states_are_lower(make_batch):
+    model = build("rnn", pooling="max")
+    cell = model.layers[0].cells[0]
+    with torch.no_grad():
+        cell.weight_hh_l0.zero_()
+        cell.bias_ih_l0.zero_()
+        cell.bias_hh_l0.zero_()
+        cell.weight_ih_l0.fill_(-1.0)
+        model.embedding.weight[1:] = 1.0  # a real word's state is tanh(-6), padding's is tanh(0) = 0
+        model.output.weight.fill_(1.0)
+        model.output.bias.zero_()
+
+    torch.testing.assert_close(model(make_batch([3, 6])), torch.full((2, 2), 5 * torch.tensor(-6.0).tanh().item()))
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_bf16_stays_close_to_fp32(make_batch, cell, pooling):
+    model = build(cell, embedding_dim=32, hidden_dim=32, layers=2, bidirectional=True, pooling=pooling)
+    batch = make_batch(LENGTHS)
+    exact = model(batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = model(batch)
+
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, exact, rtol=0, atol=1e-2)  # on logits of size 0.1 to 0.4; bf16 keeps 8 bits
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_review_without_tokens_gets_finite_logits_and_gradients(make_batch, bidirectional, pooling):
+    model = build("lstm", bidirectional=bidirectional, pooling=pooling)
+    logits = model(make_batch([3, 0]))
+    logits.sum().backward()
+
+    assert logits.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+    assert model.embedding.weight.grad[0].abs().sum() == 0  # the padding it was read as is not trained
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_gradients_reach_every_parameter_but_the_padding_vector(make_batch, cell, bf16):
+    model = build(cell, layers=2, bidirectional=True, dropout=0.1)
+    batch = make_batch(LENGTHS, padding=2)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        loss = F.cross_entropy(model(batch), batch.labels)
+    loss.backward()
+
+    assert all(p.grad.abs().sum() > 0 for p in model.parameters())
+    assert model.embedding.weight.grad[0].abs().sum() == 0
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_one_batch_can_be_learned_by_heart(make_batch, learn_by_heart, cell):
+    assert learn_by_heart(build(cell, embedding_dim=16, hidden_dim=16), make_batch(LENGTHS), 0.02, steps=40) < 0.05
+
+
+def test_dropout_works_in_training_only(make_batch):
+    model, batch = build("lstm", dropout=0.5), make_batch(LENGTHS)
+    assert not torch.equal(model(batch), model(batch))
+    model.eval()
+    assert torch.equal(model(batch), model(batch))
+
+
+def test_dropout_falls_on_word_vectors_between_layers_and_on_the_pooled_vector(make_batch):
+    model = build("lstm", layers=2, dropout=0.5)
+    dropped = []
+    model.dropout.register_forward_hook(lambda _module, inputs, _output: dropped.append(tuple(inputs[0].shape)))
+    model(make_batch([4, 2]))
+
+    assert dropped == [(2, 4, 6), (2, 4, 5), (2, 5)]
+
+
+def test_all_parameters_form_one_group_at_the_runs_learning_rate():
+    model = build("lstm")
+    (group,) = model.parameter_groups()
+    assert group.learning_rate_scale == 1.0
+    assert len(group.parameters) == len(list(model.parameters()))
+
+
+def test_reverse_turns_real_tokens_round_and_leaves_padding():
+    sequences = torch.tensor([[1, 2, 3, 0], [4, 5, 6, 7], [8, 0, 0, 0]])[..., None]
+    lengths = torch.tensor([3, 4, 1])
+
+    assert reverse(sequences, lengths)[..., 0].tolist() == [[3, 2, 1, 0], [7, 6, 5, 4], [8, 0, 0, 0]]
+    assert torch.equal(reverse(reverse(sequences, lengths), lengths), sequences)
+
+
+def test_an_unknown_cell_is_refused():
+    with pytest.raises(KeyError, match="gru"):
+        build("gru")
