@@ -22,7 +22,10 @@ EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 def main() -> int:
     """Do the run that standard input describes; returns the exit status."""
     signal.signal(signal.SIGTERM, _interrupt)
-    request = json.loads(sys.stdin.readline())
+    line = sys.stdin.readline()
+    if not line:
+        return EXIT_INTERRUPTED  # the parent was gone before it could ask
+    request = json.loads(line)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     from benchmark.plan import PlannedRun, Workspace

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -71,9 +72,9 @@ def _print_report(arguments: argparse.Namespace, profile: str, outputs: Sequence
     for path in outputs:
         if path.suffix not in SUFFIXES:
             raise OutputError(f"--output {path}: the ending says the form; one of {', '.join(SUFFIXES)}")
-    store = TrackingStore(tracking_uri(arguments.tracking_uri), _cache_dir(arguments))
-    plan = store.latest_plan(profile)
-    if plan is None:
+    store = TrackingStore.existing(tracking_uri(arguments.tracking_uri), _cache_dir(arguments))
+    plan = store.latest_plan(profile) if store else None
+    if store is None or plan is None:
         raise TrackingError(
             f"no run of profile {profile!r} is recorded here; `python -m benchmark run all "
             f"--profile {profile}` makes them"
@@ -97,7 +98,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
     suite = load_suite(locate_config(arguments.config), arguments.profile, arguments.set, arguments.seed)
     plan = make_plan(suite, arguments.device)
-    runs = TrackingStore(tracking_uri(arguments.tracking_uri), _cache_dir(arguments)).runs(suite.profile)
+    store = TrackingStore.existing(tracking_uri(arguments.tracking_uri), _cache_dir(arguments))
+    runs = store.runs(suite.profile) if store else []
     rows = []
     for planned in plan.runs:
         run = best_run(runs, planned.fingerprint, planned.config.seed)
@@ -149,6 +151,8 @@ def _write(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
         raise OutputError(f"--output {path}: cannot be written: {error.strerror}") from None
     print(f"wrote {path}")
 

@@ -46,7 +46,9 @@ class ProfileConfig(_Settings):
     description: str = ""
     """What it is for, in one line."""
     seeds: Annotated[
-        tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False), AfterValidator(_all_different)
+        tuple[Annotated[int, Field(ge=0, lt=2**63)], ...],
+        Field(min_length=1, strict=False),
+        AfterValidator(_all_different),
     ] = (2077,)
     """One run of every experiment for each seed."""
     data: DataConfig = DataConfig()
@@ -74,12 +76,12 @@ class PublishedFigure(_Settings):
     """How it was obtained, in one line."""
 
 
-class ConfigFile(_Settings):
-    """The whole file; its experiments are typed one by one, since each model has settings of its own."""
+class FileShape(_Settings):
+    """The three sections of the file; their entries are typed one by one, so that all faults are told at once."""
 
-    profiles: dict[str, ProfileConfig] = Field(min_length=1)
+    profiles: dict[str, dict[str, Any]] = Field(min_length=1)
     experiments: dict[str, dict[str, Any]] = Field(min_length=1)
-    published: tuple[PublishedFigure, ...] = Field(default=(), strict=False)
+    published: list[dict[str, Any]] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,21 +130,29 @@ class RunConfig:
         }
 
 
+class _RecordedRun(_Settings):
+    """What `RunConfig.settings()` gives."""
+
+    profile: str
+    experiment: str
+    seed: int = Field(ge=0)
+    data: DataConfig
+    model: dict[str, Any]
+    tokens: dict[str, Any]
+    training: dict[str, Any]
+
+
 def run_from_settings(settings: Mapping[str, Any]) -> RunConfig:
     """The run whose `settings()` these are.
 
     Raises:
         ConfigError: they are not valid settings of this version.
     """
-    name = settings["experiment"]
-    raw = {section: settings[section] for section in EXPERIMENT_SECTIONS}
-    return RunConfig(
-        profile=settings["profile"],
-        experiment_name=name,
-        experiment=experiment_config(raw, "recorded settings", (name,)),
-        data=validated(DataConfig, settings["data"], "recorded settings", ("data",)),
-        seed=settings["seed"],
-    )
+    where = "recorded settings"
+    recorded = validated(_RecordedRun, settings, where, ())
+    raw = recorded.model_dump(include=set(EXPERIMENT_SECTIONS))
+    experiment = experiment_config(raw, where, (recorded.experiment,))
+    return RunConfig(recorded.profile, recorded.experiment, experiment, recorded.data, recorded.seed)
 
 
 def experiment_config(raw: dict[str, Any], where: str, prefix: tuple[str, ...]) -> ExperimentConfig[Any]:

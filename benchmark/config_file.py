@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from benchmark.config import (
     EXPERIMENT_SECTIONS,
     PROFILE_SECTIONS,
-    ConfigFile,
+    FileShape,
     ProfileConfig,
+    PublishedFigure,
     Suite,
     experiment_config,
 )
@@ -59,67 +60,140 @@ def load_suite(path: Path, profile: str = "quick", assignments: Sequence[str] = 
     if profile not in file.profiles:
         raise ConfigError(f"{path}: there is no profile {profile!r}{did_you_mean(profile, file.profiles)}")
     chosen = file.profiles[profile]
-    raw = {name: _merge(file.experiments[name], chosen.overrides.get(name, {})) for name in chosen.experiments}
-    raw_profile = chosen.model_dump(include=set(PROFILE_SECTIONS))
-    for assignment in assignments:
-        raw, raw_profile = _assign(assignment, raw, raw_profile)
-    settings = validated(ProfileConfig, {**raw_profile, "experiments": list(raw)}, str(path), ())
-    suite = Suite(
-        profile=profile,
-        description=chosen.description,
-        seeds=settings.seeds,
-        data=settings.data,
-        experiments={name: experiment_config(value, str(path), ("experiments", name)) for name, value in raw.items()},
-        published=file.published,
-    )
+    options = [_parse_option(text, list(chosen.experiments)) for text in assignments]
+    experiments = {}
+    for name in chosen.experiments:
+        raw = _merge(file.experiments[name], chosen.overrides.get(name, {}))
+        raw, where = _with_options(raw, [option for option in options if name in option.targets], str(path))
+        experiments[name] = experiment_config(raw, where, (name,))
+    raw = {**chosen.model_dump(include=set(PROFILE_SECTIONS)), "experiments": chosen.experiments}
+    raw, where = _with_options(raw, [option for option in options if not option.targets], str(path))
     if seeds:
-        wanted = validated(ProfileConfig, {"seeds": list(seeds), "experiments": list(raw)}, "--seed", ())
-        suite = replace(suite, seeds=wanted.seeds)
-    return suite
+        raw, where = {**raw, "seeds": list(seeds)}, "--seed" if where == str(path) else f"{where}, --seed"
+    settings = validated(ProfileConfig, raw, where, ())
+    return Suite(profile, chosen.description, settings.seeds, settings.data, experiments, file.published)
 
 
-def _read(path: Path) -> ConfigFile:
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """One `--set`, understood but not yet checked.
+
+    Attributes:
+        text: as it was given.
+        targets: experiments that it changes; none: the profile.
+        change: laid over the settings.
+    """
+
+    text: str
+    targets: tuple[str, ...]
+    change: dict[str, Any]
+
+
+def _parse_option(text: str, experiments: Sequence[str]) -> _Option:
+    where = f"--set {text}"
+    key, sign, value_text = text.partition("=")
+    parts = tuple(key.strip().split("."))
+    if not sign or not all(parts):
+        raise ConfigError(f"{where}: wants KEY=VALUE, as in --set lstm.training.batch_size=32")
+    value = parse_scalar(value_text, where)
+    if parts[0] in PROFILE_SECTIONS:
+        return _Option(text, (), _nested(parts, value))
+    named = parts[0] in experiments
+    path = parts[1:] if named else parts
+    if not path or path[0] not in EXPERIMENT_SECTIONS:
+        known = EXPERIMENT_SECTIONS if named else (*experiments, *EXPERIMENT_SECTIONS, *PROFILE_SECTIONS)
+        raise ConfigError(f"{where}: {key!r} is no setting{did_you_mean(path[0] if path else '', known)}")
+    return _Option(text, (parts[0],) if named else tuple(experiments), _nested(path, value))
+
+
+def _with_options(raw: dict[str, Any], options: Sequence[_Option], where: str) -> tuple[dict[str, Any], str]:
+    """`raw` with the options laid over it one after the other, and whom to name if that is not valid.
+
+    They are checked together, since two may be valid only together: `data.source=table` and `data.path=...`.
+    """
+    for option in options:
+        raw = _merge(raw, option.change)
+    return raw, ", ".join(f"--set {option.text}" for option in options) or where
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The whole file, valid: experiments as they were written, for a profile is laid over them."""
+
+    profiles: dict[str, ProfileConfig]
+    experiments: dict[str, dict[str, Any]]
+    published: tuple[PublishedFigure, ...]
+
+
+def _read(path: Path) -> _File:
     """The file, validated whole: every experiment, and every experiment as each profile changes it."""
     content = read_yaml(path)
     if not isinstance(content, dict):
         found = "nothing" if content is None else f"a {type(content).__name__}"
-        raise ConfigError(f"{path}: wants the keys {', '.join(ConfigFile.model_fields)}, found {found}")
-    file = validated(ConfigFile, content, str(path), ())
+        raise ConfigError(f"{path}: wants the keys {', '.join(FileShape.model_fields)}, found {found}")
+    where = str(path)
+    shape = validated(FileShape, content, where, ())
     faults = _Faults()
-    for name, raw in file.experiments.items():
-        faults.collect(_check_name, name, str(path))
-        faults.collect(experiment_config, raw, str(path), ("experiments", name))
+    sound = set()
+    for name, raw in shape.experiments.items():
+        faults.collect(_check_name, name, where)
+        if faults.collect(experiment_config, raw, where, ("experiments", name)) is not None:
+            sound.add(name)
+    profiles = {
+        name: faults.collect(validated, ProfileConfig, raw, where, ("profiles", name))
+        for name, raw in shape.profiles.items()
+    }
+    published = [
+        faults.collect(validated, PublishedFigure, raw, where, ("published", index))
+        for index, raw in enumerate(shape.published)
+    ]
+    _check_published(published, shape, where, faults)
+    for name, profile in profiles.items():
+        if profile is not None:
+            _check_profile(name, profile, shape, where, faults=faults, sound=sound)
     faults.refuse()
-    for profile_name, profile in file.profiles.items():
-        _check_profile(profile_name, profile, file, path, faults)
-    for index, figure in enumerate(file.published):
-        if figure.experiment not in file.experiments:
-            faults.add(
-                f"{path}: published[{index}].experiment: there is no experiment {figure.experiment!r}"
-                f"{did_you_mean(figure.experiment, file.experiments)}"
-            )
-    faults.refuse()
-    return file
+    return _File(
+        {name: profile for name, profile in profiles.items() if profile is not None},
+        shape.experiments,
+        tuple(figure for figure in published if figure is not None),
+    )
 
 
-def _check_profile(name: str, profile: ProfileConfig, file: ConfigFile, path: Path, faults: _Faults) -> None:
-    """Its experiments exist, and are still valid as it changes them."""
-    place = f"{path}: profiles.{name}"
+def _check_profile(
+    name: str, profile: ProfileConfig, shape: FileShape, where: str, *, faults: _Faults, sound: set[str]
+) -> None:
+    """Its experiments exist, and the sound ones are still valid as it changes them."""
+    place = f"{where}: profiles.{name}"
     for experiment in profile.experiments:
-        if experiment not in file.experiments:
-            faults.add(
-                f"{place}.experiments: there is no experiment {experiment!r}"
-                f"{did_you_mean(experiment, file.experiments)}"
-            )
+        if experiment not in shape.experiments:
+            suggestion = did_you_mean(experiment, shape.experiments)
+            faults.add(f"{place}.experiments: there is no experiment {experiment!r}{suggestion}")
     for experiment, changes in profile.overrides.items():
         if experiment not in profile.experiments:
-            faults.add(
-                f"{place}.overrides: {experiment!r} is not an experiment of this profile"
-                f"{did_you_mean(experiment, profile.experiments)}"
-            )
-        elif experiment in file.experiments:
-            merged = _merge(file.experiments[experiment], changes)
-            faults.collect(experiment_config, merged, str(path), ("profiles", name, "overrides", experiment))
+            suggestion = did_you_mean(experiment, profile.experiments)
+            faults.add(f"{place}.overrides: {experiment!r} is not an experiment of this profile{suggestion}")
+        elif experiment in sound:
+            merged = _merge(shape.experiments[experiment], changes)
+            faults.collect(experiment_config, merged, where, ("profiles", name, "overrides", experiment))
+
+
+def _check_published(figures: Sequence[PublishedFigure | None], shape: FileShape, where: str, faults: _Faults) -> None:
+    """Each stands beside an experiment that exists, and has it for itself."""
+    seen: set[str] = set()
+    for index, figure in enumerate(figures):
+        if figure is None:
+            continue
+        place = f"{where}: published[{index}].experiment"
+        if figure.experiment not in shape.experiments:
+            suggestion = did_you_mean(figure.experiment, shape.experiments)
+            faults.add(f"{place}: there is no experiment {figure.experiment!r}{suggestion}")
+        elif figure.experiment in seen:
+            faults.add(f"{place}: {figure.experiment!r} has a published figure already; the table has room for one")
+        seen.add(figure.experiment)
+
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class _Faults:
@@ -131,12 +205,13 @@ class _Faults:
     def add(self, line: str) -> None:
         self._lines.append(line)
 
-    def collect(self, check: Callable[..., object], *arguments: object) -> None:
-        """Call `check`; what it refuses is a fault."""
+    def collect(self, check: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """What `check` returns; None where it refuses, which is a fault."""
         try:
-            check(*arguments)
+            return check(*args, **kwargs)
         except ConfigError as error:
             self.add(str(error))
+            return None
 
     def refuse(self) -> None:
         """Raise when there is any fault."""
@@ -160,35 +235,6 @@ def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         below = merged.get(key)
         merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
-
-
-def _assign(
-    assignment: str, experiments: dict[str, dict[str, Any]], profile: dict[str, Any]
-) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """Both with one `--set` applied, and validated, so that a fault is told of the option that made it."""
-    where = f"--set {assignment}"
-    key, sign, text = assignment.partition("=")
-    parts = tuple(key.strip().split("."))
-    if not sign or not all(parts):
-        raise ConfigError(f"{where}: wants KEY=VALUE, as in --set lstm.training.batch_size=32")
-    value = parse_scalar(text, where)
-    if parts[0] in PROFILE_SECTIONS:
-        changed = _merge(profile, _nested(parts, value))
-        validated(ProfileConfig, {**changed, "experiments": list(experiments)}, where, ())
-        return experiments, changed
-    targets = [parts[0]] if parts[0] in experiments else list(experiments)
-    path = parts[1:] if parts[0] in experiments else parts
-    if not path or path[0] not in EXPERIMENT_SECTIONS:
-        known = (
-            EXPERIMENT_SECTIONS if parts[0] in experiments else (*experiments, *EXPERIMENT_SECTIONS, *PROFILE_SECTIONS)
-        )
-        word = path[0] if path else ""
-        raise ConfigError(f"{where}: {key!r} is no setting{did_you_mean(word, known)}")
-    experiments = dict(experiments)
-    for name in targets:
-        experiments[name] = _merge(experiments[name], _nested(path, value))
-        experiment_config(experiments[name], where, (name,))
-    return experiments, profile
 
 
 def _nested(parts: Sequence[str], value: Any) -> dict[str, Any]:

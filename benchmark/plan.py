@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.config import RunConfig, Suite, run_from_settings
+from benchmark.config import PublishedFigure, RunConfig, Suite, run_from_settings
 from benchmark.identity import Inputs, fingerprint
 from benchmark.records import PlanRecord, PlanRow
 from benchmark.training.precision import DeviceSetting, Precision, resolve_device, resolve_precision
 from benchmark.validation import ConfigError
 from data_pipeline.corpus import Corpus
-from data_pipeline.encoder import Encoder, resolve_encoder
+from data_pipeline.encoder import EMBEDDED_NAME, Encoder, resolve_encoder
 from data_pipeline.sources import load_corpus
 from models.configs import EncoderConfig
 
@@ -94,13 +94,20 @@ def make_plan(suite: Suite, device: DeviceSetting) -> Plan:
     """
     corpus = load_corpus(suite.data)
     runs = suite.runs()
-    # The seed is no part of a fingerprint: those of the first seed are those of all.
-    firsts = {run.experiment_name: run for run in runs if run.seed == suite.seeds[0]}
-    resolved = {name: _resolve(run, corpus, device) for name, run in firsts.items()}
-    return Plan(
-        record=_record(suite, corpus, [firsts[name] for name in resolved], [mark for mark, _ in resolved.values()]),
-        runs=tuple(PlannedRun(run, *resolved[run.experiment_name]) for run in runs),
+    # The seed is no part of a fingerprint: what holds for one seed's runs holds for all.
+    firsts = {run.experiment_name: run for run in reversed(runs)}
+    resolved = {name: _resolve(firsts[name], corpus, device) for name in suite.experiments}
+    published = {figure.experiment: figure for figure in suite.published}
+    record = PlanRecord(
+        profile=suite.profile,
+        seeds=suite.seeds,
+        rows=tuple(_row(firsts[name], mark, published.get(name)) for name, (mark, _) in resolved.items()),
+        corpus=corpus.name,
+        held_out_test=corpus.held_out_test,
+        sizes={part: len(reviews) for part, reviews in corpus.parts.items()},
+        split_fingerprint=corpus.split_fingerprint,
     )
+    return Plan(record, tuple(PlannedRun(run, *resolved[run.experiment_name]) for run in runs))
 
 
 def _resolve(run: RunConfig, corpus: Corpus, device: DeviceSetting) -> tuple[str, Precision]:
@@ -116,23 +123,9 @@ def _resolve(run: RunConfig, corpus: Corpus, device: DeviceSetting) -> tuple[str
     return fingerprint(run, inputs), precision
 
 
-def _record(suite: Suite, corpus: Corpus, runs: Sequence[RunConfig], fingerprints: Sequence[str]) -> PlanRecord:
-    published = {figure.experiment: figure for figure in suite.published}
-    rows = []
-    for run, mark in zip(runs, fingerprints, strict=True):
-        encoder = encoder_config(run)
-        figure = published.get(run.experiment_name)
-        rows.append(
-            PlanRow(
-                run.experiment_name, mark, encoder.name if encoder else None, figure.model_dump() if figure else None
-            )
-        )
-    return PlanRecord(
-        profile=suite.profile,
-        seeds=suite.seeds,
-        rows=tuple(rows),
-        corpus=corpus.name,
-        held_out_test=corpus.held_out_test,
-        sizes={"train": len(corpus.train), "val": len(corpus.val), "test": len(corpus.test)},
-        split_fingerprint=corpus.split_fingerprint,
-    )
+def _row(run: RunConfig, mark: str, figure: PublishedFigure | None) -> PlanRow:
+    encoder = encoder_config(run)
+    name = None
+    if encoder is not None:
+        name = EMBEDDED_NAME if encoder.path is None else encoder.name or encoder.path.name
+    return PlanRow(run.experiment_name, mark, name, figure.model_dump() if figure else None)

@@ -121,7 +121,9 @@ def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: Tracker, 
                 Path(checkpoints, "best.safetensors"),
                 on_epoch=lambda epoch: tracker.log_metrics(epoch.metrics(), step=epoch.epoch),
             )
+        progress.start("test", len(parts["test"]))
         predictions = trainer.predict(parts["test"])
+        progress.finish()
     outcome = Outcome(_metrics(phases, fit, predictions, model), fit, predictions)
     with tempfile.TemporaryDirectory() as folder:
         _write_artifacts(Path(folder), config, machine, outcome, parts["test"])

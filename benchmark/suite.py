@@ -84,7 +84,7 @@ def _run_in_child(
         [sys.executable, "-m", "benchmark.child"], stdin=subprocess.PIPE, text=True, process_group=0
     )
     try:
-        assert child.stdin is not None  # noqa: S101
+        assert child.stdin is not None
         try:
             child.stdin.write(json.dumps(request) + "\n")
             child.stdin.flush()

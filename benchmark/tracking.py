@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 
@@ -25,6 +27,11 @@ _KIND, _PLAN = "benchmark.kind", "benchmark.plan"
 _EXPERIMENT, _SEED, _FINGERPRINT = "benchmark.experiment", "benchmark.seed", "benchmark.fingerprint"
 _ERROR, _PARENT, _NOTE = "benchmark.error", "mlflow.parentRunId", "mlflow.note.content"
 _PLAN_FILE = "plan.json"
+_EXPERIMENT_NOTE = (
+    "Sentiment of IMDB reviews. Each parent run is a plan: the models and seeds to compare on one split. The runs "
+    "nested below it are one model with one seed each. Compare them by `test/accuracy`; `val/loss` chose each run's "
+    "epoch."
+)
 
 
 class TrackingError(InputError):
@@ -119,8 +126,21 @@ class TrackingStore:
 
     def __init__(self, uri: str, cache_dir: Path) -> None:
         self.uri = uri
-        cache_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            cache_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrackingError(f"--cache-dir {cache_dir}: cannot be made: {error.strerror}") from None
         self._client = _quiet_client(uri, cache_dir / "tracking.lock")
+
+    @classmethod
+    def existing(cls, uri: str, cache_dir: Path) -> TrackingStore | None:
+        """The store, or None where it is an sqlite file that is not there: reading makes no new one.
+
+        Raises:
+            TrackingError: the store cannot be opened.
+        """
+        scheme, _, file = uri.partition(":///")
+        return None if scheme == "sqlite" and not Path(file).exists() else cls(uri, cache_dir)
 
     def open_plan(self, plan: PlanRecord) -> str:
         """Id of the plan's parent run: the one with its tag, reopened, or a new one."""
@@ -133,7 +153,9 @@ class TrackingStore:
             name = f"plan: {len(plan.rows)} models x {len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
             tags = {_KIND: "plan", _PLAN: plan.fingerprint, _NOTE: plan.describe()}
             run_id = str(self._client.create_run(experiment_id, run_name=name, tags=tags).info.run_id)
-            self._client.log_dict(run_id, plan.to_json(), _PLAN_FILE)
+        self._client.log_dict(
+            run_id, plan.to_json(), _PLAN_FILE
+        )  # again too: a kill may have kept it from being written
         # The newest use of a plan makes it the latest one, which is the one that `report` reports.
         self._client.set_tag(run_id, "benchmark.used_at", f"{time.time():.3f}")
         return run_id
@@ -158,14 +180,16 @@ class TrackingStore:
         return self._read_plan(str(latest.info.run_id))
 
     def _read_plan(self, run_id: str) -> PlanRecord:
+        from mlflow.exceptions import MlflowException
+
         with tempfile.TemporaryDirectory() as folder:
             try:
                 path = self._client.download_artifacts(run_id, _PLAN_FILE, folder)
                 return PlanRecord.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, MlflowException) as error:
                 raise TrackingError(
-                    f"{self.uri}: {_PLAN_FILE} of run {run_id} cannot be read ({error}); "
-                    "`python -m benchmark run` writes it anew for other settings"
+                    f"{_without_secrets(self.uri, self.uri)}: {_PLAN_FILE} of run {run_id} cannot be read "
+                    f"({_without_secrets(str(error), self.uri)}); `python -m benchmark run` writes it anew"
                 ) from None
 
     def start_run(
@@ -199,7 +223,9 @@ class TrackingStore:
         experiment = self._client.get_experiment_by_name(name)
         if experiment is not None:
             return str(experiment.experiment_id)
-        return str(self._client.create_experiment(name))
+        # Without the kind, MLflow's UI opens on its page for language-model traces, which we have none of.
+        tags = {"mlflow.experimentKind": "custom_model_development", _NOTE: _EXPERIMENT_NOTE}
+        return str(self._client.create_experiment(name, tags=tags))
 
     def _search(self, experiment_id: str, query: str) -> list[Run]:
         runs: list[Run] = []
@@ -249,22 +275,31 @@ def _quiet_client(uri: str, lock: Path) -> MlflowClient:
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
+        _refuse_unreachable(uri)
         with FileLock(lock):  # two processes that create the tables at once leave neither with a database
             client = MlflowClient(tracking_uri=uri)
             client.search_experiments(max_results=1)
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = " ".join(str(error).split())[:300]
+    except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError) as error:
         raise TrackingError(
-            f"tracking store {_without_secrets(uri)}: cannot be opened ({reason}); "
+            f"tracking store {_without_secrets(uri, uri)}: cannot be opened ({_without_secrets(str(error), uri)}); "
             "check --tracking-uri or MLFLOW_TRACKING_URI"
         ) from None
     return client
 
 
-def _without_secrets(uri: str) -> str:
-    """The URI without user and password."""
-    scheme, separator, rest = uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+def _refuse_unreachable(uri: str) -> None:
+    """Knock at a server's door once: MLflow itself would try again for minutes before it says that nobody is there."""
+    parts = urlsplit(uri)
+    if parts.scheme in {"http", "https"} and parts.hostname:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((parts.hostname, port), timeout=10).close()
+
+
+def _without_secrets(text: str, uri: str) -> str:
+    """The text in one line, without the user and password that the URI may carry."""
+    secret = urlsplit(uri).netloc.rpartition("@")[0]
+    line = " ".join(text.split())[:300]
+    return line.replace(f"{secret}@", "") if secret else line
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:

@@ -12,30 +12,52 @@ from data_pipeline.errors import InputError
 from models.registry import did_you_mean
 
 B = TypeVar("B", bound=BaseModel)
+# Where pydantic speaks of Python's types, which the file knows nothing of.
+PLAIN_WORDS = {
+    **dict.fromkeys(("model_type", "dict_type"), "should be a mapping of keys to values"),
+    **dict.fromkeys(("tuple_type", "list_type"), "should be a list"),
+    "too_short": "should not be empty",
+}
 
 
 class ConfigError(InputError):
     """Settings that cannot be run; each line of the message names the file or option, the key path and the fault."""
 
 
-def validated(schema: type[B], raw: Any, where: str, prefix: tuple[str, ...]) -> B:
+def key_path(parts: Iterable[int | str]) -> str:
+    """`published[0].source` for ("published", 0, "source")."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+
+
+def validated(schema: type[B], raw: Any, where: str, prefix: tuple[str | int, ...]) -> B:
     """`raw` as `schema`, or a ConfigError with a line for each fault."""
     try:
         return schema.model_validate(raw)
     except ValidationError as error:
-        lines = [_explain(schema, detail, where, prefix) for detail in error.errors()]
+        lines = [_explain(schema, detail, where, prefix) for detail in _own_faults(error.errors())]
         raise ConfigError("\n".join(lines)) from None
 
 
-def _explain(schema: type[BaseModel], detail: ErrorDetails, where: str, prefix: tuple[str, ...]) -> str:
-    path = ".".join(str(part) for part in (*prefix, *detail["loc"]))
+def _own_faults(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without `too short` where that only follows from a fault of an entry, which pydantic leaves out."""
+    places = [detail["loc"] for detail in details]
+
+    def follows(detail: ErrorDetails) -> bool:
+        own = detail["loc"]
+        return detail["type"] == "too_short" and any(place != own and place[: len(own)] == own for place in places)
+
+    return [detail for detail in details if not follows(detail)]
+
+
+def _explain(schema: type[BaseModel], detail: ErrorDetails, where: str, prefix: tuple[str | int, ...]) -> str:
+    path = key_path((*prefix, *detail["loc"]))
     place = f"{where}: {path}" if path else where
     if detail["type"] == "extra_forbidden":
         key = str(detail["loc"][-1])
         return f"{place}: unknown key{did_you_mean(key, _keys_at(schema, detail['loc'][:-1]))}"
     if detail["type"] == "missing":
         return f"{place}: is missing"
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    message = PLAIN_WORDS.get(detail["type"]) or detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
     found = "" if isinstance(detail["input"], (dict, list, tuple)) else f", found {detail['input']!r}"
     return f"{place}: {message}{found}"
 

@@ -16,7 +16,9 @@ class YamlError(InputError):
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, with 1e-5 a float (YAML 1.1 wants a dot there) and duplicate keys refused."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        # Here and not where the mapping is made: by then `<<` has merged others in, and they may be overridden.
+        node = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key_node, _ in node.value:
             key = str(key_node.value)
@@ -25,7 +27,7 @@ class _Loader(yaml.SafeLoader):
                     None, None, f"the name {key!r} stands here twice; remove or rename one", key_node.start_mark
                 )
             seen.add(key)
-        return super().construct_mapping(node, deep)
+        return node
 
 
 _Loader.add_implicit_resolver(

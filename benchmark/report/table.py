@@ -159,8 +159,9 @@ def _mean_and_deviation(values: Sequence[float]) -> str:
 
 def _spell_count(count: float) -> str:
     """`22.6 M`, `17.3 k` or `842`."""
-    for size, letter in ((1e6, "M"), (1e3, "k")):
-        if count >= size:
+    # Each begins where the smaller one would be rounded up to a thousand.
+    for begin, size, letter in ((999_950, 1e6, "M"), (999.5, 1e3, "k")):
+        if count >= begin:
             return f"{count / size:.1f} {letter}"
     return f"{count:.0f}"
 

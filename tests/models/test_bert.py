@@ -1,7 +1,7 @@
 """A frozen BERT is a fixed feature extractor with a head; a fine-tuned one learns as a whole."""
 
+import json
 import re
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -255,10 +255,11 @@ class TestEncoderFolder:
     def rewrite(self, context, tmp_path):
         """rewrite(change) is a context whose encoder has the weights that `change` makes of the tiny BERT's."""
 
-        def make(change):
+        def make(change, **settings):
             weights = change(load_file(context.encoder_dir / "model.safetensors"))
             save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
-            shutil.copy(context.encoder_dir / "config.json", tmp_path)
+            config = json.loads((context.encoder_dir / "config.json").read_text())
+            (tmp_path / "config.json").write_text(json.dumps(config | settings))
             return replace(context, encoder_dir=tmp_path)
 
         return make
@@ -273,8 +274,8 @@ class TestEncoderFolder:
             frozen(rewrite(spoil))
 
     def test_weights_stored_as_halves_are_trained_in_full_precision(self, rewrite):
-        model = finetuned(rewrite(lambda weights: {name: weight.half() for name, weight in weights.items()}))
-        assert {p.dtype for p in model.parameters()} == {torch.float32}
+        halves = rewrite(lambda weights: {name: w.half() for name, w in weights.items()}, dtype="float16")
+        assert {p.dtype for p in finetuned(halves).parameters()} == {torch.float32}
 
 
 class TestTrainedState:

@@ -1,0 +1,157 @@
+"""A whole suite that trains in seconds: a few made-up reviews, small nets, and a BERT that knows their words."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from benchmark.tracking import TrackingStore
+
+SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store and the cache of whoever runs the tests are left alone."""
+    for name in ("MLFLOW_TRACKING_URI", "BENCHMARK_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without runs; its 50 tables take seconds to make, so tests take a copy."""
+    folder = tmp_path_factory.mktemp("database")
+    TrackingStore(f"sqlite:///{folder / 'mlflow.db'}", folder)
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def store_uri(empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URI of a new sqlite store in tmp_path, which is the working directory: there MLflow puts the artifacts."""
+    monkeypatch.chdir(tmp_path)
+    return f"sqlite:///{shutil.copy(empty_database, tmp_path / 'mlflow.db')}"
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory, reviews_csv: Path) -> Path:
+    """A folder with a random BERT of 2 layers, 32 wide, and a tokenizer that knows the words of `reviews_csv`."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    folder = tmp_path_factory.mktemp("tiny-encoder")
+    with reviews_csv.open(newline="", encoding="utf-8") as file:
+        words = sorted({word for row in csv.DictReader(file) for word in row["text"].split()})
+    vocabulary = [*SPECIAL_TOKENS, *words]
+    BertTokenizer(vocab={word: number for number, word in enumerate(vocabulary)}).save_pretrained(folder)
+    shape = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.2,  # with the usual 0.02 all reviews look alike to a random encoder
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        BertModel(shape).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def config_content(reviews_csv: Path, tiny_encoder: Path) -> dict[str, Any]:
+    """What a small valid experiments.yaml says; a test may change it. fp32, so that every processor gives the same."""
+    recurrent = {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.1}
+    encoder = {"name": "tiny", "path": str(tiny_encoder)}
+    tokens = {"max_length": 40}
+    training = {"epochs": 2, "batch_size": 16, "precision": "fp32"}
+    content = {
+        "profiles": {
+            "quick": {
+                "description": "made-up reviews",
+                "seeds": [1],
+                "data": {
+                    "source": "table",
+                    "path": str(reviews_csv),
+                    "train_size": 200,
+                    "val_size": 50,
+                    "test_size": 60,
+                    "split_seed": 7,
+                },
+                "experiments": ["rnn", "lstm", "bert-frozen", "bert-finetuned"],
+            }
+        },
+        "experiments": {
+            "rnn": {
+                "model": {"name": "rnn", **recurrent},
+                "tokens": {**tokens, "vocab_size": 100, "min_count": 1},
+                "training": {**training, "learning_rate": 1e-2},
+            },
+            "lstm": {
+                "model": {"name": "lstm", **recurrent},
+                "tokens": {**tokens, "vocab_size": 100, "min_count": 1},
+                "training": {**training, "learning_rate": 1e-2},
+            },
+            "bert-frozen": {
+                "model": {
+                    "name": "bert-frozen",
+                    "encoder": encoder,
+                    "head_dim": 8,
+                    "pooling": "mean",
+                    "layers": "all",
+                    "standardize": True,
+                },
+                "tokens": tokens,
+                "training": {**training, "learning_rate": 1e-2},
+            },
+            "bert-finetuned": {
+                "model": {"name": "bert-finetuned", "encoder": encoder, "head_dim": 8},
+                "tokens": tokens,
+                "training": {**training, "learning_rate": 1e-3},
+            },
+        },
+        "published": [
+            {
+                "experiment": "lstm",
+                "test_accuracy": 86.62,
+                "corpus": f"table {reviews_csv.name}",  # ours, so the report gives a difference
+                "source": "a paper",
+                "setup": "settings not given",
+            },
+            {
+                "experiment": "bert-finetuned",
+                "test_accuracy": 93.53,
+                "corpus": "another corpus",
+                "encoder": "another encoder",
+                "source": "another paper",
+                "setup": "3 epochs",
+            },
+        ],
+    }
+    return json.loads(json.dumps(content))  # a copy that shares nothing: a test changes what it means to and no more
+
+
+@pytest.fixture
+def write_config(tmp_path: Path, config_content: dict[str, Any]) -> Callable[..., Path]:
+    """`write_config(profiles={"quick": {"seeds": [1, 2]}})` writes tmp_path/experiments.yaml with that changed.
+
+    Mappings are laid over each other, anything else takes the place of what was there.
+    """
+
+    def write(**changes: Any) -> Path:
+        path = tmp_path / "experiments.yaml"
+        path.write_text(yaml.safe_dump(_laid_over(config_content, changes), sort_keys=False), encoding="utf-8")
+        return path
+
+    return write
+
+
+def _laid_over(base: Any, changes: Any) -> Any:
+    if not (isinstance(base, dict) and isinstance(changes, dict)):
+        return changes
+    return base | {key: _laid_over(base.get(key), value) for key, value in changes.items()}

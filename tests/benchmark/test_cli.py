@@ -1,0 +1,460 @@
+"""The command line, called as a user calls it: what it prints, and with which status it ends. Nothing is trained."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmark import cli
+from benchmark.cli import main
+from benchmark.plan import make_plan
+from benchmark.records import Status
+from benchmark.suite import PlanOutcome
+from benchmark.tracking import TrackingStore
+
+METRICS = {
+    "test/accuracy": 0.875,
+    "test/f1": 0.5,
+    "parameters_total": 2000.0,
+    "parameters_trainable": 1000.0,
+    "train_seconds": 10.0,
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory):
+    """A folder that passes for an encoder; no command here loads one."""
+    folder = tmp_path_factory.mktemp("encoder")
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (folder / name).write_text('{"max_position_embeddings": 64}')
+    return folder
+
+
+@pytest.fixture
+def here(store_uri, tmp_path, monkeypatch, write_config):
+    """A working directory with an experiments.yaml and an empty store, which MLFLOW_TRACKING_URI names."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
+    write_config()
+    return tmp_path
+
+
+@pytest.fixture
+def call(capsys):
+    """`call("report")` is the exit status, what came on standard output and on standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = main(arguments)
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+def record_plan(store_uri, suite, folder, *, failed=()):
+    """What `run all` leaves in the store, without the training."""
+    store = TrackingStore(store_uri, folder)
+    plan = make_plan(suite, "cpu")
+    parent = store.open_plan(plan.record)
+    for planned in plan.runs:
+        config = planned.config
+        tracker = store.start_run(
+            config.profile,
+            parent,
+            config.name,
+            experiment=config.experiment_name,
+            seed=config.seed,
+            fingerprint=planned.fingerprint,
+            note="",
+        )
+        if config.experiment_name in failed:
+            tracker.finish(Status.FAILED, "NonFiniteError: loss is nan")
+        else:
+            tracker.log_metrics(METRICS)
+            tracker.finish(Status.FINISHED)
+
+
+@pytest.fixture
+def recorded(here, store_uri):
+    """The working directory after a whole run of the profile in which `rnn` failed."""
+    from benchmark.config_file import load_suite
+
+    record_plan(store_uri, load_suite(here / "experiments.yaml"), here / "cache", failed=("rnn",))
+    return here
+
+
+def cells(table: str, model: str) -> list[str]:
+    """Seeds and accuracy in the model's row of the terminal's table."""
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in table.splitlines() if line.startswith("│")]
+    return next(row[1:3] for row in rows if row[0] == model)
+
+
+# Wrong use
+
+
+@pytest.mark.parametrize("arguments", [[], ["unknown"], ["run"], ["run", "all", "--seed", "x"], ["report", "--nope"]])
+def test_wrong_use_ends_with_2_and_the_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+
+    assert caught.value.code == 2
+    assert "usage: python -m benchmark" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["report", "--help"], ["list", "--help"]])
+def test_help_ends_with_0(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+
+    assert caught.value.code == 0
+    assert "usage: python -m benchmark" in capsys.readouterr().out
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+
+    text = capsys.readouterr().out
+    for command in ("run", "report", "list", "validate"):
+        assert f"\n    {command} " in text
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("command", [["run", "all"], ["list"]])
+def test_an_unknown_profile_gets_a_suggestion(call, command):
+    status, out, err = call(*command, "--profile", "quik")
+
+    assert (status, out) == (2, "")
+    assert err == "error: experiments.yaml: there is no profile 'quik'; did you mean 'quick'?\n"
+
+
+@pytest.mark.usefixtures("here")
+def test_an_unknown_experiment_gets_a_suggestion_before_anything_is_run(call, monkeypatch):
+    monkeypatch.setattr("benchmark.plan.make_plan", lambda *_: pytest.fail("nothing is to be read"))
+
+    status, out, err = call("run", "lstm", "ltsm")
+
+    assert (status, out) == (2, "")
+    assert err == "error: there is no experiment 'ltsm' in this profile; did you mean 'lstm'?\n"
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("command", [["run", "all"], ["list"]])
+def test_a_bad_setting_is_told_with_its_option(call, command):
+    status, out, err = call(*command, "--set", "lstm.training.epochs=0")
+
+    assert (status, out) == (2, "")
+    assert err.startswith("error: --set lstm.training.epochs=0: lstm.training.epochs: should be greater than")
+
+
+@pytest.mark.usefixtures("here")
+def test_reviews_that_cannot_be_read_are_wrong_input(call, write_config):
+    write_config(profiles={"quick": {"data": {"path": "nowhere.csv"}}})
+
+    status, _, err = call("run", "all")
+
+    assert status == 2
+    assert err.startswith("error: there is no file nowhere.csv; ")
+
+
+@pytest.mark.usefixtures("here")
+def test_an_encoder_that_is_another_one_is_wrong_input(call):
+    status, _, err = call("list", "--set", f"bert-frozen.model.encoder.sha256='{'0' * 64}'")
+
+    assert status == 2
+    assert "is not the encoder meant" in err
+
+
+@pytest.mark.usefixtures("here")
+def test_more_tokens_than_the_encoder_reads_are_wrong_input(call):
+    status, _, err = call("list", "--set", "bert-frozen.tokens.max_length=65")
+
+    assert status == 2
+    assert err == "error: bert-frozen.tokens.max_length: 65 tokens, but the encoder reads 64 at most; lower it\n"
+
+
+@pytest.mark.usefixtures("here")
+def test_a_store_that_cannot_be_opened_is_wrong_input(call):
+    Path("junk.db").write_text("this is no database")
+
+    status, _, err = call("report", "--tracking-uri", "sqlite:///junk.db")
+
+    assert status == 2
+    assert err.startswith("error: tracking store sqlite:///junk.db: cannot be opened")
+
+
+@pytest.mark.usefixtures("here")
+def test_a_cache_that_cannot_be_made_is_wrong_input(call):
+    Path("a-file").touch()
+
+    status, _, err = call("report", "--cache-dir", "a-file/cache")
+
+    assert status == 2
+    assert err.startswith("error: ")
+
+
+# validate
+
+
+@pytest.mark.usefixtures("here")
+def test_a_valid_file_ends_with_0_and_its_profiles(call):
+    assert call("validate") == (0, "experiments.yaml: valid; profiles: quick\n", "")
+    assert call("validate", "experiments.yaml") == call("validate")
+
+
+def test_every_fault_of_a_bad_file_is_a_line(call, write_config):
+    path = write_config(experiments={"lstm": {"training": {"epochs": 0, "batch": 3}}})
+
+    status, out, err = call("validate", str(path))
+
+    assert (status, out) == (2, "")
+    assert err.splitlines() == [
+        f"error: {path}: experiments.lstm.training.epochs: should be greater than or equal to 1, found 0",
+        f"error: {path}: experiments.lstm.training.batch: unknown key; did you mean 'batch_size'?",
+    ]
+
+
+def test_a_file_that_is_not_there_is_named(call, tmp_path):
+    status, _, err = call("validate", str(tmp_path / "nowhere.yaml"))
+
+    assert status == 2
+    assert err == f"error: {tmp_path / 'nowhere.yaml'}: cannot be read: No such file or directory\n"
+
+
+# list
+
+
+@pytest.mark.usefixtures("here")
+def test_the_list_before_any_run_says_that_all_are_missing(call):
+    status, out, err = call("list")
+
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "profile quick: made-up reviews"
+    assert [line.split() for line in lines[3:7]] == [
+        [name, name, "1", "missing"] for name in ("rnn", "lstm", "bert-frozen", "bert-finetuned")
+    ]
+    assert lines[-1] == "registered models: rnn, lstm, bert-frozen, bert-finetuned"
+
+
+@pytest.mark.usefixtures("recorded")
+def test_the_list_says_how_the_runs_stand_and_why(call):
+    status, out, _ = call("list")
+
+    rnn, lstm = out.splitlines()[3:5]
+    assert status == 0
+    assert "  failed  " in rnn
+    assert rnn.endswith("NonFiniteError: loss is nan")
+    assert "  finished  " in lstm
+
+
+@pytest.mark.usefixtures("recorded")
+def test_with_other_settings_the_list_says_missing_again(call):
+    lstm = call("list", "--set", "lstm.training.epochs=9")[1].splitlines()[4]
+
+    assert lstm.split() == ["lstm", "lstm", "1", "missing"]
+
+
+@pytest.mark.usefixtures("here")
+def test_the_list_has_a_line_for_each_seed(call):
+    out = call("list", "--seed", "8", "9")[1]
+
+    assert [line.split()[2] for line in out.splitlines() if line.startswith("lstm")] == ["8", "9"]
+
+
+# report
+
+
+@pytest.mark.usefixtures("here")
+def test_a_report_without_runs_says_how_to_make_them(call):
+    status, out, err = call("report")
+
+    assert (status, out) == (2, "")
+    assert "no run of profile 'quick' is recorded here" in err
+    assert "`python -m benchmark run all --profile quick`" in err
+
+
+@pytest.mark.usefixtures("recorded")
+def test_the_report_is_the_table_of_the_recorded_runs(call):
+    status, out, err = call("report")
+
+    assert (status, err) == (0, "")
+    assert cells(out, "model") == ["seeds", "test accuracy, %"]
+    assert cells(out, "lstm") == ["1 of 1", "87.50"]
+    assert cells(out, "rnn") == ["0 of 1", "failed"]
+    assert "rnn seed 1 failed: NonFiniteError: loss is nan (MLflow run " in out
+
+
+@pytest.mark.usefixtures("recorded")
+def test_the_report_needs_no_config_file(call):
+    Path("experiments.yaml").unlink()
+
+    assert call("report")[0] == 0
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize(("form", "start"), [("markdown", "| model "), ("csv", "model,seeds,"), ("latex", "% Profile")])
+def test_the_report_has_other_forms(call, form, start):
+    assert call("report", "--format", form)[1].startswith(start)
+
+
+@pytest.mark.usefixtures("recorded")
+def test_the_report_goes_to_files_by_their_endings(call):
+    forms = {"a.md": "markdown", "new/b.csv": "csv", "c.tex": "latex", "d.txt": "terminal"}
+    options = [option for path in forms for option in ("--output", path)]
+
+    status, out, _ = call("report", *options)
+
+    assert (status, out) == (0, "".join(f"wrote {path}\n" for path in forms))
+    for path, form in forms.items():
+        assert Path(path).read_text() == call("report", "--format", form)[1]
+    assert list(pd.read_csv("new/b.csv")["model"]) == ["rnn", "lstm", "bert-frozen", "bert-finetuned"]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_file_that_is_there_is_replaced_whole(call):
+    Path("a.md").write_text("old " * 10_000)
+
+    call("report", "--output", "a.md")
+
+    assert "old" not in Path("a.md").read_text()
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize("name", ["table.docx", "table", "table.MD"])
+def test_an_unknown_ending_is_refused_before_anything_is_written(call, name):
+    status, out, err = call("report", "--output", "a.md", "--output", name)
+
+    assert (status, out) == (2, "")
+    assert err == f"error: --output {name}: the ending says the form; one of .md, .csv, .tex, .txt\n"
+    assert not Path("a.md").exists()
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_place_that_cannot_be_written_is_named(call):
+    Path("a-file").touch()
+
+    status, out, err = call("report", "--output", "a-file/a.md")
+
+    assert (status, out) == (2, "")
+    assert err.startswith("error: --output a-file/a.md: cannot be written: ")
+
+
+@pytest.mark.usefixtures("recorded")
+def test_what_cannot_be_written_leaves_nothing_behind(call):
+    Path("out/a.md").mkdir(parents=True)
+
+    assert call("report", "--output", "out/a.md")[0] == 2
+    assert [path.name for path in Path("out").iterdir()] == ["a.md"]
+
+
+# run
+
+
+@pytest.fixture
+def run_without_training(monkeypatch, store_uri, here):
+    """`run` with all of its own but the training; the experiments named here fail. Gives what `run` asked for."""
+    from benchmark.config_file import load_suite
+
+    asked = []
+
+    def prepare(*failed: str) -> list[list[str]]:
+        def run_plan(plan, names, workspace, say):
+            asked.append(names)
+            record_plan(store_uri, load_suite(here / "experiments.yaml"), here / "cache", failed=failed)
+            return PlanOutcome(skipped=0, finished=len(names) - len(failed), failed=len(failed))
+
+        monkeypatch.setattr("benchmark.suite.run_plan", run_plan)
+        monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+        return asked
+
+    return prepare
+
+
+def test_a_run_in_which_all_went_well_ends_with_0_and_the_table(call, run_without_training):
+    run_without_training()
+
+    status, out, err = call("run", "all")
+
+    assert status == 0
+    assert cells(out, "lstm") == ["1 of 1", "87.50"]
+    assert "profile quick: table reviews-400-0.csv, 200 train, 50 val, 60 test" in err
+    assert "4 finished, 0 skipped, 0 failed" in err
+
+
+def test_a_run_in_which_something_failed_ends_with_1_and_the_table_all_the_same(call, run_without_training):
+    run_without_training("rnn")
+
+    status, out, err = call("run", "all")
+
+    assert status == 1
+    assert cells(out, "rnn") == ["0 of 1", "failed"]
+    assert "3 finished, 0 skipped, 1 failed" in err
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (["all"], ["rnn", "lstm", "bert-frozen", "bert-finetuned"]),
+        (["lstm"], ["lstm"]),
+        (["bert-frozen", "rnn"], ["rnn", "bert-frozen"]),
+        (["lstm", "lstm"], ["lstm"]),
+        (["lstm", "all"], ["rnn", "lstm", "bert-frozen", "bert-finetuned"]),
+    ],
+)
+def test_experiments_are_run_once_each_in_the_order_of_the_profile(call, run_without_training, names, wanted):
+    asked = run_without_training()
+    call("run", *names)
+
+    assert asked == [wanted]
+
+
+@pytest.mark.usefixtures("here")
+def test_an_interruption_ends_with_130_and_a_word(call, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmark.config_file.load_suite", interrupt)
+
+    assert call("run", "all") == (130, "", "interrupted; the same command goes on with what is missing\n")
+
+
+def test_a_fault_of_ours_is_not_taken_for_wrong_input(call, monkeypatch):
+    def fail(*_):
+        raise TypeError("ours")
+
+    monkeypatch.setattr("benchmark.config_file.profile_names", fail)
+
+    with pytest.raises(TypeError, match="ours"):
+        call("validate")
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(["validate"], 0), (["validate", "nowhere.yaml"], 2)])
+def test_the_status_is_that_of_the_process(here, arguments, status):
+    answer = subprocess.run([sys.executable, "-m", "benchmark", *arguments], cwd=here, capture_output=True, check=False)
+
+    assert answer.returncode == status
+
+
+# What a quick command must not pay for
+
+
+@pytest.mark.parametrize(
+    "arguments", ['["--help"]', '["validate"]', '["validate", "nowhere.yaml"]', '["run", "nobody"]']
+)
+def test_a_quick_command_imports_no_heavy_library(arguments):
+    code = (
+        "import sys\n"
+        "from benchmark.cli import main\n"
+        "try:\n"
+        f"    main({arguments})\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "heavy = {'torch', 'mlflow', 'pandas', 'transformers', 'optuna', 'sklearn', 'matplotlib'}\n"
+        "print('heavy:', *sorted(heavy & set(sys.modules)))\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert answer.stdout.splitlines()[-1] == "heavy:"

@@ -1,0 +1,55 @@
+"""The shipped experiments.yaml end to end on a few of the real reviews with the real MiniLM, without a network."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned"]
+SLICE = ["data.train_size=64", "data.val_size=32", "data.test_size=32", "tokens.max_length=32", "training.epochs=1"]
+NOBODY = "http://127.0.0.1:9"  # where no proxy listens: whoever asks the network fails
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    options = [word for setting in SLICE for word in ("--set", setting)]
+    network = {"HF_HUB_OFFLINE": "1", "http_proxy": NOBODY, "https_proxy": NOBODY}
+    return subprocess.run(
+        [sys.executable, "-m", "benchmark", "run", "all", "--config", str(ROOT / "experiments.yaml"), *options],
+        cwd=tmp_path_factory.mktemp("slice"),
+        env=os.environ | network | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_it_ends_with_0(done):
+    assert done.returncode == 0, done.stderr
+    assert "4 finished, 0 skipped, 0 failed" in done.stderr
+
+
+def test_the_table_has_a_finished_row_for_each_of_the_four_models(done):
+    lines = [line for line in done.stdout.splitlines() if line.startswith("│")][1:]
+    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
+
+    assert [row[0] for row in cells] == MODELS
+    assert [row[1] for row in cells] == ["1 of 1"] * 4
+    assert all(0 <= float(row[2]) <= 100 for row in cells)
+    # The real encoder: MiniLM's 22.6 million parameters, trained by one of the two.
+    assert [row[4] for row in cells[2:]] == ["22.7 M", "22.6 M"]
+    assert cells[3][5] == "22.6 M"
+
+
+def test_the_report_says_where_the_reviews_and_the_encoder_come_from(done):
+    assert "IMDB (embedded train split), 64 train, 32 val, 32 test" in done.stdout
+    assert "held out of the corpus's training reviews" in done.stdout
+    assert "Encoder of the BERT rows: sentence-transformers/all-MiniLM-L6-v2." in done.stdout
+
+
+def test_published_figures_of_another_set_up_get_no_difference(done):
+    assert done.stdout.count("(other set-up)") == 4
+    assert "(ours " not in done.stdout

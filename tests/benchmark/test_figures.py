@@ -1,0 +1,84 @@
+"""Figures are PNG files, drawn whether or not there is a display."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from benchmark.records import EpochRecord
+from benchmark.report.figures import confusion_matrix, learning_curve
+
+PNG = b"\x89PNG\r\n\x1a\n"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def epochs(count: int) -> list[EpochRecord]:
+    return [EpochRecord(n, 0.7 / n, 0.8 / n, 1 - 0.5 / n, 1e-3, 10.0, 1.0) for n in range(1, count + 1)]
+
+
+def is_drawn(path: Path) -> bool:
+    """A PNG with something on it."""
+    if not path.read_bytes().startswith(PNG):
+        return False
+    return len(np.unique(matplotlib.image.imread(path).reshape(-1, 4), axis=0)) > 10
+
+
+@pytest.mark.parametrize("count", [1, 2, 30])
+def test_the_learning_curve_is_drawn_for_any_number_of_epochs(tmp_path, count):
+    learning_curve(tmp_path / "curve.png", "lstm seed 1", epochs(count), best_epoch=1)
+
+    assert is_drawn(tmp_path / "curve.png")
+
+
+def test_the_chosen_epoch_is_marked(tmp_path):
+    learning_curve(tmp_path / "first.png", "lstm seed 1", epochs(5), best_epoch=1)
+    learning_curve(tmp_path / "last.png", "lstm seed 1", epochs(5), best_epoch=5)
+
+    assert (tmp_path / "first.png").read_bytes() != (tmp_path / "last.png").read_bytes()
+
+
+@pytest.mark.parametrize("predicted", [[0, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 0]])
+def test_the_confusion_matrix_is_drawn_even_where_a_class_is_never_predicted(tmp_path, predicted):
+    confusion_matrix(tmp_path / "matrix.png", "lstm seed 1", np.array([0, 1, 0, 1]), np.array(predicted))
+
+    assert is_drawn(tmp_path / "matrix.png")
+
+
+def test_the_confusion_matrix_counts_true_label_by_predicted_label(tmp_path, monkeypatch):
+    written: dict[tuple[int, int], str] = {}
+    monkeypatch.setattr(
+        "matplotlib.axes.Axes.text", lambda self, x, y, text, **style: written.update({(y, x): text}), raising=True
+    )
+    labels, predicted = np.array([0, 0, 0, 1, 1, 1, 1]), np.array([0, 1, 1, 1, 1, 1, 0])
+    confusion_matrix(tmp_path / "matrix.png", "lstm seed 1", labels, predicted)
+
+    assert written == {
+        (0, 0): "1\n33.3% of the row",
+        (0, 1): "2\n66.7% of the row",
+        (1, 0): "1\n25.0% of the row",
+        (1, 1): "3\n75.0% of the row",
+    }
+
+
+def test_a_missing_class_is_no_division_by_zero(tmp_path):
+    confusion_matrix(tmp_path / "matrix.png", "lstm seed 1", np.array([1, 1]), np.array([1, 0]))
+
+    assert is_drawn(tmp_path / "matrix.png")
+
+
+def test_nothing_is_asked_of_a_display_or_of_pyplot(tmp_path):
+    """In a process of its own, where the display named is not there and the backend would need one."""
+    script = (
+        "import sys; from pathlib import Path; import numpy as np\n"
+        "from benchmark.report.figures import confusion_matrix\n"
+        "confusion_matrix(Path('matrix.png'), 'lstm', np.array([0, 1]), np.array([0, 1]))\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    environment = os.environ | {"DISPLAY": ":99", "MPLBACKEND": "TkAgg", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)
+
+    assert is_drawn(tmp_path / "matrix.png")

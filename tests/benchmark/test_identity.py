@@ -1,0 +1,212 @@
+"""The fingerprint of a run: other with whatever can change its result, the same with everything else."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmark import identity
+from benchmark.config import RunConfig, experiment_config
+from benchmark.config_file import load_suite
+from benchmark.identity import Inputs, fingerprint
+from benchmark.plan import make_plan
+from benchmark.training.config import TrainingConfig
+from data_pipeline.config import DataConfig, TokensConfig
+from models.configs import EncoderConfig, FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
+
+INPUTS = Inputs(corpus="c" * 64, split="5" * 64, encoder="e" * 64, precision="fp32")
+
+# Another valid value for each setting; a new setting must be added here, or the test of its group says so.
+OTHER_TRAINING = {
+    "epochs": 5,
+    "batch_size": 8,
+    "eval_batch_size": 8,
+    "accumulation_steps": 2,
+    "learning_rate": 2e-3,
+    "weight_decay": 0.0,
+    "schedule": "cosine",
+    "warmup_fraction": 0.0,
+    "max_grad_norm": None,
+    "patience": 3,
+    "length_grouping": False,
+}
+OTHER_TOKENS = {"max_length": 128, "vocab_size": 5000, "min_count": 1}
+OTHER_RECURRENT = {
+    "embedding_dim": 64,
+    "hidden_dim": 64,
+    "layers": 2,
+    "bidirectional": True,
+    "pooling": "mean",
+    "dropout": 0.1,
+}
+OTHER_BERT = {"head_dim": 16, "pooling": "mean", "layers": "all"}
+OTHER_FROZEN = {**OTHER_BERT, "standardize": True, "dropout": 0.1}
+OTHER_FINETUNED = {
+    **OTHER_BERT,
+    "attention_dropout": 0.0,
+    "hidden_dropout": 0.0,
+    "freeze_embeddings": True,
+    "head_learning_rate_scale": 10.0,
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory):
+    """Only its place counts here; no network is built."""
+    return tmp_path_factory.mktemp("no-encoder")
+
+
+def run_of(model="lstm", tokens=None, training=None, **model_settings) -> RunConfig:
+    raw = {"model": {"name": model, **model_settings}, "tokens": tokens or {}, "training": training or {}}
+    return RunConfig("quick", "an-experiment", experiment_config(raw, "test", ()), DataConfig(), seed=1)
+
+
+def mark(run: RunConfig, **inputs: str) -> str:
+    return fingerprint(run, replace(INPUTS, **inputs))
+
+
+def parameters(model, section, changes):
+    return [pytest.param(model, section, key, value, id=f"{model} {key}") for key, value in changes.items()]
+
+
+def test_a_fingerprint_is_16_hex_digits():
+    assert len(mark(run_of())) == 16
+    assert set(mark(run_of())) <= set("0123456789abcdef")
+
+
+def test_the_same_settings_have_the_same_fingerprint():
+    assert mark(run_of()) == mark(run_of())
+
+
+def test_a_default_written_out_changes_nothing():
+    assert mark(run_of(training={"epochs": TrainingConfig().epochs}, dropout=0.5)) == mark(run_of())
+
+
+def test_a_whole_number_written_without_a_dot_changes_nothing():
+    assert mark(run_of(training={"weight_decay": 0})) == mark(run_of(training={"weight_decay": 0.0}))
+
+
+@pytest.mark.parametrize(
+    ("model", "section", "key", "value"),
+    [
+        *parameters("lstm", "training", OTHER_TRAINING),
+        *parameters("bert-frozen", "training", OTHER_TRAINING),
+        *parameters("lstm", "tokens", OTHER_TOKENS),
+        *parameters("bert-frozen", "tokens", {"max_length": 128}),
+        *parameters("lstm", "model", OTHER_RECURRENT),
+        *parameters("bert-frozen", "model", OTHER_FROZEN),
+        *parameters("bert-finetuned", "model", OTHER_FINETUNED),
+    ],
+)
+def test_every_setting_that_can_change_a_result_changes_it(model, section, key, value):
+    changed = run_of(model, **{key: value}) if section == "model" else run_of(model, **{section: {key: value}})
+
+    assert mark(changed) != mark(run_of(model))
+
+
+@pytest.mark.parametrize(
+    ("config", "tried", "told_elsewhere"),
+    [
+        (TrainingConfig, OTHER_TRAINING, {"precision"}),
+        (TokensConfig, OTHER_TOKENS, set()),
+        (RecurrentConfig, OTHER_RECURRENT, {"name"}),
+        (FrozenBertConfig, OTHER_FROZEN, {"name", "encoder"}),
+        (FinetunedBertConfig, OTHER_FINETUNED, {"name", "encoder"}),
+    ],
+)
+def test_no_setting_was_forgotten_above(config, tried, told_elsewhere):
+    assert set(tried) == set(config.model_fields) - told_elsewhere
+
+
+def test_another_model_changes_it():
+    models = ("rnn", "lstm", "bert-frozen", "bert-finetuned")
+
+    assert len({mark(run_of(model)) for model in models}) == len(models)
+
+
+@pytest.mark.parametrize("what", ["corpus", "split"])
+@pytest.mark.parametrize("model", ["lstm", "bert-frozen"])
+def test_other_reviews_change_it(model, what):
+    assert mark(run_of(model), **{what: "0" * 64}) != mark(run_of(model))
+
+
+@pytest.mark.parametrize("model", ["bert-frozen", "bert-finetuned"])
+def test_other_weights_of_the_encoder_change_it(model):
+    assert mark(run_of(model), encoder="0" * 64) != mark(run_of(model))
+
+
+def test_a_model_without_an_encoder_does_not_care_for_one():
+    assert mark(run_of("lstm"), encoder=None) == mark(run_of("lstm"))
+
+
+def test_another_version_of_the_code_changes_it(monkeypatch):
+    before = mark(run_of())
+    monkeypatch.setattr(identity, "RESULT_VERSION", identity.RESULT_VERSION + 1)
+
+    assert mark(run_of()) != before
+
+
+def test_the_precision_counts_as_the_machine_resolves_it():
+    automatic, fixed = run_of(training={"precision": "auto"}), run_of(training={"precision": "bf16"})
+
+    assert mark(automatic, precision="bf16") == mark(fixed, precision="bf16")
+    assert mark(automatic, precision="bf16") != mark(automatic, precision="fp32")
+
+
+def test_seed_and_names_do_not_change_it():
+    run = run_of()
+
+    for other in (replace(run, seed=2), replace(run, experiment_name="other"), replace(run, profile="paper")):
+        assert mark(other) == mark(run)
+
+
+def test_where_the_reviews_lie_does_not_change_it():
+    run = run_of()
+    moved = replace(run, data=DataConfig(source="table", path=Path("reviews.csv"), split_seed=1))
+
+    assert mark(moved) == mark(run)  # what they are is in the fingerprints of corpus and split
+
+
+@pytest.mark.parametrize("model", ["bert-frozen", "bert-finetuned"])
+@pytest.mark.parametrize(
+    "change", [{"path": "elsewhere"}, {"path": "elsewhere", "name": "my copy"}, {"sha256": "e" * 64}]
+)
+def test_where_the_encoder_lies_and_what_it_is_called_do_not_change_it(model, change):
+    assert mark(run_of(model, encoder=change)) == mark(run_of(model))
+    assert set(EncoderConfig.model_fields) == {"path", "name", "sha256"}
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "config.json", "model.safetensors"])
+def test_each_file_of_the_encoder_changes_it(write_config, tmp_path, file):
+    def mark_with(addition: str) -> str:
+        folder = tmp_path / "encoder"
+        folder.mkdir(exist_ok=True)
+        for name in ("config.json", "model.safetensors", "tokenizer.json"):
+            (folder / name).write_text('{"max_position_embeddings": 64}' + (addition if name == file else ""))
+        path = write_config(
+            profiles={"quick": {"experiments": ["bert-frozen"]}},
+            experiments={"bert-frozen": {"model": {"encoder": {"path": str(folder)}}}},
+        )
+        return make_plan(load_suite(path), "cpu").runs[0].fingerprint
+
+    assert mark_with("") != mark_with("\n")
+    assert mark_with("") == mark_with("")
+
+
+@pytest.mark.parametrize("model", ["bert-frozen", "bert-finetuned"])
+def test_the_size_of_a_word_vocabulary_does_not_matter_where_the_encoder_has_its_own(model):
+    assert mark(run_of(model, tokens={"vocab_size": 100, "min_count": 9})) == mark(run_of(model))
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("rnn", "526a2b77a60ec605"),
+        ("lstm", "27a396769309534b"),
+        ("bert-frozen", "f915540d430297ac"),
+        ("bert-finetuned", "21e03966fa92fcc8"),
+    ],
+)
+def test_known_fingerprints_stay_what_they_are(model, expected):
+    """A change here makes everybody's finished runs count as missing: mean it, or keep the old content."""
+    assert mark(run_of(model)) == expected

@@ -1,0 +1,389 @@
+"""One run of each model from settings to record, in this process, into a real MLflow store."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from sklearn import metrics
+
+from benchmark import runner
+from benchmark.config import run_from_settings
+from benchmark.config_file import load_suite
+from benchmark.plan import Plan, PlannedRun, Workspace, make_plan
+from benchmark.progress import NullProgress, Progress
+from benchmark.records import Status
+from benchmark.runner import Outcome, run_experiment
+from benchmark.tracking import NullTracker, TrackingStore
+from benchmark.training.trainer import Fit, Predictions, Trainer
+from data_pipeline.errors import DataError
+from data_pipeline.pipeline import Part
+from data_pipeline.sources import load_corpus
+
+MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned"]
+SIZES = {"train": 200, "val": 50, "test": 60}
+ARTIFACTS = {"config.yaml", "environment.json", "predictions.parquet", "learning_curve.png", "confusion_matrix.png"}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_torch_as_it_was() -> Iterator[None]:
+    """Networks this small gain nothing from a second thread, and on a busy machine wait for it: 0.6 s became 4 s.
+
+    Seeding a run asks the whole process for deterministic kernels; the next test starts without.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def plan(write_config: Callable[..., Path]) -> Callable[..., Plan]:
+    """`plan("training.epochs=1", seeds=[1, 2])` is the tiny suite with that changed."""
+
+    def make(*assignments: str, seeds: tuple[int, ...] = ()) -> Plan:
+        return make_plan(load_suite(write_config(), "quick", assignments, seeds), "cpu")
+
+    return make
+
+
+def of(plan: Plan, name: str, seed: int = 1) -> PlannedRun:
+    return next(run for run in plan.runs if (run.config.experiment_name, run.config.seed) == (name, seed))
+
+
+@pytest.fixture
+def run(plan: Callable[..., Plan], tmp_path: Path) -> Callable[..., Outcome]:
+    """`run("lstm", seed=2, cache="other")` does that run and records nothing."""
+
+    def do(name: str, seed: int = 1, cache: str = "cache", progress: Progress | None = None) -> Outcome:
+        workspace = Workspace("unused", tmp_path / cache, "cpu")
+        planned = of(plan(seeds=(seed,)), name, seed)
+        return run_experiment(planned, workspace, NullTracker(), progress or NullProgress())
+
+    return do
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A finished run, what it returned and what MLflow has of it."""
+
+    planned: PlannedRun
+    outcome: Outcome
+    run: Run
+    client: MlflowClient
+    artifacts: Path
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return dict(self.run.data.metrics)
+
+    def history(self, key: str) -> list[tuple[int, float]]:
+        return [(metric.step, metric.value) for metric in self.client.get_metric_history(self.run.info.run_id, key)]
+
+    def predictions(self) -> pd.DataFrame:
+        return pd.read_parquet(self.artifacts / "predictions.parquet")
+
+
+@pytest.fixture(scope="module")
+def all_recorded() -> dict[str, Recorded]:
+    """The runs done so far: each model runs once for all the tests that only look."""
+    return {}
+
+
+@pytest.fixture(params=MODELS)
+def recorded(
+    request: pytest.FixtureRequest,
+    all_recorded: dict[str, Recorded],
+    plan: Callable[..., Plan],
+    store_uri: str,
+    tmp_path: Path,
+) -> Recorded:
+    """The model's run, finished and recorded."""
+    name = request.param
+    if name not in all_recorded:
+        made, store = plan(), TrackingStore(store_uri, tmp_path / "cache")
+        planned = of(made, name)
+        tracker = store.start_run(
+            "quick",
+            store.open_plan(made.record),
+            planned.config.name,
+            experiment=name,
+            seed=1,
+            fingerprint=planned.fingerprint,
+            note="a test",
+        )
+        workspace = Workspace(store_uri, tmp_path / "cache", "cpu")
+        outcome = run_experiment(planned, workspace, tracker, NullProgress())
+        tracker.finish(Status.FINISHED)
+        client = MlflowClient(store_uri)
+        artifacts = Path(client.download_artifacts(tracker.run_id, "", str(tmp_path)))
+        all_recorded[name] = Recorded(planned, outcome, client.get_run(tracker.run_id), client, artifacts)
+    return all_recorded[name]
+
+
+class TestRecord:
+    def test_every_setting_is_a_param(self, recorded):
+        params = recorded.run.data.params
+        settings = pd.json_normalize(recorded.planned.config.settings()).iloc[0].to_dict()
+
+        assert params == {key: str(value) for key, value in settings.items()}
+        assert params["model.name"] == params["experiment"] == recorded.planned.config.experiment_name
+        assert (params["seed"], params["data.train_size"], params["training.precision"]) == ("1", "200", "fp32")
+
+    def test_each_epoch_is_in_the_history_of_its_metrics(self, recorded):
+        epochs = recorded.outcome.fit.epochs
+
+        assert [epoch.epoch for epoch in epochs] == [1, 2]
+        for key, value in (
+            ("train/loss", "train_loss"),
+            ("train/learning_rate", "learning_rate"),
+            ("train/seconds", "train_seconds"),
+            ("val/loss", "val_loss"),
+            ("val/accuracy", "val_accuracy"),
+            ("val/seconds", "val_seconds"),
+        ):
+            assert recorded.history(key) == [(epoch.epoch, getattr(epoch, value)) for epoch in epochs]
+
+    def test_the_epoch_chosen_is_the_one_of_the_lowest_val_loss(self, recorded):
+        lowest = min(recorded.history("val/loss"), key=lambda entry: entry[1])
+
+        assert recorded.metrics["best_epoch"] == lowest[0]
+
+    def test_test_scores_can_be_worked_out_again_from_the_predictions(self, recorded):
+        table = recorded.predictions()
+        difference = (table["logit_positive"] - table["logit_negative"]).astype(float)
+        positive = 1 / (1 + np.exp(-difference))
+
+        assert {key: value for key, value in recorded.metrics.items() if key.startswith("test/")} == pytest.approx(
+            {
+                "test/accuracy": metrics.accuracy_score(table["label"], difference > 0),
+                "test/f1": metrics.f1_score(table["label"], difference > 0),
+                "test/roc_auc": metrics.roc_auc_score(table["label"], positive),
+                "test/log_loss": metrics.log_loss(table["label"], positive),
+            },
+            abs=1e-6,
+        )
+
+    def test_predictions_stand_beside_the_reviews_they_are_of(self, recorded):
+        table, reviews = recorded.predictions(), load_corpus(recorded.planned.config.data).test
+        special = 2 if recorded.planned.config.experiment_name.startswith("bert") else 0
+
+        assert table["id"].tolist() == [review.id for review in reviews]
+        assert table["label"].tolist() == [review.label for review in reviews]
+        # Made-up reviews are words between blanks; the word tokenizer drops none and cuts none in two.
+        assert table["tokens"].tolist() == [len(review.text.split()) + special for review in reviews]
+        assert table["truncated"].tolist() == (table["tokens"] > 40).tolist()
+        assert 0 < table["truncated"].sum() < 60
+
+    def test_every_artifact_is_there(self, recorded):
+        assert {path.name for path in recorded.artifacts.iterdir()} >= ARTIFACTS
+        listed = recorded.client.list_artifacts(recorded.run.info.run_id)
+        assert {entry.path for entry in listed} == ARTIFACTS
+        assert all((recorded.artifacts / name).stat().st_size > 0 for name in ARTIFACTS)
+
+    def test_the_logged_settings_make_the_same_run_again(self, recorded):
+        settings = yaml.safe_load((recorded.artifacts / "config.yaml").read_text(encoding="utf-8"))
+
+        assert run_from_settings(settings) == recorded.planned.config
+
+    def test_the_machine_is_on_record(self, recorded):
+        machine = json.loads((recorded.artifacts / "environment.json").read_text(encoding="utf-8"))
+        tags = recorded.run.data.tags
+
+        assert machine["torch"] == tags["torch"] == torch.__version__
+        assert machine["threads"] == str(torch.get_num_threads())
+        assert machine["processor"] in tags["hardware"]
+        assert (tags["device"], tags["precision"]) == ("cpu", "fp32")
+
+    def test_fingerprints_are_tags(self, recorded):
+        corpus, tags = load_corpus(recorded.planned.config.data), recorded.run.data.tags
+
+        assert tags["benchmark.fingerprint"] == recorded.planned.fingerprint
+        assert tags["corpus_fingerprint"] == corpus.fingerprint
+        assert tags["split_fingerprint"] == corpus.split_fingerprint
+        assert tags["corpus"] == corpus.name
+
+    def test_each_phase_is_timed(self, recorded):
+        found, epochs = recorded.metrics, recorded.outcome.fit.epochs
+        phases = {"tokenize_seconds", "train_seconds", "val_seconds", "test_seconds"}
+        if recorded.planned.config.experiment_name == "bert-frozen":
+            phases |= {"features_seconds"}
+
+        assert {key for key in found if key.endswith("_seconds")} == phases | {"total_seconds"}
+        assert all(found[phase] > 0 for phase in phases)
+        assert sum(found[phase] for phase in phases) <= found["total_seconds"]
+        assert found["train_seconds"] == pytest.approx(sum(epoch.train_seconds for epoch in epochs))
+
+    def test_parameters_are_counted_all_and_trained(self, recorded):
+        words = (35 + 2) * 16  # 35 words, the padding and the unknown one
+        gate, output = 2 * 16 * 16 + 2 * 16, 2 * 16 + 2
+        layer = 4 * (32 * 32 + 32) + (32 * 64 + 64) + (64 * 32 + 32) + 2 * 2 * 32
+        encoder = (40 + 64 + 2) * 32 + 2 * 32 + 2 * layer
+        wide_head, head = (3 * 32 * 8 + 8) + (8 * 2 + 2), (32 * 8 + 8) + (8 * 2 + 2)
+        expected = {
+            "rnn": (words + gate + output, words + gate + output),
+            "lstm": (words + 4 * gate + output, words + 4 * gate + output),
+            "bert-frozen": (encoder + wide_head, wide_head),  # means of embeddings and both layers side by side
+            "bert-finetuned": (encoder + head, encoder + head),
+        }
+        found = recorded.metrics["parameters_total"], recorded.metrics["parameters_trainable"]
+
+        assert found == expected[recorded.planned.config.experiment_name]
+
+    def test_peak_memory_is_that_of_a_process_with_torch(self, recorded):
+        assert 100 < recorded.metrics["peak_memory_mib"] < 100_000
+
+    def test_the_outcome_says_what_the_record_says(self, recorded):
+        assert {key: recorded.metrics[key] for key in recorded.outcome.metrics} == recorded.outcome.metrics
+        logits = recorded.predictions()[["logit_negative", "logit_positive"]].to_numpy()
+        assert np.array_equal(logits, recorded.outcome.predictions.logits)
+
+
+class TestEqualSeeds:
+    def test_the_same_run_again_gives_the_same_predictions(self, recorded, run):
+        again = run(recorded.planned.config.experiment_name)
+
+        assert np.array_equal(again.predictions.logits, recorded.outcome.predictions.logits)
+        assert [epoch.val_loss for epoch in again.fit.epochs] == [
+            epoch.val_loss for epoch in recorded.outcome.fit.epochs
+        ]
+
+    @pytest.mark.parametrize("name", MODELS)
+    def test_another_seed_gives_others(self, run, name):
+        first, second = run(name, seed=1), run(name, seed=2)
+
+        assert not np.array_equal(first.predictions.logits, second.predictions.logits)
+        assert np.array_equal(first.predictions.labels, second.predictions.labels)
+
+
+class TestFrozenFeatures:
+    @pytest.fixture
+    def encoded(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """Filled with the number of reviews of each forward pass of an encoder."""
+        from transformers import BertModel
+
+        counts: list[int] = []
+        forward = BertModel.forward
+
+        def counting(self: BertModel, input_ids: torch.Tensor, *rest: Any, **settings: Any) -> Any:
+            counts.append(len(input_ids))
+            return forward(self, input_ids, *rest, **settings)
+
+        monkeypatch.setattr(BertModel, "forward", counting)
+        return counts
+
+    def test_the_reviews_go_through_the_encoder_once_and_never_again(self, run, encoded):
+        first = run("bert-frozen")
+        passes = sum(encoded)
+        encoded.clear()
+        second = run("bert-frozen")
+
+        assert sum(SIZES.values()) <= passes <= sum(SIZES.values()) + 1  # one more tells the features' shape
+        assert sum(encoded) <= 1
+        assert np.array_equal(first.predictions.logits, second.predictions.logits)
+        assert [epoch.train_loss for epoch in first.fit.epochs] == [epoch.train_loss for epoch in second.fit.epochs]
+
+    def test_another_seed_reads_the_same_features(self, run, encoded):
+        run("bert-frozen", seed=1)
+        encoded.clear()
+        run("bert-frozen", seed=2)
+
+        assert sum(encoded) <= 1
+
+    def test_a_fine_tuned_encoder_is_never_cached(self, run, encoded):
+        run("bert-finetuned")
+        first = sum(encoded)
+        run("bert-finetuned")
+
+        assert first == 2 * (SIZES["train"] + SIZES["val"]) + SIZES["test"]
+        assert sum(encoded) == 2 * first
+
+
+class TestParts:
+    @pytest.fixture
+    def used(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Part]]:
+        """Filled with what the trainer is given, and for what."""
+        given: list[tuple[str, Part]] = []
+
+        class Watched(Trainer):
+            def fit(self, train: Part, val: Part, *rest: Any, **settings: Any) -> Fit:
+                given.extend([("train", train), ("val", val)])
+                return super().fit(train, val, *rest, **settings)
+
+            def predict(self, part: Part) -> Predictions:
+                given.append(("predict", part))
+                return super().predict(part)
+
+        monkeypatch.setattr(runner, "Trainer", Watched)
+        return given
+
+    @pytest.mark.parametrize("name", ["rnn", "bert-frozen"])
+    def test_train_val_and_test_share_no_review(self, run, used, name):
+        run(name)
+        train, val, test = (set(used[position][1].ids) for position in (0, 1, -1))
+
+        assert [len(train), len(val), len(test)] == list(SIZES.values())
+        assert len(train | val | test) == sum(SIZES.values())
+
+    def test_val_is_scored_after_each_epoch_and_test_once_at_the_end(self, run, used, plan):
+        run("rnn")
+        val, test = used[1][1].ids, load_corpus(of(plan(), "rnn").config.data).test
+
+        assert [purpose for purpose, _ in used] == ["train", "val", "predict", "predict", "predict"]
+        assert [part.ids for _, part in used[2:]] == [val, val, tuple(review.id for review in test)]
+
+    def test_all_models_see_the_same_split(self, run, used):
+        splits = []
+        for name in MODELS:
+            used.clear()
+            run(name)
+            splits.append([used[position][1].ids for position in (0, 1, -1)])
+
+        assert splits == [splits[0]] * len(MODELS)
+
+
+class TestProgress:
+    class Watching(NullProgress):
+        """Counts, phase by phase, the reviews that were announced and those that came."""
+
+        def __init__(self) -> None:
+            self.phases: list[list[Any]] = []
+
+        def start(self, phase: str, total: int) -> None:
+            self.phases.append([phase, total, 0])
+
+        def advance(self, reviews: int, note: str = "") -> None:
+            self.phases[-1][2] += reviews
+
+    @pytest.mark.parametrize("name", ["rnn", "bert-frozen"])
+    def test_no_phase_goes_on_beyond_the_reviews_announced(self, run, name):
+        progress = self.Watching()
+        run(name, progress=progress)
+
+        assert progress.phases
+        assert all(done == total for _, total, done in progress.phases), progress.phases
+
+
+def test_a_run_that_cannot_read_its_data_leaves_the_last_word_to_its_caller(plan, store_uri, tmp_path, reviews_csv):
+    made, store = plan(), TrackingStore(store_uri, tmp_path / "cache")
+    tracker = store.start_run(
+        "quick", store.open_plan(made.record), "rnn", experiment="rnn", seed=1, fingerprint="f", note=""
+    )
+    planned = of(made, "rnn")
+    gone = planned.config.settings() | {"data": planned.config.data.model_dump() | {"path": tmp_path / "gone.csv"}}
+    workspace = Workspace(store_uri, tmp_path / "cache", "cpu")
+
+    with pytest.raises(DataError, match=r"gone\.csv"):
+        run_experiment(PlannedRun(run_from_settings(gone), "f", "fp32"), workspace, tracker, NullProgress())
+
+    (record,) = store.runs("quick")
+    assert record.status is Status.RUNNING

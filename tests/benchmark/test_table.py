@@ -1,0 +1,403 @@
+"""The comparison table, made from records alone: what a row says, and what it must not say."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
+
+import pandas as pd
+import pytest
+
+from benchmark.records import PlanRecord, PlanRow, RunRecord, Status
+from benchmark.report.table import Report, make_report
+
+CORPUS, ENCODER = "IMDB (embedded train split)", "sentence-transformers/all-MiniLM-L6-v2"
+ACCURACY, F1, PUBLISHED = "test accuracy, %", "F1, %", "published, %"
+FORMS = ("terminal", "markdown", "csv", "latex")
+LSTM, BERT = "a" * 16, "b" * 16
+METRICS = {
+    "test/accuracy": 0.86,
+    "test/f1": 0.87,
+    "parameters_total": 22_600_000,
+    "parameters_trainable": 12_345,
+    "train_seconds": 200.0,
+}
+
+
+def figure(accuracy=85.0, corpus=CORPUS, encoder=None):
+    return {
+        "experiment": "lstm",
+        "test_accuracy": accuracy,
+        "corpus": corpus,
+        "encoder": encoder,
+        "source": "a paper",
+        "setup": "3 epochs",
+    }
+
+
+def plan_of(*rows, seeds=(1,), held_out=True) -> PlanRecord:
+    sizes = {"train": 4000, "val": 1000, "test": 2000}
+    return PlanRecord("quick", seeds, rows, CORPUS, held_out, sizes, "5" * 64)
+
+
+def row_of(name="lstm", fingerprint=LSTM, encoder=None, published=None) -> PlanRow:
+    return PlanRow(name, fingerprint, encoder, published)
+
+
+def run_of(seed=1, status=Status.FINISHED, fingerprint=LSTM, name="lstm", error="", **metrics) -> RunRecord:
+    metrics = METRICS | metrics if status is Status.FINISHED else metrics
+    return RunRecord(f"id-{name}-{seed}", f"{name} seed {seed}", name, seed, fingerprint, status, metrics, error)
+
+
+def row(report: Report, number=0) -> dict[str, str]:
+    return report.table.to_dict("records")[number]
+
+
+def only_row(runs, *, seeds=(1,), **settings) -> dict[str, str]:
+    return row(make_report(plan_of(row_of(**settings), seeds=seeds), runs))
+
+
+# A complete row
+
+
+def test_a_complete_row_has_every_figure():
+    assert only_row([run_of()]) == {
+        "model": "lstm",
+        "seeds": "1 of 1",
+        ACCURACY: "86.00",
+        F1: "87.00",
+        "parameters": "22.6 M",
+        "trained": "12.3 k",
+        "train time": "3 min 20 s",
+        PUBLISHED: "",
+    }
+
+
+def test_several_seeds_are_a_mean_and_their_standard_deviation():
+    runs = [run_of(seed, **{"test/accuracy": value, "test/f1": 0.8}) for seed, value in ((1, 0.8), (2, 0.82), (3, 0.9))]
+
+    found = only_row(runs, seeds=(1, 2, 3))
+
+    assert found["seeds"] == "3 of 3"
+    assert found[ACCURACY] == "84.00 ± 5.29"  # of the sample: divided by n - 1
+    assert found[F1] == "80.00 ± 0.00"
+
+
+def test_train_time_is_the_mean_over_seeds():
+    runs = [run_of(seed, train_seconds=seconds) for seed, seconds in ((1, 60.0), (2, 180.0))]
+
+    assert only_row(runs, seeds=(1, 2))["train time"] == "2 min 00 s"
+
+
+def test_train_time_has_the_extraction_of_features_in_it():
+    assert only_row([run_of(train_seconds=10.0, features_seconds=100.0)])["train time"] == "1 min 50 s"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(842, "842"), (999, "999"), (1000, "1.0 k"), (17_282, "17.3 k"), (109_482_240, "109.5 M")]
+)
+def test_parameters_are_short(count, text):
+    assert only_row([run_of(parameters_total=count)])["parameters"] == text
+
+
+def test_just_less_than_a_million_parameters_are_a_million():
+    assert only_row([run_of(parameters_total=999_980)])["parameters"] == "1.0 M"
+
+
+def test_rows_stand_in_the_order_of_the_plan():
+    plan = plan_of(row_of("zebra"), row_of("ape", BERT))
+    runs = [run_of(fingerprint=BERT, name="ape"), run_of(name="zebra")]
+
+    assert list(make_report(plan, runs).table["model"]) == ["zebra", "ape"]
+
+
+# A row that is not complete
+
+
+@pytest.mark.parametrize(
+    ("runs", "state"),
+    [
+        ([], "missing"),
+        ([run_of(status=Status.FAILED)], "failed"),
+        ([run_of(status=Status.KILLED)], "killed"),
+        ([run_of(status=Status.RUNNING)], "running"),
+        ([run_of(status=Status.SCHEDULED)], "scheduled"),
+    ],
+)
+def test_a_row_without_a_result_says_why(runs, state):
+    found = only_row(runs, published=figure())
+
+    assert found[ACCURACY] == state
+    assert found["seeds"] == "0 of 1"
+    assert {found[cell] for cell in (F1, "parameters", "trained", "train time")} == {""}
+
+
+def test_a_row_with_some_of_its_seeds_has_no_mean():
+    runs = [run_of(1), run_of(2, Status.FAILED), run_of(3, Status.FAILED), run_of(4, Status.KILLED)]
+
+    found = only_row(runs, seeds=(1, 2, 3, 4, 5), published=figure())
+
+    assert found["seeds"] == "1 of 5"
+    assert found[ACCURACY] == "incomplete: 2 failed, 1 killed, 1 missing"
+    assert found[F1] == ""
+    assert found[PUBLISHED] == "85.00"
+
+
+def test_what_an_unfinished_run_measured_so_far_is_not_shown():
+    found = only_row([run_of(status=Status.RUNNING, **METRICS)])
+
+    assert found[ACCURACY] == "running"
+    assert found[F1] == ""
+
+
+def test_an_incomplete_row_leaves_the_others_as_they_are():
+    plan = plan_of(row_of(), row_of("bert", BERT))
+
+    report = make_report(plan, [run_of()])
+
+    assert row(report, 0)[ACCURACY] == "86.00"
+    assert row(report, 1)[ACCURACY] == "missing"
+
+
+# Which runs count
+
+
+def test_runs_of_other_settings_are_not_looked_at():
+    other = [run_of(fingerprint="0" * 16, **{"test/accuracy": 0.99}), run_of(seed=2, **{"test/accuracy": 0.99})]
+
+    assert only_row([*other, run_of()])[ACCURACY] == "86.00"
+    assert only_row(other)[ACCURACY] == "missing"
+
+
+def test_a_finished_run_counts_though_a_newer_one_failed():
+    newest_first = [run_of(status=Status.FAILED, error="boom"), run_of()]
+
+    report = make_report(plan_of(row_of()), newest_first)
+
+    assert row(report)[ACCURACY] == "86.00"
+    assert "boom" not in report.render("terminal")
+
+
+def test_of_runs_without_a_result_the_newest_counts():
+    newest_first = [run_of(status=Status.KILLED), run_of(status=Status.FAILED)]
+
+    assert only_row(newest_first)[ACCURACY] == "killed"
+
+
+def test_a_seed_done_twice_counts_once():
+    newest_first = [run_of(**{"test/accuracy": 0.8}), run_of(**{"test/accuracy": 0.9})]
+
+    assert only_row(newest_first)[ACCURACY] == "80.00"
+
+
+# Published figures
+
+
+def test_a_published_figure_of_the_same_set_up_is_compared():
+    assert only_row([run_of()], published=figure(85.0))[PUBLISHED] == "85.00 (ours +1.00)"
+    assert only_row([run_of()], published=figure(86.5))[PUBLISHED] == "86.50 (ours -0.50)"
+
+
+def test_the_mean_over_seeds_is_what_is_compared():
+    runs = [run_of(1, **{"test/accuracy": 0.8}), run_of(2, **{"test/accuracy": 0.9})]
+
+    assert only_row(runs, seeds=(1, 2), published=figure(84.0))[PUBLISHED] == "84.00 (ours +1.00)"
+
+
+@pytest.mark.parametrize(
+    ("encoder", "published"),
+    [
+        (None, figure(corpus="IMDB (official split)")),
+        (ENCODER, figure(encoder="google-bert/bert-base-uncased")),
+        (ENCODER, figure()),
+        (None, figure(encoder=ENCODER)),
+    ],
+)
+def test_a_published_figure_of_another_set_up_is_shown_without_a_difference(encoder, published):
+    assert only_row([run_of()], encoder=encoder, published=published)[PUBLISHED] == "85.00 (other set-up)"
+
+
+def test_the_same_encoder_is_the_same_set_up():
+    assert only_row([run_of()], encoder=ENCODER, published=figure(encoder=ENCODER))[PUBLISHED] == "85.00 (ours +1.00)"
+
+
+def test_there_is_no_difference_without_a_result():
+    assert only_row([], published=figure())[PUBLISHED] == "85.00"
+
+
+def test_the_set_up_of_a_published_figure_is_told_where_it_is_another():
+    published = figure(corpus="IMDB (official split)", encoder="google-bert/bert-base-uncased")
+    plan = plan_of(row_of(published=published), row_of("rnn", BERT, published=published))
+
+    notes = make_report(plan, [run_of()]).notes
+
+    told = "Published, other set-up: a paper, IMDB (official split), google-bert/bert-base-uncased; 3 epochs."
+    assert notes.count(told) == 1
+
+
+def test_nothing_is_told_of_a_set_up_that_is_ours():
+    notes = make_report(plan_of(row_of(published=figure())), [run_of()]).notes
+
+    assert not [note for note in notes if note.startswith("Published")]
+
+
+# Notes
+
+
+def test_the_first_note_says_what_the_table_was_made_from():
+    assert make_report(plan_of(row_of(), seeds=(1, 2)), []).notes[0] == (
+        "Profile quick: IMDB (embedded train split), 4,000 train, 1,000 val, 2,000 test, "
+        "the same split for every model; seeds 1, 2; the epoch of lowest val/loss, scored on test once."
+    )
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_a_test_part_held_out_of_the_training_reviews_is_told(held_out):
+    told = "The test part is held out of the corpus's training reviews: these are no official-test figures."
+
+    assert (told in make_report(plan_of(row_of(), held_out=held_out), []).notes) is held_out
+
+
+@pytest.mark.parametrize("seeds", [(1,), (1, 2)])
+def test_what_stands_behind_the_plus_minus_is_told_where_there_is_one(seeds):
+    notes = make_report(plan_of(row_of(), seeds=seeds), []).notes
+
+    assert ("Mean ± standard deviation over seeds." in notes) is (len(seeds) > 1)
+
+
+def test_the_encoders_are_named_once():
+    plan = plan_of(row_of(), row_of("frozen", BERT, ENCODER), row_of("tuned", "c" * 16, ENCODER))
+
+    assert f"Encoder of the BERT rows: {ENCODER}." in make_report(plan, []).notes
+    assert "Encoder" not in make_report(plan_of(row_of()), []).render("terminal")
+
+
+def test_why_a_run_failed_stands_in_the_notes():
+    runs = [run_of(1), run_of(2, Status.FAILED, error="NonFiniteError: loss is nan"), run_of(3, Status.KILLED)]
+
+    notes = make_report(plan_of(row_of(), seeds=(1, 2, 3)), runs).notes
+
+    assert notes[-1] == "lstm seed 2 failed: NonFiniteError: loss is nan (MLflow run id-lstm-2)"
+    assert not [note for note in notes if "lstm seed 3" in note]
+
+
+def test_the_reason_of_a_run_of_other_settings_is_not_told():
+    runs = [run_of(status=Status.FAILED, fingerprint="0" * 16, error="boom")]
+
+    assert "boom" not in make_report(plan_of(row_of()), runs).render("terminal")
+
+
+# Forms
+
+
+@pytest.fixture
+def report() -> Report:
+    """Two seeds of one row, one with a name and a note that LaTeX would trip over; the other row is incomplete."""
+    plan = plan_of(row_of("my_lstm", published=figure()), row_of("bert", BERT, ENCODER), seeds=(1, 2))
+    return make_report(plan, [run_of(1), run_of(2), run_of(1, Status.FAILED, BERT, "bert", "100 % of memory")])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_has_every_cell(report, form):
+    text = report.render(form).replace("\\_", "_").replace("$\\pm$", "±")
+
+    for cell in report.table.to_numpy().ravel():
+        assert cell in text
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown", "latex"])
+def test_the_notes_stand_with_the_table(report, form):
+    text = report.render(form)
+
+    for note in report.notes:
+        assert note in text
+
+
+def test_the_terminal_form_is_a_box_and_a_note_a_line(report):
+    lines = report.render("terminal").splitlines()
+
+    width = len(lines[0])
+    assert [len(line) for line in lines[:6]] == [width] * 6
+    assert lines[6] == ""
+    assert tuple(lines[7:]) == report.notes
+
+
+def test_the_markdown_form_is_a_table_and_a_list(report):
+    table, notes = report.render("markdown").split("\n\n")
+
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert cells[0] == list(report.table.columns)
+    assert all(set(cell) <= {"-", ":"} for cell in cells[1])
+    assert cells[2:] == report.table.to_numpy().tolist()
+    assert notes == "".join(f"- {note}\n" for note in report.notes)
+
+
+def test_the_csv_form_is_the_table_alone_and_is_read_back(report):
+    again = pd.read_csv(io.StringIO(report.render("csv")), dtype=str, keep_default_na=False)
+
+    pd.testing.assert_frame_equal(again, report.table, check_dtype=False)
+
+
+def test_the_latex_form_escapes_what_latex_would_read(report):
+    text = report.render("latex")
+    table = [line for line in text.splitlines() if not line.startswith("%")]
+
+    assert table[0].startswith(r"\begin{tabular}")
+    assert {r"\toprule", r"\midrule", r"\bottomrule"} <= set(table)
+    assert any(line.startswith(r"my\_lstm & 2 of 2 & 86.00 $\pm$ 0.00 & ") for line in table)
+    assert r"test accuracy, \%" in text
+    body = "\n".join(table).replace(r"\%", "").replace(r"\_", "")
+    assert not {"%", "_", "±"} & set(body)
+
+
+def test_the_notes_of_the_latex_form_are_comments(report):
+    lines = report.render("latex").splitlines()
+
+    assert lines[: len(report.notes)] == [f"% {note}" for note in report.notes]
+
+
+def test_a_form_that_there_is_not_is_refused(report):
+    with pytest.raises(KeyError):
+        report.render("word")
+
+
+def many_rows() -> tuple[PlanRecord, list[RunRecord]]:
+    rows = [
+        row_of(name, letter * 16, encoder, figure(corpus=name))
+        for name, letter, encoder in (("rnn", "1", None), ("lstm", "2", None), ("bert", "3", "e1"), ("bart", "4", "e2"))
+    ]
+    return plan_of(*rows), [run_of(fingerprint=row.fingerprint, name=row.experiment) for row in rows]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_same_records_give_the_same_bytes(form):
+    plan, runs = many_rows()
+
+    once = make_report(plan, runs).render(form)
+
+    assert make_report(plan, list(runs)).render(form) == once
+    assert make_report(PlanRecord.from_json(plan.to_json()), runs).render(form) == once
+    assert make_report(plan, [replace(run) for run in reversed(runs)]).render(form) == once
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_another_process_gives_the_same_bytes(hash_seed):
+    """Where Python keeps words in another order."""
+    plan, runs = many_rows()
+    code = (
+        "import json, sys; from benchmark.records import PlanRecord, RunRecord, Status;"
+        "from benchmark.report.table import make_report; plan, runs = json.load(sys.stdin);"
+        "runs = [RunRecord(**run | {'status': Status(run['status'])}) for run in runs];"
+        "sys.stdout.buffer.write(make_report(PlanRecord.from_json(plan), runs).render('markdown').encode())"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps([plan.to_json(), [asdict(run) for run in runs]]).encode(),
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        check=True,
+    )
+
+    assert answer.stdout.decode() == make_report(plan, runs).render("markdown")

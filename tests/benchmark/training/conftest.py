@@ -1,0 +1,60 @@
+"""Small parts of made-up reviews to train on, and a way to know a network's weights again."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from data_pipeline.config import DataConfig, TokensConfig
+from data_pipeline.corpus import Corpus
+from data_pipeline.pipeline import Data, Part, build_data
+from data_pipeline.sources import load_corpus
+
+FEATURES = 12
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_torch_as_it_was() -> Iterator[None]:
+    """Networks this small gain nothing from a second thread, and on a busy machine wait for it: 0.6 s became 4 s.
+
+    Seeding a run asks the whole process for deterministic kernels; the next test starts without.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(scope="session")
+def small_corpus(reviews_csv: Path) -> Corpus:
+    """48 / 24 / 25 of the made-up reviews."""
+    return load_corpus(DataConfig(source="table", path=reviews_csv, train_size=48, val_size=24, test_size=25))
+
+
+@pytest.fixture(scope="session")
+def words(small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Data:
+    """The small corpus as words."""
+    tokens = TokensConfig(max_length=24, vocab_size=100, min_count=1)
+    return build_data(small_corpus, tokens, "word", None, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def parts(words: Data) -> dict[str, Part]:
+    """The small corpus, each review as random features: the label shows through them, but not clearly."""
+    chance = np.random.default_rng(0)
+
+    def features(part: Part) -> Part:
+        noise = chance.normal(size=(len(part), FEATURES))
+        return part.with_features((noise + 0.5 * part.labels[:, None]).astype(np.float32))
+
+    return {name: features(part) for name, part in words.parts.items()}
+
+
+@pytest.fixture
+def weights() -> Callable[[nn.Module], dict[str, Tensor]]:
+    """`weights(model)` is a copy of all its tensors by name."""
+    return lambda model: {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
