@@ -6,6 +6,7 @@ it closes the parent is gone, and the run ends as if interrupted.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -15,6 +16,11 @@ import threading
 import traceback
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmark.records import Status
+    from benchmark.tracking import Tracker
 
 EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -22,12 +28,17 @@ EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 def main() -> int:
     """Do the run that standard input describes; returns the exit status."""
     signal.signal(signal.SIGTERM, _interrupt)
-    line = sys.stdin.readline()
-    if not line:
-        return EXIT_INTERRUPTED  # the parent was gone before it could ask
-    request = json.loads(line)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        line = sys.stdin.readline()
+        if not line:
+            return EXIT_INTERRUPTED  # the parent was gone before it could ask
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        return _run(json.loads(line))
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED  # before anything could be recorded; the parent writes it down
 
+
+def _run(request: dict[str, Any]) -> int:
     from benchmark.plan import PlannedRun, Workspace
     from benchmark.progress import terminal_progress
     from benchmark.records import Status
@@ -40,19 +51,28 @@ def main() -> int:
         from benchmark.runner import run_experiment  # takes seconds, and what goes wrong there is recorded too
 
         outcome = run_experiment(PlannedRun.from_json(request["planned"]), workspace, tracker, progress)
+        progress.say(f"test/accuracy {100 * outcome.metrics['test/accuracy']:.2f} %")
+        tracker.finish(Status.FINISHED)
+        return EXIT_DONE
     except KeyboardInterrupt:
-        tracker.finish(Status.KILLED, "interrupted")
-        return EXIT_INTERRUPTED
+        status, reason, traces = Status.KILLED, "interrupted", ""
     except Exception as error:  # noqa: BLE001 - whatever ends a run is recorded, and the other runs go on
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        status, reason = Status.FAILED, f"{type(error).__name__}: {' '.join(str(error).split())}"
+        traces = traceback.format_exc()
+    # Only here are the exception's frames gone, and with them a write to the store that it broke off half-way,
+    # which would hold the database's lock.
+    gc.collect()
+    _record_end(tracker, status, reason, traces)
+    return EXIT_INTERRUPTED if status is Status.KILLED else EXIT_FAILED
+
+
+def _record_end(tracker: Tracker, status: Status, reason: str, traces: str) -> None:
+    """How the run ended, and where it failed as an artifact."""
+    if traces:
         with tempfile.TemporaryDirectory() as folder:
-            Path(folder, "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            Path(folder, "error.txt").write_text(traces, encoding="utf-8")
             tracker.log_artifacts(Path(folder))
-        tracker.finish(Status.FAILED, reason)
-        return EXIT_FAILED
-    tracker.finish(Status.FINISHED)
-    progress.say(f"test/accuracy {100 * outcome.metrics['test/accuracy']:.2f} %")
-    return EXIT_DONE
+    tracker.finish(status, reason)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
@@ -61,7 +81,9 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.read()
+    # Not sys.stdin.read(): a thread that waits inside its buffer can abort the interpreter's own exit.
+    while os.read(sys.stdin.fileno(), 1):
+        continue
     os.kill(os.getpid(), signal.SIGTERM)
 
 

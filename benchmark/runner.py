@@ -155,13 +155,17 @@ def _metrics(phases: _Phases, fit: Fit, predictions: Predictions, model: Classif
     """The figures of a finished run: scores on test, seconds by phase, sizes."""
     scores = classification_metrics(predictions.labels, predictions.logits)
     total, trainable = count_parameters(model)
+    best = fit.epochs[fit.best_epoch - 1]
     return {
         **{f"test/{name}": value for name, value in scores.items()},
         **phases.seconds,
         "train_seconds": sum(epoch.train_seconds for epoch in fit.epochs),
         "val_seconds": sum(epoch.val_seconds for epoch in fit.epochs),
         "test_seconds": predictions.seconds,
+        # MLflow's tables show a metric's last value; these are those of the epoch that was chosen.
         "best_epoch": fit.best_epoch,
+        "best_val_loss": best.val_loss,
+        "best_val_accuracy": best.val_accuracy,
         "parameters_total": total,
         "parameters_trainable": trainable,
         "peak_memory_mib": peak_memory_mib(),

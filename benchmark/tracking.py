@@ -223,9 +223,7 @@ class TrackingStore:
         experiment = self._client.get_experiment_by_name(name)
         if experiment is not None:
             return str(experiment.experiment_id)
-        # Without the kind, MLflow's UI opens on its page for language-model traces, which we have none of.
-        tags = {"mlflow.experimentKind": "custom_model_development", _NOTE: _EXPERIMENT_NOTE}
-        return str(self._client.create_experiment(name, tags=tags))
+        return str(self._client.create_experiment(name, tags={_NOTE: _EXPERIMENT_NOTE}))
 
     def _search(self, experiment_id: str, query: str) -> list[Run]:
         runs: list[Run] = []

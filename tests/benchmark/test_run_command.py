@@ -423,7 +423,6 @@ def test_a_run_ends_when_the_process_that_started_it_is_gone(shell, start_child)
     assert shell.states("single")[-1:] == [("the run", "KILLED")]
 
 
-@pytest.mark.xfail(strict=True, reason="child.py: an interruption among its imports is not caught")
 def test_a_run_that_is_interrupted_while_it_starts_ends_without_a_traceback(start_child):
     done = finish(start_child("single"))
 
@@ -446,7 +445,6 @@ sys.exit(child.main())
 """
 
 
-@pytest.mark.xfail(strict=True, reason="child.py: the interrupted write still holds the database's lock")
 def test_a_run_that_is_interrupted_while_it_writes_to_the_store_is_recorded_all_the_same(shell, start_child):
     child = start_child("writing", ["-c", SIGNAL_WHILE_WRITING])
     said = child.stderr.read()
