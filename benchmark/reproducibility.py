@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import random
+import resource
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -56,21 +58,16 @@ def environment(device: str) -> dict[str, str]:
 def processor_name() -> str:
     """The processor's name as the system gives it."""
     if sys.platform == "linux":
-        try:
-            with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
-                for line in file:
-                    if line.startswith("model name"):
-                        return line.partition(":")[2].strip()
-        except OSError:
-            return platform.machine()
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
 
 
 def peak_memory_mib() -> float:
     """The most memory this process has held so far, in MiB; each run is a process of its own."""
-    if sys.platform == "win32":
-        return float(psutil.Process().memory_info().peak_wset / 2**20)
-    import resource  # not on Windows
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(peak / 2**20 if sys.platform == "darwin" else peak / 2**10)
+    if sys.platform == "linux":
+        # Not ru_maxrss, which a new process inherits: the child of a parent that holds 1 GiB would begin with 1 GiB.
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return next(int(line.split()[1]) / 2**10 for line in status.splitlines() if line.startswith("VmHWM"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

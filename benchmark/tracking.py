@@ -153,9 +153,8 @@ class TrackingStore:
             name = f"plan: {len(plan.rows)} models x {len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
             tags = {_KIND: "plan", _PLAN: plan.fingerprint, _NOTE: plan.describe()}
             run_id = str(self._client.create_run(experiment_id, run_name=name, tags=tags).info.run_id)
-        self._client.log_dict(
-            run_id, plan.to_json(), _PLAN_FILE
-        )  # again too: a kill may have kept it from being written
+        # To a found run too: a kill may have come before its file was written.
+        self._client.log_dict(run_id, plan.to_json(), _PLAN_FILE)
         # The newest use of a plan makes it the latest one, which is the one that `report` reports.
         self._client.set_tag(run_id, "benchmark.used_at", f"{time.time():.3f}")
         return run_id
@@ -170,10 +169,7 @@ class TrackingStore:
         Raises:
             TrackingError: its file cannot be read.
         """
-        experiment = self._client.get_experiment_by_name(experiment_name(profile))
-        if experiment is None:
-            return None
-        plans = self._search(experiment.experiment_id, f"tags.`{_KIND}` = 'plan'")
+        plans = self._search(self._find_experiment(profile), f"tags.`{_KIND}` = 'plan'")
         if not plans:
             return None
         latest = max(plans, key=lambda run: float(run.data.tags.get("benchmark.used_at", "0")))
@@ -213,20 +209,31 @@ class TrackingStore:
 
     def runs(self, profile: str) -> list[RunRecord]:
         """All runs of the profile, newest first, whatever their status."""
-        experiment = self._client.get_experiment_by_name(experiment_name(profile))
-        if experiment is None:
-            return []
-        return [_record(run) for run in self._search(experiment.experiment_id, f"tags.`{_KIND}` = 'run'")]
+        return [_record(run) for run in self._search(self._find_experiment(profile), f"tags.`{_KIND}` = 'run'")]
 
     def _experiment_id(self, profile: str) -> str:
+        """The profile's experiment, made if there is none."""
+        tags = {_NOTE: _EXPERIMENT_NOTE}
+        return self._find_experiment(profile) or str(
+            self._client.create_experiment(experiment_name(profile), tags=tags)
+        )
+
+    def _find_experiment(self, profile: str) -> str | None:
         name = experiment_name(profile)
         experiment = self._client.get_experiment_by_name(name)
-        if experiment is not None:
-            return str(experiment.experiment_id)
-        return str(self._client.create_experiment(name, tags={_NOTE: _EXPERIMENT_NOTE}))
+        if experiment is None:
+            return None
+        if experiment.lifecycle_stage == "deleted":
+            raise TrackingError(
+                f"MLflow experiment {name!r} was deleted; bring it back with "
+                f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`"
+            )
+        return str(experiment.experiment_id)
 
-    def _search(self, experiment_id: str, query: str) -> list[Run]:
+    def _search(self, experiment_id: str | None, query: str) -> list[Run]:
         runs: list[Run] = []
+        if experiment_id is None:
+            return runs
         token = None
         while True:
             page = self._client.search_runs(

@@ -452,3 +452,11 @@ def test_a_run_that_is_interrupted_while_it_writes_to_the_store_is_recorded_all_
     assert child.wait(PATIENCE) == 130
     assert "Traceback" not in said
     assert shell.states("writing") == [("the run", "KILLED")]
+
+
+def test_the_peak_memory_of_a_run_is_its_own_and_not_that_of_the_process_that_started_it(shell):
+    ballast = bytearray(2**30)
+    code = "from benchmark.reproducibility import peak_memory_mib; print(peak_memory_mib())"
+    done = finish(shell.start(program=["-c", code]))
+
+    assert 10 < float(done.out) < len(ballast) / 2**20

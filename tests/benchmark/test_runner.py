@@ -156,7 +156,8 @@ class TestRecord:
     def test_the_epoch_chosen_is_the_one_of_the_lowest_val_loss(self, recorded):
         lowest = min(recorded.history("val/loss"), key=lambda entry: entry[1])
 
-        assert recorded.metrics["best_epoch"] == lowest[0]
+        assert (recorded.metrics["best_epoch"], recorded.metrics["best_val_loss"]) == lowest
+        assert (lowest[0], recorded.metrics["best_val_accuracy"]) in recorded.history("val/accuracy")
 
     def test_test_scores_can_be_worked_out_again_from_the_predictions(self, recorded):
         table = recorded.predictions()

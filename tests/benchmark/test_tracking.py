@@ -167,6 +167,15 @@ def test_reopening_a_plan_writes_what_a_killed_process_left_out(store, client, p
     assert store.latest_plan("quick") == plan_of()
 
 
+def test_a_deleted_experiment_is_told_with_the_way_back(store, client, parent):
+    number = client.get_run(parent).info.experiment_id
+    client.delete_experiment(number)
+
+    for read_or_write in (store.runs, store.latest_plan, lambda _: store.open_plan(plan_of())):
+        with pytest.raises(TrackingError, match=rf"was deleted; .*restore --experiment-id {number}`"):
+            read_or_write("quick")
+
+
 # Runs
 
 
