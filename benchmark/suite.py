@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from benchmark.plan import Plan, PlannedRun, Workspace
@@ -85,11 +86,9 @@ def _run_in_child(
     )
     try:
         assert child.stdin is not None
-        try:
+        with suppress(BrokenPipeError):  # it died at once; its exit status tells
             child.stdin.write(json.dumps(request) + "\n")
             child.stdin.flush()
-        except BrokenPipeError:
-            pass  # it died at once; its exit status tells
         code = child.wait()
     except KeyboardInterrupt:
         child.terminate()
