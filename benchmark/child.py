@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from benchmark.records import Status
-    from benchmark.tracking import Tracker
+    from benchmark.tracking.tracker import Tracker
 
 EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -42,7 +43,7 @@ def _run(request: dict[str, Any]) -> int:
     from benchmark.plan import PlannedRun, Workspace
     from benchmark.progress import terminal_progress
     from benchmark.records import Status
-    from benchmark.tracking import TrackingStore
+    from benchmark.tracking.store import TrackingStore
 
     workspace = Workspace.from_json(request["workspace"])
     tracker = TrackingStore(workspace.tracking_uri, workspace.cache_dir).reopen(request["run_id"])
@@ -50,9 +51,12 @@ def _run(request: dict[str, Any]) -> int:
     try:
         from benchmark.runner import run_experiment  # takes seconds, and what goes wrong there is recorded too
 
-        outcome = run_experiment(PlannedRun.from_json(request["planned"]), workspace, tracker, progress)
+        planned = PlannedRun.from_json(request["planned"])
+        with tracker.system_metrics():
+            outcome = run_experiment(planned, workspace, tracker, progress)
         progress.say(f"test/accuracy {100 * outcome.metrics['test/accuracy']:.2f} %")
         tracker.finish(Status.FINISHED)
+        shutil.rmtree(workspace.checkpoint_dir(planned.identity), ignore_errors=True)
         return EXIT_DONE
     except KeyboardInterrupt:
         status, reason, traces = Status.KILLED, "interrupted", ""

@@ -24,13 +24,21 @@ class Workspace:
 
     Attributes:
         tracking_uri: MLflow's store.
-        cache_dir: tokens, features and checkpoints.
+        cache_dir: tokens, features, checkpoints and locks.
         device: what computes.
     """
 
     tracking_uri: str
     cache_dir: Path
     device: DeviceSetting = "auto"
+
+    def checkpoint_dir(self, identity: str) -> Path:
+        """Where the run of this identity keeps the state of its training until it is finished."""
+        return self.cache_dir / "checkpoints" / identity
+
+    def lock(self, name: str) -> Path:
+        """The lock that is held by whoever is at work on what this names: a run's identity, or a plan."""
+        return self.cache_dir / "locks" / f"{name}.lock"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the process that will run in it."""
@@ -44,20 +52,39 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """One run and its identity: fingerprint and seed."""
+    """One run and what makes it the same run as another: kind, fingerprint, seed.
+
+    Attributes:
+        config: its settings.
+        fingerprint: of everything that can change its result, the seed apart.
+        precision: `training.precision` as this machine resolves it.
+        kind: `run` for a row of the table, `reproduction` for one done again to see whether it comes out equal.
+    """
 
     config: RunConfig
     fingerprint: str
     precision: Precision
+    kind: str = "run"
+
+    @property
+    def identity(self) -> str:
+        """Two runs with the same identity are the same run."""
+        return f"{self.kind}-{self.fingerprint}-{self.config.seed}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the process that will run it."""
-        return {"settings": self.config.settings(), "fingerprint": self.fingerprint, "precision": self.precision}
+        return {
+            "settings": self.config.settings(),
+            "fingerprint": self.fingerprint,
+            "precision": self.precision,
+            "kind": self.kind,
+        }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> PlannedRun:
         """The run out of `to_json`'s values."""
-        return cls(run_from_settings(content["settings"]), content["fingerprint"], content["precision"])
+        config = run_from_settings(content["settings"])
+        return cls(config, content["fingerprint"], content["precision"], content["kind"])
 
 
 @dataclass(frozen=True, slots=True)

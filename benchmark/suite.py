@@ -1,19 +1,19 @@
-"""A plan carried out: each missing run in a process of its own, one after the other."""
+"""A plan carried out: what is missing of it is done, one run after the other."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
-from benchmark.plan import Plan, PlannedRun, Workspace
+from benchmark.launch import Launcher
+from benchmark.plan import Plan, Workspace
 from benchmark.progress import spell_seconds
 from benchmark.records import Status, best_run
-from benchmark.tracking import TrackingStore
+from benchmark.run_lock import hold, is_alone
+from benchmark.standing import reconcile
+from benchmark.tracking.store import TrackingStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,9 @@ class PlanOutcome:
     failed: int
 
 
-def run_plan(plan: Plan, names: Sequence[str], workspace: Workspace, say: Callable[[str], None]) -> PlanOutcome:
+def run_plan(
+    plan: Plan, names: Sequence[str], workspace: Workspace, say: Callable[[str], None], *, fresh: bool = False
+) -> PlanOutcome:
     """Do what is missing of the plan.
 
     Args:
@@ -33,84 +35,53 @@ def run_plan(plan: Plan, names: Sequence[str], workspace: Workspace, say: Callab
         names: experiments to do now; the rest of the plan stays missing.
         workspace: where state is kept.
         say: is given each line for the reader.
+        fresh: set aside what is recorded of these runs, and start over.
 
     Raises:
         TrackingError: the store cannot be opened.
         KeyboardInterrupt: interrupted; the run at hand is recorded as KILLED.
     """
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
-    parent_id = store.open_plan(plan.record)
+    reconcile(store, plan.record.profile, workspace, say)
+    with hold(workspace.lock(f"plan-{plan.record.fingerprint}"), shared=True) as plan_lock:
+        with hold(workspace.lock("plans")):  # one parent a plan, also when two processes begin at once
+            parent_id = store.open_plan(plan.record)
+        status = Status.KILLED
+        try:
+            counts = _run_missing(plan, names, Launcher(store, workspace, say, parent_id, fresh=fresh))
+            status = _plan_status(store, plan, failed=counts[Status.FAILED] > 0)
+        finally:
+            if is_alone(plan_lock):  # whoever is still at work on the plan closes it
+                store.close_plan(parent_id, status)
+    skipped = counts.pop("skipped", 0)
+    return PlanOutcome(skipped, counts[Status.FINISHED], counts.total() - counts[Status.FINISHED])
+
+
+def _run_missing(plan: Plan, names: Sequence[str], launcher: Launcher) -> Counter[str]:
+    """How many of the named runs ended in which status, or were `skipped`."""
     wanted = [run for run in plan.runs if run.config.experiment_name in names]
-    known = store.runs(plan.record.profile)
-    counts = dict.fromkeys(Status, 0)
-    skipped = 0
-    try:
-        for position, planned in enumerate(wanted, start=1):
-            title = f"[{position}/{len(wanted)}] {planned.config.name}"
-            found = best_run(known, planned.fingerprint, planned.config.seed)
-            if found is not None and found.status is Status.FINISHED:
-                say(f"{title}: already finished (MLflow run {found.run_id}), skipped")
-                skipped += 1
-                continue
-            say(title)
+    known = [] if launcher.fresh else launcher.store.runs(plan.record.profile)
+    counts: Counter[str] = Counter()
+    for position, planned in enumerate(wanted, start=1):
+        title = f"[{position}/{len(wanted)}] {planned.config.name}"
+        found = best_run(known, planned.fingerprint, planned.config.seed)
+        if found is None or found.status is not Status.FINISHED:
+            launcher.say(title)
             started = time.monotonic()
-            status, error = _run_in_child(planned, workspace, store, parent_id)
-            counts[status] += 1
-            took = spell_seconds(time.monotonic() - started)
-            say(f"  {status.value.lower()} after {took}" + (f": {error}" if error else ""))
-    except KeyboardInterrupt:
-        store.close_plan(parent_id, Status.KILLED)
-        raise
-    store.close_plan(parent_id, _plan_status(store, plan, counts[Status.FAILED]))
-    return PlanOutcome(skipped, counts[Status.FINISHED], counts[Status.FAILED] + counts[Status.KILLED])
+            ended = launcher.finish(planned)
+            found = ended.run
+            if not ended.was_finished:
+                counts[found.status] += 1
+                took = spell_seconds(time.monotonic() - started)
+                launcher.say(f"  {found.status.value.lower()} after {took}{f': {found.error}' if found.error else ''}")
+                continue
+        launcher.adopt(found)
+        launcher.say(f"{title}: already finished (MLflow run {found.run_id}), skipped")
+        counts["skipped"] += 1
+    return counts
 
 
-def _run_in_child(
-    planned: PlannedRun, workspace: Workspace, store: TrackingStore, parent_id: str
-) -> tuple[Status, str]:
-    """Do one run in a process of its own; how it ended, and why where it did not finish."""
-    config = planned.config
-    tracker = store.start_run(
-        config.profile,
-        parent_id,
-        config.name,
-        experiment=config.experiment_name,
-        seed=config.seed,
-        fingerprint=planned.fingerprint,
-        note=_note(planned),
-    )
-    request = {"planned": planned.to_json(), "workspace": workspace.to_json(), "run_id": tracker.run_id}
-    # A group of its own: Ctrl-C reaches this process alone, which then ends the child by one SIGTERM.
-    child = subprocess.Popen(
-        [sys.executable, "-m", "benchmark.child"], stdin=subprocess.PIPE, text=True, process_group=0
-    )
-    try:
-        assert child.stdin is not None
-        with suppress(BrokenPipeError):  # it died at once; its exit status tells
-            child.stdin.write(json.dumps(request) + "\n")
-            child.stdin.flush()
-        code = child.wait()
-    except KeyboardInterrupt:
-        child.terminate()
-        child.wait()
-        _end_if_running(store, tracker.run_id, config.profile, Status.KILLED, "interrupted")
-        raise
-    reason = f"the process ended by signal {-code}" if code < 0 else f"the process ended with status {code}"
-    if code == -9:
-        reason += "; was the machine out of memory?"
-    return _end_if_running(store, tracker.run_id, config.profile, Status.FAILED, reason)
-
-
-def _end_if_running(store: TrackingStore, run_id: str, profile: str, status: Status, reason: str) -> tuple[Status, str]:
-    """How the run stands; where its process could not say, `status` and `reason` are written for it."""
-    record = next(run for run in store.runs(profile) if run.run_id == run_id)
-    if record.status is not Status.RUNNING:
-        return record.status, record.error
-    store.reopen(run_id).finish(status, reason)
-    return status, reason
-
-
-def _plan_status(store: TrackingStore, plan: Plan, failed: int) -> Status:
+def _plan_status(store: TrackingStore, plan: Plan, *, failed: bool) -> Status:
     """FINISHED once every run of the plan is; SCHEDULED while some were not asked for yet."""
     if failed:
         return Status.FAILED
@@ -118,14 +89,3 @@ def _plan_status(store: TrackingStore, plan: Plan, failed: int) -> Status:
     best = [best_run(runs, planned.fingerprint, planned.config.seed) for planned in plan.runs]
     done = all(run is not None and run.status is Status.FINISHED for run in best)
     return Status.FINISHED if done else Status.SCHEDULED
-
-
-def _note(planned: PlannedRun) -> str:
-    """One paragraph for a visitor of the MLflow UI."""
-    experiment, data = planned.config.experiment, planned.config.data
-    return (
-        f"{planned.config.experiment_name} trained on {data.train_size:,} reviews for at most "
-        f"{experiment.training.epochs} epochs; the epoch of lowest val/loss ({data.val_size:,} reviews) is scored once "
-        f"on {data.test_size:,} test reviews. Losses are cross-entropy in nats; accuracy, F1 and ROC-AUC go from 0 to "
-        "1. Artifacts: predictions.parquet, learning_curve.png, confusion_matrix.png, config.yaml, environment.json."
-    )

@@ -22,11 +22,15 @@ class Review:
         id: stable name, see `review_ids`.
         text: the raw text, markup included.
         label: 0 negative, 1 positive.
+        stars: the writer's 1 to 10, where the source knows them.
+        film: id of the film, such as `tt0111161`, where the source knows it.
     """
 
     id: str
     text: str
     label: int
+    stars: int | None = None
+    film: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

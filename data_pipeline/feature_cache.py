@@ -15,27 +15,25 @@ from pathlib import Path
 import numpy as np
 
 from data_pipeline.cache import cached_entry
+from data_pipeline.config import TokensConfig
 from data_pipeline.errors import DataError
 
-FEATURES_VERSION = 1  # raise it when a frozen encoder's features change their meaning: old entries are then unused
+FEATURES_VERSION = 2  # raise it when a frozen encoder's features change their meaning: old entries are then unused
 
 FEATURES_FILE, SECONDS_FILE = "features.npy", "made.json"
 DTYPE = np.dtype(np.float16)  # half the disk of float32; the encoder's own precision may be lower still
 
 
-def feature_key(
-    weights_sha256: str, tokenizer_fingerprint: str, max_length: int, precision: str, ids: Sequence[str]
-) -> str:
+def feature_key(encoder_fingerprint: str, tokens: TokensConfig, precision: str, ids: Sequence[str]) -> str:
     """Name of the entry that holds these reviews' features in this order.
 
     Args:
-        weights_sha256: of the encoder's weights.
-        tokenizer_fingerprint: of the tokenizer that fed it.
-        max_length: tokens kept of a review, special tokens included.
+        encoder_fingerprint: of the encoder's weights, shape and tokenizer.
+        tokens: what is kept of a review; the keys of the word tokenizer do nothing here.
         precision: what the encoder computed in.
         ids: the N reviews.
     """
-    header = [f"features {FEATURES_VERSION}", weights_sha256, tokenizer_fingerprint, str(max_length), precision]
+    header = [f"features {FEATURES_VERSION}", encoder_fingerprint, str(tokens.max_length), precision]
     return hashlib.sha256("\n".join([*header, *ids]).encode()).hexdigest()
 
 

@@ -1,36 +1,215 @@
-"""Weights on disk: safetensors, written whole or not at all, never pickle."""
+"""A training on disk, epoch by epoch: safetensors and JSON, checksummed, written whole or not at all, never pickle."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import logging
+import shutil
+import time
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from benchmark.records import EpochRecord
 from data_pipeline.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT_VERSION = 1  # raise it when the files change their meaning; a checkpoint of another version is refused
+KEPT = 2  # the newest, and the one before in case the newest is damaged
+
+MODEL, BEST, OPTIMIZER, RANDOM = "model.safetensors", "best.safetensors", "optimizer.safetensors", "random.safetensors"
+CONTENT, SUMS = "checkpoint.json", "SHA256SUMS"
 
 
 class CheckpointError(InputError):
-    """A checkpoint that is missing or damaged."""
+    """A checkpoint that is missing, or of another run, version or machine."""
 
 
-def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
-    """Write the tensors to `path`; a reader sees the old file or the new one, nothing between."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, partial)
-    partial.replace(path)
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A training after one of its epochs.
+
+    Attributes:
+        epochs: all epochs so far.
+        best_epoch: the one of lowest `val/loss`.
+        step: optimizer steps so far.
+        model: what training changes of the network, by name.
+        optimizer: the optimizer's state, by `<parameter>.<key>`.
+        random: random states that are tensors.
+        values: the rest, JSON values: other random states, the gradient scaler.
+    """
+
+    epochs: tuple[EpochRecord, ...]
+    best_epoch: int
+    step: int
+    model: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor]
+    random: Mapping[str, Tensor]
+    values: Mapping[str, Any]
 
 
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of `path`, on the CPU.
+class CheckpointFolder:
+    """The last two checkpoints of one run, and the weights of its best epoch.
+
+    Args:
+        folder: the run's own; made when the first checkpoint is written.
+        identity: of the run; a checkpoint of another run is refused.
+        machine: what the results depend on besides; a checkpoint made under another is refused.
+    """
+
+    def __init__(self, folder: Path, identity: str, machine: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._identity, self._machine = identity, dict(machine)
+        self._started, self._seconds_before = time.perf_counter(), 0.0
+        self._newest: Path | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Wall time that the run has taken so far, interruptions left out."""
+        return self._seconds_before + time.perf_counter() - self._started
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Write it beside the one before; what is older is removed.
+
+        Nothing is flushed to the disk by force: after a power cut the checksums tell which checkpoint is whole.
+        """
+        epoch = len(checkpoint.epochs)
+        target = self._folder / _name(epoch)
+        partial = self._folder / f".{target.name}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try:
+            _save(partial / MODEL, checkpoint.model)
+            _save(partial / OPTIMIZER, checkpoint.optimizer)
+            _save(partial / RANDOM, checkpoint.random)
+            # A copy, though a link would do: one damaged file must not spoil two checkpoints.
+            is_best = checkpoint.best_epoch == epoch
+            shutil.copyfile(partial / MODEL if is_best else self._newest_folder() / BEST, partial / BEST)
+            (partial / CONTENT).write_text(json.dumps(self._content(checkpoint)), encoding="utf-8")
+            sums = [f"{_sha256(path)}  {path.name}\n" for path in sorted(partial.iterdir())]
+            (partial / SUMS).write_text("".join(sums), encoding="utf-8")  # what `sha256sum --check` reads
+            shutil.rmtree(target, ignore_errors=True)
+            partial.replace(target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        self._newest = target
+        for old in checkpoint_paths(self._folder)[KEPT:]:
+            shutil.rmtree(old)
+
+    def load(self) -> Checkpoint | None:
+        """The newest checkpoint that is whole, or None; damaged ones are removed.
+
+        Raises:
+            CheckpointError: it is of another run or version, or was made under other conditions.
+        """
+        for path in checkpoint_paths(self._folder):
+            try:
+                content = _read(path)
+            except (OSError, ValueError) as damage:
+                logger.warning("checkpoint %s is damaged (%s); the one before is taken", path, damage)
+                shutil.rmtree(path, ignore_errors=True)
+                continue
+            self._refuse_another(path, content)
+            self._newest, self._seconds_before = path, content["seconds"]
+            return Checkpoint(
+                epochs=tuple(EpochRecord(**epoch) for epoch in content["epochs"]),
+                best_epoch=content["best_epoch"],
+                step=content["step"],
+                model=load_file(path / MODEL),
+                optimizer=load_file(path / OPTIMIZER),
+                random=load_file(path / RANDOM),
+                values=content["values"],
+            )
+        return None
+
+    def best_weights(self) -> dict[str, Tensor]:
+        """What training changed, as it was after the epoch of lowest `val/loss`.
+
+        Raises:
+            CheckpointError: nothing was saved, or it is not whole.
+        """
+        path = self._newest_folder() / BEST
+        try:
+            return load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(f"{path}: not whole ({error}); run with --fresh to train again") from None
+
+    def clear(self) -> None:
+        """Remove all of it: the run is over."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _newest_folder(self) -> Path:
+        if self._newest is None:
+            raise CheckpointError(f"{self._folder}: no checkpoint; run with --fresh to train again")
+        return self._newest
+
+    def _content(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        return {
+            "version": CHECKPOINT_VERSION,
+            "identity": self._identity,
+            "machine": self._machine,
+            "seconds": self.seconds,
+            "epochs": [asdict(epoch) for epoch in checkpoint.epochs],
+            "best_epoch": checkpoint.best_epoch,
+            "step": checkpoint.step,
+            "values": checkpoint.values,
+        }
+
+    def _refuse_another(self, path: Path, content: Mapping[str, Any]) -> None:
+        if content["version"] != CHECKPOINT_VERSION or content["identity"] != self._identity:
+            raise CheckpointError(
+                f"{path} belongs to run {content['identity']} (version {content['version']}), not to {self._identity} "
+                f"(version {CHECKPOINT_VERSION}); run with --fresh to train again"
+            )
+        was = content["machine"]
+        other = [f"{key} {was.get(key)} then, {now} now" for key, now in self._machine.items() if was.get(key) != now]
+        if other:
+            raise CheckpointError(
+                f"this run was begun under other conditions ({'; '.join(other)}) and would not end as it should: "
+                "go on where it was begun, or start over with --fresh"
+            )
+
+
+def checkpoint_paths(folder: Path) -> list[Path]:
+    """The checkpoints of a run, newest first."""
+    return sorted(folder.glob("epoch-*"), reverse=True)
+
+
+def last_epoch(folder: Path) -> int:
+    """The epoch after which a run can go on; 0: from the beginning."""
+    return next((int(path.name.removeprefix("epoch-")) for path in checkpoint_paths(folder)), 0)
+
+
+def _name(epoch: int) -> str:
+    return f"epoch-{epoch:04d}"  # as many digits as `training.epochs` can have, so that names sort
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The JSON of a checkpoint whose files are those that were written.
 
     Raises:
-        CheckpointError: there is no such file, or it is not whole.
+        OSError: a file is missing or cannot be read.
+        ValueError: a file is damaged.
     """
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: not a whole checkpoint ({error}); run with --fresh to train again") from None
+    sums = dict(line.split("  ")[::-1] for line in (path / SUMS).read_text(encoding="utf-8").splitlines())
+    for name in (MODEL, BEST, OPTIMIZER, RANDOM, CONTENT):
+        if sums.get(name) != _sha256(path / name):
+            raise ValueError(f"{name} is not what was written")
+    content: dict[str, Any] = json.loads((path / CONTENT).read_text(encoding="utf-8"))
+    return content
+
+
+def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,9 +6,8 @@ B reviews in the batch, C classes, N reviews in the part.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +16,8 @@ from torch.nn import functional as F
 
 from benchmark.progress import NullProgress, Progress
 from benchmark.records import EpochRecord
-from benchmark.training.checkpoint import load_weights, save_weights
+from benchmark.reproducibility import random_states, restore_random_states
+from benchmark.training.checkpoint import Checkpoint, CheckpointFolder
 from benchmark.training.config import TrainingConfig
 from benchmark.training.early_stopping import EarlyStopping
 from benchmark.training.precision import Precision, autocast
@@ -95,53 +95,87 @@ class Trainer:
         self._step = 0
 
     def fit(
-        self, train: Part, val: Part, checkpoint: Path, on_epoch: Callable[[EpochRecord], None] = lambda _: None
+        self,
+        train: Part,
+        val: Part,
+        checkpoints: CheckpointFolder,
+        on_epoch: Callable[[EpochRecord], None] = lambda _: None,
     ) -> Fit:
         """Train, validate each epoch, and leave the network at the epoch of lowest `val/loss`.
+
+        Goes on after the newest checkpoint, if there is one, and ends as if it had never been interrupted: on a CPU
+        with the same weights bit for bit.
 
         Args:
             train: what is learned from.
             val: what chooses the epoch.
-            checkpoint: file for the best epoch's weights.
-            on_epoch: is given each epoch's record as it ends.
+            checkpoints: where each epoch's state is kept.
+            on_epoch: is given each epoch's record once the epoch is on disk; those of a checkpoint come first, again.
 
         Raises:
             NonFiniteError: a loss or gradient is not a number.
+            CheckpointError: the newest checkpoint is of another run, version or machine.
         """
         config = self.config
         stopping = EarlyStopping(config.patience)
-        epochs: list[EpochRecord] = []
-        self.progress.start("train", config.epochs * (len(train) + len(val)))
-        for epoch in range(1, config.epochs + 1):
-            started = time.perf_counter()
-            train_loss = self._train_epoch(train, epoch)
-            trained = time.perf_counter()
-            scores = self.predict(val)
-            if not np.isfinite(scores.loss):
-                raise NonFiniteError(f"val/loss is {scores.loss} after epoch {epoch}; lower training.learning_rate")
-            record = EpochRecord(
-                epoch,
-                train_loss,
-                scores.loss,
-                scores.accuracy,
-                self._learning_rate(),
-                trained - started,
-                scores.seconds,
-            )
-            if stopping.update(epoch, scores.loss):
-                save_weights(checkpoint, self.model.trained_state())
+        epochs = self._go_on(checkpoints.load())
+        for record in epochs:
+            stopping.update(record.epoch, record.val_loss)
+            on_epoch(record)
+        if epochs:
+            self.progress.say(f"goes on after epoch {len(epochs)}")
+        self.progress.start("train", (config.epochs - len(epochs)) * (len(train) + len(val)))
+        while len(epochs) < config.epochs and not stopping.should_stop:
+            record = self._epoch(len(epochs) + 1, train, val)
+            best = stopping.update(record.epoch, record.val_loss)
             epochs.append(record)
+            checkpoints.save(self._checkpoint(epochs, stopping.best_epoch))
             on_epoch(record)
             self.progress.say(
-                f"epoch {epoch}/{config.epochs}: train/loss {train_loss:.4f}, val/loss {scores.loss:.4f}, "
-                f"val/accuracy {100 * scores.accuracy:.2f} %"
-                f"{' (best so far)' if stopping.best_epoch == epoch else ''}"
+                f"epoch {record.epoch}/{config.epochs}: train/loss {record.train_loss:.4f}, "
+                f"val/loss {record.val_loss:.4f}, val/accuracy {100 * record.val_accuracy:.2f} %"
+                f"{' (best so far)' if best else ''}"
             )
-            if stopping.should_stop:
-                break
         self.progress.finish()
-        self.model.load_trained_state(load_weights(checkpoint))
+        self.model.load_trained_state(checkpoints.best_weights())
         return Fit(tuple(epochs), stopping.best_epoch)
+
+    def _epoch(self, epoch: int, train: Part, val: Part) -> EpochRecord:
+        """One pass over the train part and the validation after it."""
+        started = time.perf_counter()
+        train_loss = self._train_epoch(train, epoch)
+        train_seconds = time.perf_counter() - started
+        scores = self.predict(val)
+        if not np.isfinite(scores.loss):
+            raise NonFiniteError(f"val/loss is {scores.loss} after epoch {epoch}; lower training.learning_rate")
+        return EpochRecord(
+            epoch, train_loss, scores.loss, scores.accuracy, self._learning_rate(), train_seconds, scores.seconds
+        )
+
+    def _checkpoint(self, epochs: Sequence[EpochRecord], best_epoch: int) -> Checkpoint:
+        """All that the next epoch depends on."""
+        tensors, values = random_states(self.device)
+        return Checkpoint(
+            epochs=tuple(epochs),
+            best_epoch=best_epoch,
+            step=self._step,
+            model=self.model.trained_state(),
+            optimizer=_flat_state(self.optimizer.state_dict()["state"]),
+            random=tensors,
+            values={"random": values, "scaler": self._scaler.state_dict()},
+        )
+
+    def _go_on(self, checkpoint: Checkpoint | None) -> list[EpochRecord]:
+        """Put everything back to where the checkpoint was written; its epochs."""
+        if checkpoint is None:
+            return []
+        self._step = checkpoint.step
+        self.model.load_trained_state(checkpoint.model)
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": _nested_state(checkpoint.optimizer), "param_groups": groups})
+        self._scaler.load_state_dict(checkpoint.values["scaler"])
+        restore_random_states(self.device, checkpoint.random, checkpoint.values["random"])
+        return list(checkpoint.epochs)
 
     def predict(self, part: Part) -> Predictions:
         """Logits of all reviews of the part, dropout off."""
@@ -233,6 +267,20 @@ def make_optimizer(model: Classifier, config: TrainingConfig) -> torch.optim.Ada
                     }
                 )
     return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+
+
+def _flat_state(state: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """An optimizer's state as tensors by `<parameter>.<key>`, which safetensors can keep."""
+    return {f"{number}.{key}": tensor for number, kept in state.items() for key, tensor in kept.items()}
+
+
+def _nested_state(flat: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """What `_flat_state` was made of."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in flat.items():
+        number, _, key = name.partition(".")
+        state.setdefault(int(number), {})[key] = tensor
+    return state
 
 
 def _groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmark.tracking import TrackingStore
+from benchmark.tracking.store import TrackingStore
 
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark import cli
 from benchmark.cli import main
 from benchmark.plan import make_plan
 from benchmark.records import Status
 from benchmark.suite import PlanOutcome
-from benchmark.tracking import TrackingStore
+from benchmark.tracking.store import TrackingStore
+from benchmark.tracking.tags import run_tags
 
 METRICS = {
     "test/accuracy": 0.875,
@@ -62,12 +62,13 @@ def record_plan(store_uri, suite, folder, *, failed=()):
         config = planned.config
         tracker = store.start_run(
             config.profile,
-            parent,
             config.name,
-            experiment=config.experiment_name,
-            seed=config.seed,
-            fingerprint=planned.fingerprint,
-            note="",
+            run_tags(
+                parent=parent,
+                experiment=config.experiment_name,
+                seed=config.seed,
+                fingerprint=planned.fingerprint,
+            ),
         )
         if config.experiment_name in failed:
             tracker.finish(Status.FAILED, "NonFiniteError: loss is nan")
@@ -234,7 +235,8 @@ def test_the_list_before_any_run_says_that_all_are_missing(call):
     lines = out.splitlines()
     assert lines[0] == "profile quick: made-up reviews"
     assert [line.split() for line in lines[3:7]] == [
-        [name, name, "1", "missing"] for name in ("rnn", "lstm", "bert-frozen", "bert-finetuned")
+        [name, name, "1", "missing", "`run", f"{name}`", "does", "it"]
+        for name in ("rnn", "lstm", "bert-frozen", "bert-finetuned")
     ]
     assert lines[-1] == "registered models: rnn, lstm, bert-frozen, bert-finetuned"
 
@@ -246,7 +248,7 @@ def test_the_list_says_how_the_runs_stand_and_why(call):
     rnn, lstm = out.splitlines()[3:5]
     assert status == 0
     assert "  failed  " in rnn
-    assert rnn.endswith("NonFiniteError: loss is nan")
+    assert rnn.endswith("NonFiniteError: loss is nan; `run rnn` does it again")
     assert "  finished  " in lstm
 
 
@@ -254,7 +256,7 @@ def test_the_list_says_how_the_runs_stand_and_why(call):
 def test_with_other_settings_the_list_says_missing_again(call):
     lstm = call("list", "--set", "lstm.training.epochs=9")[1].splitlines()[4]
 
-    assert lstm.split() == ["lstm", "lstm", "1", "missing"]
+    assert lstm.split()[:4] == ["lstm", "lstm", "1", "missing"]
 
 
 @pytest.mark.usefixtures("here")
@@ -305,9 +307,9 @@ def test_the_report_goes_to_files_by_their_endings(call):
     forms = {"a.md": "markdown", "new/b.csv": "csv", "c.tex": "latex", "d.txt": "terminal"}
     options = [option for path in forms for option in ("--output", path)]
 
-    status, out, _ = call("report", *options)
+    status, out, err = call("report", *options)
 
-    assert (status, out) == (0, "".join(f"wrote {path}\n" for path in forms))
+    assert (status, out, err) == (0, "", "".join(f"wrote {path}\n" for path in forms))
     for path, form in forms.items():
         assert Path(path).read_text() == call("report", "--format", form)[1]
     assert list(pd.read_csv("new/b.csv")["model"]) == ["rnn", "lstm", "bert-frozen", "bert-finetuned"]
@@ -361,13 +363,13 @@ def run_without_training(monkeypatch, store_uri, here):
     asked = []
 
     def prepare(*failed: str) -> list[list[str]]:
-        def run_plan(plan, names, workspace, say):
+        def run_plan(plan, names, workspace, say, *, fresh):
             asked.append(names)
             record_plan(store_uri, load_suite(here / "experiments.yaml"), here / "cache", failed=failed)
             return PlanOutcome(skipped=0, finished=len(names) - len(failed), failed=len(failed))
 
         monkeypatch.setattr("benchmark.suite.run_plan", run_plan)
-        monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+        monkeypatch.setattr("signal.signal", lambda *_: None)
         return asked
 
     return prepare

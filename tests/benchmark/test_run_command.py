@@ -5,100 +5,26 @@ seconds, so what was run once is looked at by several tests.
 """
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import yaml
-from mlflow import MlflowClient
 from mlflow.entities import Run
+from shell import PATIENCE, Done, Shell, finish, first_epoch, rows, slow_rnn
 
 from benchmark.config_file import load_suite
 from benchmark.plan import Workspace, make_plan
-from benchmark.tracking import TrackingStore
+from benchmark.tracking.store import TrackingStore
+from benchmark.tracking.tags import run_tags
 
 MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned"]
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 100  # seconds after which a process that should have ended counts as hanging
-
-
-@dataclass(frozen=True)
-class Done:
-    """A command that has ended: exit status and what it printed."""
-
-    status: int
-    out: str
-    err: str
-
-
-def finish(process: subprocess.Popen[str]) -> Done:
-    out, err = process.communicate(timeout=PATIENCE)
-    return Done(process.returncode, out, err)
-
-
-@dataclass
-class Shell:
-    """A working directory with an experiments.yaml, and the commands called in it."""
-
-    folder: Path
-    stages: dict[str, Any] = field(default_factory=dict)
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
-
-    def start(self, *arguments: str, program: Sequence[str] = ("-m", "benchmark")) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, *program, *arguments],
-            cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.started.append(process)
-        return process
-
-    def call(self, *arguments: str) -> Done:
-        return finish(self.start(*arguments))
-
-    def stage(self, name: str, go_there: Callable[[], Any]) -> Any:
-        """What `go_there` gave when the stage was reached for the first time."""
-        if name not in self.stages:
-            self.stages[name] = go_there()
-        return self.stages[name]
-
-    @property
-    def uri(self) -> str:
-        return f"sqlite:///{self.folder / 'mlflow.db'}"
-
-    @property
-    def client(self) -> MlflowClient:
-        return MlflowClient(self.uri)
-
-    def recorded(self, profile: str, kind: str = "run") -> list[Run]:
-        """The profile's runs (or its plans) in MLflow, the oldest first."""
-        experiment = self.client.get_experiment_by_name(f"imdb-{profile}")
-        return list(
-            self.client.search_runs(
-                [experiment.experiment_id],
-                f"tags.`benchmark.kind` = '{kind}'",
-                order_by=["attributes.start_time ASC"],
-            )
-        )
-
-    def states(self, profile: str) -> list[tuple[str, str]]:
-        """Name and status of the profile's runs, the oldest first."""
-        return [(run.info.run_name, run.info.status) for run in self.recorded(profile)]
-
-    def plan_states(self, profile: str) -> list[str]:
-        return [run.info.status for run in self.recorded(profile, "plan")]
 
 
 @pytest.fixture(scope="module")
@@ -113,19 +39,15 @@ def shells() -> Iterator[dict[Path, Shell]]:
     """The one shell, once it is there; a process that a failed test left behind is ended with the module."""
     made: dict[Path, Shell] = {}
     yield made
-    for process in (process for shell in made.values() for process in shell.started):
-        if process.poll() is None:
-            process.kill()  # its child sees the pipe close and ends too
-            process.communicate()
+    for shell in made.values():
+        shell.end_all()
 
 
 @pytest.fixture
 def shell(folder: Path, shells: dict[Path, Shell], config_content: dict[str, Any]) -> Shell:
     """The working directory: a suite of four models, a suite that goes wrong, and a run that takes its time."""
     if folder not in shells:
-        # An epoch of a second or two, so that a signal sent at its first line comes while the second one trains.
-        config_content["experiments"]["rnn"]["model"]["layers"] = 8
-        config_content["experiments"]["rnn"]["training"]["batch_size"] = 1
+        slow_rnn(config_content)
         quick = config_content["profiles"]["quick"]
         overflow = {"bert-finetuned": {"model": {"head_learning_rate_scale": 1e38}}}
         config_content["profiles"] |= {
@@ -136,23 +58,6 @@ def shell(folder: Path, shells: dict[Path, Shell], config_content: dict[str, Any
         (folder / "experiments.yaml").write_text(yaml.safe_dump(config_content, sort_keys=False), encoding="utf-8")
         shells[folder] = Shell(folder)
     return shells[folder]
-
-
-def rows(table: str) -> dict[str, list[str]]:
-    """The cells of each row of a printed table by the row's first cell, the header's row left out."""
-    lines = [line for line in table.splitlines() if line.startswith("│")]
-    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines[1:]]
-    return {first: rest for first, *rest in cells}
-
-
-def first_epoch(process: subprocess.Popen[str]) -> str:
-    """What the process says until the first epoch of a run is over."""
-    said = ""
-    for line in process.stderr:
-        said += line
-        if line.startswith("  epoch 1/"):
-            return said
-    raise AssertionError(f"it ended before its first epoch did:\n{said}")
 
 
 @dataclass(frozen=True)
@@ -397,12 +302,12 @@ def start_child(shell: Shell) -> Callable[..., subprocess.Popen[str]]:
     """`start_child(profile)` starts the process of the profile's one run, as `run` would, and is its parent."""
 
     def start(profile: str, program: Sequence[str] = ("-m", "benchmark.child")) -> subprocess.Popen[str]:
-        workspace = Workspace(shell.uri, shell.folder / ".benchmark", "cpu")
+        workspace = Workspace(shell.uri, shell.folder / "cache-of-children", "cpu")
         plan = make_plan(load_suite(shell.folder / "experiments.yaml", profile), "cpu")
         store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
         (planned,) = plan.runs
         tracker = store.start_run(
-            profile, store.open_plan(plan.record), "the run", experiment="x", seed=1, fingerprint="x", note=""
+            profile, "the run", run_tags(parent=store.open_plan(plan.record), experiment="x", seed=1, fingerprint="x")
         )
         child = shell.start(program=program)
         request = {"planned": planned.to_json(), "workspace": workspace.to_json(), "run_id": tracker.run_id}
@@ -456,7 +361,7 @@ def test_a_run_that_is_interrupted_while_it_writes_to_the_store_is_recorded_all_
 
 def test_the_peak_memory_of_a_run_is_its_own_and_not_that_of_the_process_that_started_it(shell):
     ballast = bytearray(2**30)
-    code = "from benchmark.reproducibility import peak_memory_mib; print(peak_memory_mib())"
+    code = "from benchmark.environment import peak_memory_mib; print(peak_memory_mib())"
     done = finish(shell.start(program=["-c", code]))
 
     assert 10 < float(done.out) < len(ballast) / 2**20

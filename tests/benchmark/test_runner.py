@@ -1,6 +1,7 @@
 """One run of each model from settings to record, in this process, into a real MLflow store."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,14 @@ from sklearn import metrics
 from benchmark import runner
 from benchmark.config import run_from_settings
 from benchmark.config_file import load_suite
+from benchmark.datasets import part_digest
 from benchmark.plan import Plan, PlannedRun, Workspace, make_plan
 from benchmark.progress import NullProgress, Progress
 from benchmark.records import Status
 from benchmark.runner import Outcome, run_experiment
-from benchmark.tracking import NullTracker, TrackingStore
+from benchmark.tracking.store import TrackingStore
+from benchmark.tracking.tags import run_tags
+from benchmark.tracking.tracker import NullTracker
 from benchmark.training.trainer import Fit, Predictions, Trainer
 from data_pipeline.errors import DataError
 from data_pipeline.pipeline import Part
@@ -30,7 +34,10 @@ from data_pipeline.sources import load_corpus
 
 MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned"]
 SIZES = {"train": 200, "val": 50, "test": 60}
-ARTIFACTS = {"config.yaml", "environment.json", "predictions.parquet", "learning_curve.png", "confusion_matrix.png"}
+ARTIFACTS = {
+    *("config.yaml", "environment.json", "constraints.txt"),
+    *("predictions.parquet", "learning_curve.png", "confusion_matrix.png"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +74,7 @@ def run(plan: Callable[..., Plan], tmp_path: Path) -> Callable[..., Outcome]:
     def do(name: str, seed: int = 1, cache: str = "cache", progress: Progress | None = None) -> Outcome:
         workspace = Workspace("unused", tmp_path / cache, "cpu")
         planned = of(plan(seeds=(seed,)), name, seed)
+        shutil.rmtree(workspace.checkpoint_dir(planned.identity), ignore_errors=True)  # which its caller removes
         return run_experiment(planned, workspace, NullTracker(), progress or NullProgress())
 
     return do
@@ -114,12 +122,8 @@ def recorded(
         planned = of(made, name)
         tracker = store.start_run(
             "quick",
-            store.open_plan(made.record),
             planned.config.name,
-            experiment=name,
-            seed=1,
-            fingerprint=planned.fingerprint,
-            note="a test",
+            run_tags(parent=store.open_plan(made.record), experiment=name, seed=1, fingerprint=planned.fingerprint),
         )
         workspace = Workspace(store_uri, tmp_path / "cache", "cpu")
         outcome = run_experiment(planned, workspace, tracker, NullProgress())
@@ -184,6 +188,7 @@ class TestRecord:
         assert table["tokens"].tolist() == [len(review.text.split()) + special for review in reviews]
         assert table["truncated"].tolist() == (table["tokens"] > 40).tolist()
         assert 0 < table["truncated"].sum() < 60
+        assert not table["also_in_train"].any()
 
     def test_every_artifact_is_there(self, recorded):
         assert {path.name for path in recorded.artifacts.iterdir()} >= ARTIFACTS
@@ -195,6 +200,22 @@ class TestRecord:
         settings = yaml.safe_load((recorded.artifacts / "config.yaml").read_text(encoding="utf-8"))
 
         assert run_from_settings(settings) == recorded.planned.config
+
+    def test_the_parts_it_read_are_dataset_inputs(self, recorded):
+        corpus = load_corpus(recorded.planned.config.data)
+        inputs = {entry.tags[0].value: entry.dataset for entry in recorded.run.inputs.dataset_inputs}
+
+        assert {split: json.loads(dataset.profile)["num_rows"] for split, dataset in inputs.items()} == SIZES
+        for split, dataset in inputs.items():
+            assert dataset.name == f"{corpus.name}, {split}"
+            assert part_digest(corpus.parts[split]).startswith(dataset.digest)
+            assert json.loads(dataset.source)["split_fingerprint"] == corpus.split_fingerprint
+
+    def test_the_packages_it_ran_with_are_a_constraints_file(self, recorded):
+        lines = (recorded.artifacts / "constraints.txt").read_text(encoding="utf-8").splitlines()
+
+        assert f"torch=={torch.__version__}" in lines
+        assert all("==" in line for line in lines[1:])
 
     def test_the_machine_is_on_record(self, recorded):
         machine = json.loads((recorded.artifacts / "environment.json").read_text(encoding="utf-8"))
@@ -377,7 +398,7 @@ class TestProgress:
 def test_a_run_that_cannot_read_its_data_leaves_the_last_word_to_its_caller(plan, store_uri, tmp_path, reviews_csv):
     made, store = plan(), TrackingStore(store_uri, tmp_path / "cache")
     tracker = store.start_run(
-        "quick", store.open_plan(made.record), "rnn", experiment="rnn", seed=1, fingerprint="f", note=""
+        "quick", "rnn", run_tags(parent=store.open_plan(made.record), experiment="rnn", seed=1, fingerprint="f")
     )
     planned = of(made, "rnn")
     gone = planned.config.settings() | {"data": planned.config.data.model_dump() | {"path": tmp_path / "gone.csv"}}

@@ -4,15 +4,18 @@ import json
 import os
 import subprocess
 import sys
+import time
 from itertools import count
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
-from benchmark import tracking
 from benchmark.records import EpochRecord, PlanRecord, PlanRow, Status, best_run
-from benchmark.tracking import NullTracker, Tracker, TrackingError, TrackingStore, experiment_name, tracking_uri
+from benchmark.tracking.client import TrackingError, tracking_uri
+from benchmark.tracking.store import TrackingStore, experiment_name
+from benchmark.tracking.tags import run_tags
+from benchmark.tracking.tracker import NullTracker, Tracker
 
 FINGERPRINT = "f" * 16
 PUBLISHED = {"experiment": "lstm", "test_accuracy": 86.62, "corpus": "c", "encoder": None, "source": "s", "setup": "t"}
@@ -39,7 +42,7 @@ def client(store_uri) -> MlflowClient:
 def clock(monkeypatch):
     """Time goes on by a second with each look at the clock, so that an order in time is certain."""
     seconds = count(1_700_000_000)
-    monkeypatch.setattr(tracking.time, "time", lambda: float(next(seconds)))
+    monkeypatch.setattr(time, "time", lambda: float(next(seconds)))
 
 
 @pytest.fixture
@@ -50,12 +53,8 @@ def parent(store) -> str:
 def start(store, parent, *, seed=1, fingerprint=FINGERPRINT, profile="quick"):
     return store.start_run(
         profile,
-        parent,
         f"lstm seed {seed}",
-        experiment="lstm",
-        seed=seed,
-        fingerprint=fingerprint,
-        note="what it is",
+        run_tags(parent=parent, experiment="lstm", seed=seed, fingerprint=fingerprint, note="what it is"),
     )
 
 
@@ -416,7 +415,7 @@ def test_the_option_names_the_store_then_the_environment_then_a_file_here(monkey
 def test_opening_a_store_sends_no_telemetry_and_prints_nothing(store_uri, tmp_path):
     """In a process of its own: MLflow sends nothing from within tests or CI anyway."""
     code = (
-        "import sys; from pathlib import Path; from benchmark.tracking import TrackingStore;"
+        "import sys; from pathlib import Path; from benchmark.tracking.store import TrackingStore;"
         "TrackingStore(sys.argv[1], Path(sys.argv[2]));"
         "from mlflow.telemetry.client import get_telemetry_client as client;"
         "from mlflow.telemetry.utils import is_telemetry_disabled as disabled;"

@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
+from data_pipeline.config import TokensConfig
 from data_pipeline.errors import DataError
 from data_pipeline.feature_cache import cached_features, feature_key
 
@@ -87,18 +88,23 @@ def test_a_full_disk_is_a_message_and_not_a_bus_error(tmp_path, fill, monkeypatc
     assert fill.calls == 0
 
 
-def test_the_key_knows_everything_that_changes_a_feature():
-    def key(**changed):
-        named = {"weights_sha256": "w", "tokenizer_fingerprint": "t", "max_length": 256, "precision": "bf16"}
-        return feature_key(**(named | {"ids": ["a", "b"]} | changed))
-
-    changes = [
-        {"weights_sha256": "x"},
-        {"tokenizer_fingerprint": "x"},
-        {"max_length": 128},
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"encoder_fingerprint": "x"},
+        {"tokens": TokensConfig(max_length=128)},
         {"precision": "fp32"},
         {"ids": ["b", "a"]},
-    ]
+    ],
+)
+def test_the_key_knows_everything_that_changes_a_feature(other):
+    settings = {"encoder_fingerprint": "e", "tokens": TokensConfig(), "precision": "bf16", "ids": ["a", "b"]}
 
-    assert key() == key()
-    assert len({key(), *(key(**change) for change in changes)}) == 6
+    assert feature_key(**settings) == feature_key(**settings)
+    assert feature_key(**settings | other) != feature_key(**settings)
+
+
+def test_the_key_does_not_know_what_word_pieces_do_not():
+    few, many = (TokensConfig(vocab_size=size) for size in (10, 1000))
+
+    assert feature_key("e", few, "bf16", ["a"]) == feature_key("e", many, "bf16", ["a"])

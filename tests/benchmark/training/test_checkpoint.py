@@ -1,70 +1,153 @@
+"""Checkpoints on disk: whole or not there, checked when read, the newest two."""
+
+import json
+
+import numpy as np
 import pytest
 import torch
 
+from benchmark.records import EpochRecord
 from benchmark.training import checkpoint
-from benchmark.training.checkpoint import CheckpointError, load_weights, save_weights
+from benchmark.training.checkpoint import Checkpoint, CheckpointError, CheckpointFolder, last_epoch
 from data_pipeline.errors import InputError
 
-WEIGHTS = {
-    "matrix": torch.arange(6, dtype=torch.float32).reshape(2, 3),
-    "halves": torch.tensor([0.5, -1.0], dtype=torch.float16),
-    "count": torch.tensor(7),
+MACHINE = {"threads": "2", "torch": "2.13.0"}
+FILES = {
+    *("SHA256SUMS", "best.safetensors", "checkpoint.json"),
+    *("model.safetensors", "optimizer.safetensors", "random.safetensors"),
 }
 
 
+def after(epoch: int, best: int = 1) -> Checkpoint:
+    """What a training might be after this epoch; each number in it tells the epoch."""
+    return Checkpoint(
+        epochs=tuple(EpochRecord(n, 1 / n, 0.1 / n, 0.5, 1e-3, 2.0, 1.0) for n in range(1, epoch + 1)),
+        best_epoch=best,
+        step=10 * epoch,
+        model={"matrix": torch.full((2, 3), float(epoch)), "halves": torch.ones(2, dtype=torch.float16)},
+        optimizer={"0.step": torch.tensor(10.0 * epoch), "0.exp_avg": torch.full((3, 2), float(epoch)).T},
+        random={"torch": torch.arange(5, dtype=torch.uint8)},
+        values={"random": {"python": [3, [1, 2], None]}, "scaler": {}},
+    )
+
+
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "deep" / "best.safetensors"
+def folder(tmp_path):
+    return tmp_path / "deep" / "run"
 
 
-def test_what_is_written_is_read_back(path):
-    save_weights(path, WEIGHTS)
-    read = load_weights(path)
-
-    assert read.keys() == WEIGHTS.keys()
-    for name, tensor in WEIGHTS.items():
-        assert read[name].dtype == tensor.dtype
-        assert torch.equal(read[name], tensor)
+@pytest.fixture
+def opened(folder):
+    """`opened()` is the folder as a new process finds it."""
+    return lambda identity="run-1", machine=MACHINE: CheckpointFolder(folder, identity, machine)
 
 
-def test_a_tensor_that_is_trained_or_turned_round_can_be_written(path):
-    trained = torch.ones(2, 3, requires_grad=True)
-    save_weights(path, {"trained": trained, "turned": WEIGHTS["matrix"].T})
-    read = load_weights(path)
-
-    assert torch.equal(read["trained"], torch.ones(2, 3))
-    assert not read["trained"].requires_grad
-    assert torch.equal(read["turned"], WEIGHTS["matrix"].T)
+def saved(opened, *epochs: int, best: int = 1) -> CheckpointFolder:
+    checkpoints = opened()
+    for epoch in epochs:
+        checkpoints.save(after(epoch, best))
+    return checkpoints
 
 
-def test_what_is_read_does_not_change_when_the_file_is_written_again(path):
-    save_weights(path, {"weight": torch.zeros(1000)})
-    read = load_weights(path)
-    save_weights(path, {"weight": torch.ones(1000)})
-
-    assert torch.equal(read["weight"], torch.zeros(1000))
+def test_there_is_nothing_to_go_on_from_at_first(opened, folder):
+    assert opened().load() is None
+    assert last_epoch(folder) == 0
+    assert not folder.exists()
 
 
-def test_a_later_checkpoint_takes_the_place_of_the_one_before(path):
-    save_weights(path, {"old": torch.zeros(1)})
-    save_weights(path, WEIGHTS)
+def test_what_is_written_is_read_back(opened, folder):
+    saved(opened, 1, 2)
+    read, written = opened().load(), after(2)
 
-    assert load_weights(path).keys() == WEIGHTS.keys()
-    assert [file.name for file in path.parent.iterdir()] == ["best.safetensors"]
-
-
-@pytest.mark.parametrize("kept", [0, 4, 20, -1])
-def test_a_truncated_file_is_refused_in_words(path, kept):
-    save_weights(path, WEIGHTS)
-    path.write_bytes(path.read_bytes()[:kept])
-
-    with pytest.raises(CheckpointError, match=r"best\.safetensors: not a whole checkpoint .*run with --fresh"):
-        load_weights(path)
+    assert last_epoch(folder) == 2
+    assert (read.epochs, read.best_epoch, read.step) == (written.epochs, 1, 20)
+    assert read.values == written.values
+    for kind in ("model", "optimizer", "random"):
+        tensors = getattr(read, kind)
+        assert tensors.keys() == getattr(written, kind).keys()
+        for name, tensor in getattr(written, kind).items():
+            assert tensors[name].dtype == tensor.dtype
+            assert torch.equal(tensors[name], tensor)
 
 
-def test_a_missing_file_is_refused_in_words(path):
-    with pytest.raises(CheckpointError, match=r"best\.safetensors: not a whole checkpoint"):
-        load_weights(path)
+def test_the_best_epochs_weights_stay_when_their_checkpoint_is_gone(opened):
+    saved(opened, 1, 2, 3, 4, best=1)
+    checkpoints = opened()
+    checkpoints.load()
+
+    assert torch.equal(checkpoints.best_weights()["matrix"], torch.ones(2, 3))
+
+
+def test_a_better_epochs_weights_take_their_place(opened):
+    checkpoints = saved(opened, 1, 2)
+    checkpoints.save(after(3, best=3))
+
+    assert torch.equal(checkpoints.best_weights()["matrix"], torch.full((2, 3), 3.0))
+
+
+def test_no_more_than_two_are_kept(opened, folder):
+    saved(opened, 1, 2, 3, 4, 5)
+
+    assert sorted(path.name for path in folder.iterdir()) == ["epoch-0004", "epoch-0005"]
+    assert {path.name for path in (folder / "epoch-0005").iterdir()} == FILES
+
+
+def test_nothing_is_left_when_the_run_is_over(opened, folder):
+    saved(opened, 1, 2).clear()
+
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-1] + b"!"),
+        lambda path: path.write_bytes(b"\xff\xfe"),
+    ],
+    ids=["missing", "half", "empty", "altered", "no text"],
+)
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(opened, folder, name, damage, caplog):
+    saved(opened, 1, 2)
+    damage(folder / "epoch-0002" / name)
+    read = opened().load()
+
+    assert len(read.epochs) == 1
+    assert "epoch-0002 is damaged" in caplog.text
+    assert last_epoch(folder) == 1
+
+
+def test_where_all_are_damaged_training_starts_again(opened, folder):
+    saved(opened, 1, 2)
+    for path in folder.glob("*/model.safetensors"):
+        path.write_bytes(b"")
+
+    assert opened().load() is None
+
+
+def test_a_checkpoint_of_another_run_is_refused_in_words(opened):
+    saved(opened, 1)
+
+    with pytest.raises(CheckpointError, match=r"epoch-0001 belongs to run run-1 .*not to run-2 .*--fresh"):
+        opened("run-2").load()
+
+
+def test_a_checkpoint_of_another_version_is_refused_in_words(opened, monkeypatch):
+    saved(opened, 1)
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_VERSION", 99)
+
+    with pytest.raises(CheckpointError, match=r"version 1\).*version 99\); run with --fresh"):
+        opened().load()
+
+
+def test_going_on_under_other_conditions_is_refused_in_words(opened):
+    saved(opened, 1)
+
+    with pytest.raises(CheckpointError, match=r"begun under other conditions \(threads 2 then, 4 now\).*--fresh"):
+        opened(machine=MACHINE | {"threads": "4"}).load()
 
 
 def test_a_refusal_is_wrong_input_and_no_crash():
@@ -72,8 +155,8 @@ def test_a_refusal_is_wrong_input_and_no_crash():
 
 
 @pytest.mark.parametrize("end", [OSError("no space left"), KeyboardInterrupt()])
-def test_a_write_that_is_cut_short_leaves_the_old_file(path, monkeypatch, end):
-    save_weights(path, WEIGHTS)
+def test_a_write_that_is_cut_short_leaves_what_was_there(opened, folder, monkeypatch, end):
+    checkpoints = saved(opened, 1)
 
     def half_written(weights, file):
         file.write_bytes(b"half of a checkp")
@@ -81,17 +164,44 @@ def test_a_write_that_is_cut_short_leaves_the_old_file(path, monkeypatch, end):
 
     monkeypatch.setattr(checkpoint, "save_file", half_written)
     with pytest.raises(type(end)):
-        save_weights(path, {"matrix": torch.zeros(2, 3)})
+        checkpoints.save(after(2))
 
-    assert torch.equal(load_weights(path)["matrix"], WEIGHTS["matrix"])
+    assert len(opened().load().epochs) == 1
+    assert [path.name for path in folder.iterdir()] == ["epoch-0001"]
 
 
-def test_what_a_cut_short_write_left_is_no_hindrance_to_the_next(path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save_file", lambda weights, file: file.write_bytes(b"half"))
-        patch.setattr("pathlib.Path.replace", lambda *_: None)  # the process is killed between write and rename
-        save_weights(path, WEIGHTS)
-    save_weights(path, WEIGHTS)
+def test_what_a_kill_left_half_written_is_no_hindrance(opened, folder):
+    saved(opened, 1)
+    partial = folder / ".epoch-0002.partial"
+    partial.mkdir()
+    (partial / "model.safetensors").write_bytes(b"half")
 
-    assert load_weights(path).keys() == WEIGHTS.keys()
-    assert [file.name for file in path.parent.iterdir()] == ["best.safetensors"]
+    checkpoints = opened()
+    assert len(checkpoints.load().epochs) == 1
+    checkpoints.save(after(2))
+    assert sorted(path.name for path in folder.iterdir()) == ["epoch-0001", "epoch-0002"]
+
+
+def test_the_time_before_an_interruption_is_counted(opened, folder):
+    saved(opened, 1)
+    content = json.loads((folder / "epoch-0001" / "checkpoint.json").read_text())
+
+    checkpoints = opened()
+    assert checkpoints.seconds < content["seconds"] + 1e3
+    checkpoints.load()
+    assert checkpoints.seconds >= content["seconds"] > 0
+
+
+def test_best_weights_of_a_folder_without_checkpoints_are_refused_in_words(opened):
+    with pytest.raises(CheckpointError, match=r"no checkpoint; run with --fresh"):
+        opened().best_weights()
+
+
+def test_checkpoints_can_be_checked_by_hand(opened, folder):
+    """SHA256SUMS is what `sha256sum --check` reads."""
+    saved(opened, 1)
+    lines = (folder / "epoch-0001" / "SHA256SUMS").read_text().splitlines()
+
+    assert {line.split("  ")[1] for line in lines} == FILES - {"SHA256SUMS"}
+    assert all(len(line.split("  ")[0]) == 64 for line in lines)
+    assert np.unique(lines).size == len(lines)

@@ -1,7 +1,8 @@
 """What the one training loop promises, held to by small networks over made-up reviews."""
 
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from benchmark.progress import NullProgress
 from benchmark.records import EpochRecord
 from benchmark.reproducibility import seed_everything
+from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.config import TrainingConfig
 from benchmark.training.schedule import learning_rate_factor
 from benchmark.training.trainer import NonFiniteError, Trainer, count_parameters
@@ -26,6 +28,7 @@ CPU = torch.device("cpu")
 FEATURES = 12  # as in conftest.py
 TINY = {"embedding_dim": 16, "hidden_dim": 16}
 OVERFITS = {"epochs": 12, "learning_rate": 0.05}  # the features are noisy: val/loss falls, then rises again
+INTERRUPTED = {"epochs": 4, "learning_rate": 0.01, "batch_size": 20, "schedule": "cosine", "warmup_fraction": 0.2}
 PLAIN = {"epochs": 1, "batch_size": 16, "schedule": "constant", "warmup_fraction": 0.0, "weight_decay": 0.0}
 
 
@@ -137,11 +140,19 @@ def trainer(model: Classifier, *, seed: int = 0, progress: Any = None, **setting
 
 @pytest.fixture
 def fit(parts, tmp_path) -> Callable[..., Any]:
-    """`fit(model, epochs=3)` trains on the features; the Trainer and the Fit."""
+    """`fit(model, epochs=3)` trains on the features; the Trainer and the Fit. Each call has a folder of its own."""
+    numbers = count()
 
-    def run(model: Classifier, *, on_epoch: Callable[[EpochRecord], None] = lambda _: None, **settings: Any) -> Any:
+    def run(
+        model: Classifier,
+        *,
+        on_epoch: Callable[[EpochRecord], None] = lambda _: None,
+        folder: str | None = None,
+        **settings: Any,
+    ) -> Any:
         made = trainer(model, **settings)
-        return made, made.fit(parts["train"], parts["val"], tmp_path / "best.safetensors", on_epoch)
+        checkpoints = CheckpointFolder(tmp_path / (folder or str(next(numbers))), "run", {})
+        return made, made.fit(parts["train"], parts["val"], checkpoints, on_epoch)
 
     return run
 
@@ -149,6 +160,8 @@ def fit(parts, tmp_path) -> Callable[..., Any]:
 @pytest.fixture
 def fit_words(words, tmp_path) -> Callable[..., Any]:
     """`fit_words("lstm", seed=5)` is a seeded run of the real tiny network: Fit, predictions and weights."""
+
+    numbers = count()
 
     def run(name: str, *, seed: int, precision: str = "fp32", dropout: float = 0.5, **settings: Any) -> Any:
         seed_everything(seed)
@@ -158,7 +171,8 @@ def fit_words(words, tmp_path) -> Callable[..., Any]:
         )
         config = TrainingConfig(**{"epochs": 3, "batch_size": 8, "learning_rate": 0.01} | settings)
         made = Trainer(model, config, seed=seed, device=CPU, precision=precision)
-        fitted = made.fit(words.parts["train"], words.parts["val"], tmp_path / f"{name}-{seed}.safetensors")
+        checkpoints = CheckpointFolder(tmp_path / f"{name}-{seed}-{next(numbers)}", "run", {})
+        fitted = made.fit(words.parts["train"], words.parts["val"], checkpoints)
         return fitted, made.predict(words.parts["test"]), dict(model.state_dict())
 
     return run
@@ -204,7 +218,7 @@ class TestLearning:
         made = trainer(model, epochs=60, batch_size=24, learning_rate=0.01)
         batch = data.parts["val"]
 
-        first, *_, last = made.fit(batch, batch, tmp_path / "best.safetensors").epochs
+        first, *_, last = made.fit(batch, batch, CheckpointFolder(tmp_path / "best", "run", {})).epochs
 
         assert first.train_loss > 0.4
         assert last.train_loss < 0.05
@@ -328,7 +342,7 @@ class TestSteps:
         for settings in ({"batch_size": 5, "accumulation_steps": 4}, {"batch_size": 20}):
             made = trainer(Linear(), **settings, length_grouping=False, max_grad_norm=None)
             norms.append(gradient_norms(made))
-            made.fit(parts["train"], parts["val"], tmp_path / "best.safetensors")
+            made.fit(parts["train"], parts["val"], CheckpointFolder(tmp_path / str(len(norms)), "run", {}))
 
         assert len(norms[0]) == 3
         assert norms[0] == pytest.approx(norms[1], rel=1e-5)
@@ -338,7 +352,7 @@ class TestSteps:
         for limit in (None, 0.1):
             made = trainer(Linear(), max_grad_norm=limit)
             norms[limit] = gradient_norms(made)
-            made.fit(parts["train"], parts["val"], tmp_path / "best.safetensors")
+            made.fit(parts["train"], parts["val"], CheckpointFolder(tmp_path / str(limit), "run", {}))
 
         assert min(norms[None]) > 0.2
         assert norms[0.1] == pytest.approx([0.1, 0.1, 0.1], rel=1e-3)
@@ -348,7 +362,7 @@ class TestSteps:
         for limit in (None, 1000.0):
             made = trainer(Linear(), max_grad_norm=limit)
             norms[limit] = gradient_norms(made)
-            made.fit(parts["train"], parts["val"], tmp_path / "best.safetensors")
+            made.fit(parts["train"], parts["val"], CheckpointFolder(tmp_path / str(limit), "run", {}))
 
         assert norms[1000.0] == norms[None]
 
@@ -380,7 +394,7 @@ class TestSteps:
         made.optimizer.register_step_pre_hook(
             lambda optimizer, *_: rates.append([group["lr"] for group in optimizer.param_groups])
         )
-        fitted = made.fit(parts["train"], parts["val"], tmp_path / "best.safetensors")
+        fitted = made.fit(parts["train"], parts["val"], CheckpointFolder(tmp_path / "best", "run", {}))
         factors = [learning_rate_factor(made.config, step, 9) for step in range(1, 10)]  # 5 batches are 3 steps
 
         assert [rate[0] for rate in rates] == pytest.approx([0.02 * factor for factor in factors])
@@ -412,10 +426,10 @@ class TestNotANumber:
     def test_a_nan_val_loss_is_no_epoch(self, fit, tmp_path):
         told: list[EpochRecord] = []
         with pytest.raises(NonFiniteError, match=r"val/loss is nan after epoch 1; lower training\.learning_rate"):
-            fit(NanOnVal(), on_epoch=told.append)
+            fit(NanOnVal(), on_epoch=told.append, folder="nan")
 
         assert told == []
-        assert not (tmp_path / "best.safetensors").exists()
+        assert not (tmp_path / "nan").exists()
 
 
 class TestPredictions:
@@ -504,8 +518,91 @@ def test_parameters_are_counted_whole_and_trainable():
     assert count_parameters(model) == (FEATURES * 4 + 4 + 4 * 2 + 2, 4 * 2 + 2)
 
 
-def test_a_best_checkpoint_holds_what_was_trained(fit, tmp_path):
-    made, _ = fit(Linear())
+class Killed(BaseException):
+    """What ends a process without a word to the trainer."""
 
-    assert Path(tmp_path, "best.safetensors").stat().st_size > 0
-    assert made.model.trained_state().keys() == {"output.weight", "output.bias"}
+
+class TestGoingOn:
+    """Training that was interrupted after any of its epochs ends as if it had not been."""
+
+    @pytest.fixture
+    def killed_after(self, fit) -> Callable[[int], None]:
+        """`killed_after(2)` trains in the folder `killed` until epoch 2 is on disk, and no further."""
+
+        def train(epochs: int) -> None:
+            def on_epoch(record: EpochRecord) -> None:
+                if record.epoch == epochs:
+                    raise Killed
+
+            with pytest.raises(Killed):
+                fit(Linear(dropout=0.5), on_epoch=on_epoch, folder="killed", **INTERRUPTED)
+
+        return train
+
+    @pytest.mark.parametrize("epochs", [1, 2, 3, 4])
+    def test_to_the_same_weights_epochs_and_predictions(self, fit, killed_after, weights, parts, epochs):
+        whole, whole_fit = fit(Linear(dropout=0.5), **INTERRUPTED)
+        killed_after(epochs)
+        model = Linear(dropout=0.5)
+        nn.init.ones_(model.output.weight)  # whatever it stood at before, the checkpoint's weights count
+        torch.manual_seed(99)
+        resumed, resumed_fit = fit(model, folder="killed", **INTERRUPTED)
+
+        assert without_times(resumed_fit) == without_times(whole_fit)
+        assert resumed_fit.best_epoch == whole_fit.best_epoch
+        assert same(weights(resumed.model), weights(whole.model))
+        assert np.array_equal(resumed.predict(parts["test"]).logits, whole.predict(parts["test"]).logits)
+
+    def test_epochs_that_were_trained_are_told_again_and_not_trained_again(self, fit, killed_after):
+        killed_after(3)
+        told: list[int] = []
+        model = Linear(dropout=0.5)
+        fit(model, on_epoch=lambda record: told.append(record.epoch), folder="killed", **INTERRUPTED)
+
+        assert told == [1, 2, 3, 4]
+        assert sum(len(ids) for ids in model.trained_on) == 48
+
+    def test_patience_counts_the_epochs_before(self, fit):
+        settings = OVERFITS | {"patience": 2}
+        _, whole = fit(Linear(), **settings)
+        last_but_one = len(whole.epochs) - 1
+
+        def on_epoch(record: EpochRecord) -> None:
+            if record.epoch == last_but_one:
+                raise Killed
+
+        with pytest.raises(Killed):
+            fit(Linear(), on_epoch=on_epoch, folder="patient", **settings)
+        _, resumed = fit(Linear(), folder="patient", **settings)
+
+        assert without_times(resumed) == without_times(whole)
+        assert (len(resumed.epochs), resumed.best_epoch) == (len(whole.epochs), whole.best_epoch)
+
+    @pytest.mark.parametrize("name", ["rnn", "lstm"])
+    def test_a_recurrent_network_with_dropout_ends_at_the_same_weights(self, words, tmp_path, weights, name):
+        def build() -> Trainer:
+            seed_everything(5)
+            spec = get_model_spec(name)
+            config = spec.config_class(name=name, **TINY, layers=2, bidirectional=True, dropout=0.3)
+            model = spec.build(config, ModelContext(words.tokenizer.vocab_size))
+            return trainer(model, epochs=3, batch_size=8, learning_rate=0.01)
+
+        def train(folder: str, until: int = 3) -> Trainer:
+            made = build()
+
+            def on_epoch(record: EpochRecord) -> None:
+                if record.epoch == until < 3:
+                    raise Killed
+
+            made.fit(words.parts["train"], words.parts["val"], CheckpointFolder(tmp_path / folder, "r", {}), on_epoch)
+            return made
+
+        whole = train("whole")
+        with pytest.raises(Killed):
+            train("killed", until=1)
+
+        assert same(weights(train("killed").model), weights(whole.model))
+
+
+def without_times(fitted: Any) -> list[EpochRecord]:
+    return [replace(epoch, train_seconds=0.0, val_seconds=0.0) for epoch in fitted.epochs]

@@ -1,0 +1,77 @@
+"""The files that stay with a finished run.
+
+N reviews of the test part.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence, Set
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from benchmark.config import RunConfig
+from benchmark.environment import installed_versions
+from benchmark.report.figures import confusion_matrix, learning_curve
+from benchmark.training.trainer import Fit, Predictions
+from data_pipeline.corpus import Corpus, Review
+from data_pipeline.pipeline import Part
+
+PREDICTIONS = "predictions.parquet"
+
+
+def write_conditions(folder: Path, run: RunConfig, machine: dict[str, str]) -> None:
+    """What a run is made from and on: known before it starts, so that a run that fails has it too."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(run.settings(), sort_keys=False), encoding="utf-8")
+    (folder / "environment.json").write_text(json.dumps(machine, indent=2), encoding="utf-8")
+    (folder / "constraints.txt").write_text(installed_versions(), encoding="utf-8")
+
+
+def write_results(folder: Path, name: str, *, fit: Fit, predictions: Predictions, test: Part, corpus: Corpus) -> None:
+    """What came of a run: its predictions and two pictures."""
+    in_train = {review.text for review in corpus.train}
+    table = predictions_table(predictions, test, corpus.test, in_train)
+    table.to_parquet(folder / PREDICTIONS, index=False)
+    learning_curve(folder / "learning_curve.png", name, fit.epochs, fit.best_epoch)
+    confusion_matrix(
+        folder / "confusion_matrix.png",
+        f"{name}, {len(test):,} test reviews",
+        predictions.labels,
+        predictions.logits.argmax(axis=1),
+    )
+
+
+def predictions_table(
+    predictions: Predictions, part: Part, reviews: Sequence[Review], train_texts: Set[str]
+) -> pd.DataFrame:
+    """One line a review: what it is, what the model says of it, and what is known of it besides.
+
+    Args:
+        predictions: of the N reviews.
+        part: the N reviews, tokenised.
+        reviews: the same N reviews, in the same order.
+        train_texts: the texts that the model was trained on.
+
+    Returns:
+        id, label, logit_negative, logit_positive, tokens of the whole review, truncated, also_in_train, and where the
+        corpus knows them stars (1 to 10) and film.
+    """
+    table = pd.DataFrame(
+        {
+            "id": np.array(part.ids, dtype=object),
+            "label": predictions.labels,
+            "logit_negative": predictions.logits[:, 0],
+            "logit_positive": predictions.logits[:, 1],
+            "tokens": part.token_counts,
+            "truncated": part.truncated,
+            "also_in_train": [review.text in train_texts for review in reviews],
+        }
+    )
+    if any(review.stars is not None for review in reviews):
+        table["stars"] = pd.Series([review.stars for review in reviews], dtype="Int64")
+    if any(review.film is not None for review in reviews):
+        table["film"] = pd.Series([review.film for review in reviews], dtype="str")
+    return table

@@ -1,0 +1,153 @@
+"""Options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmark.config import Suite
+    from benchmark.tracking.store import TrackingStore
+
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+Commands = argparse._SubParsersAction  # what add_subparsers gives; argparse has no public name for it
+
+
+class OutputError(InputError):
+    """A file that cannot be written."""
+
+
+def add_command(
+    commands: Commands[argparse.ArgumentParser],
+    name: str,
+    function: Callable[[argparse.Namespace], int],
+    text: str,
+) -> argparse.ArgumentParser:
+    """A command that calls `function` with its arguments."""
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(command=function)
+    return parser
+
+
+def add_suite_options(parser: argparse.ArgumentParser) -> None:
+    """What chooses the runs."""
+    add_profile_option(parser, "size of the whole suite")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="default: ./experiments.yaml, else the copy that ships with the package",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting, as in lstm.training.batch_size=32; may be given several times",
+    )
+    parser.add_argument("--seed", type=int, nargs="+", default=[], metavar="N", help="instead of the profile's seeds")
+    add_device_option(parser)
+    add_store_options(parser)
+
+
+def add_profile_option(parser: argparse.ArgumentParser, text: str) -> None:
+    """Which profile."""
+    parser.add_argument("--profile", default="quick", help=f"{text} (default: quick)")
+
+
+def add_device_option(parser: argparse.ArgumentParser) -> None:
+    """What computes."""
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="what computes")
+
+
+def add_store_options(parser: argparse.ArgumentParser) -> None:
+    """Where the record and the cache are."""
+    parser.add_argument(
+        "--tracking-uri",
+        metavar="URI",
+        help="MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here)",
+    )
+    parser.add_argument(
+        "--cache-dir",
+        type=Path,
+        metavar="DIR",
+        help="tokens, features, checkpoints (default: BENCHMARK_CACHE, else .benchmark here)",
+    )
+
+
+def chosen_suite(arguments: argparse.Namespace) -> Suite:
+    """The suite that the options of `add_suite_options` choose.
+
+    Raises:
+        ConfigError: the file or an option is wrong.
+    """
+    from benchmark.config_file import load_suite, locate_config
+
+    return load_suite(locate_config(arguments.config), arguments.profile, arguments.set, arguments.seed)
+
+
+def cache_dir(arguments: argparse.Namespace) -> Path:
+    """The option's, else BENCHMARK_CACHE's, else .benchmark in the working directory."""
+    return arguments.cache_dir or Path(os.environ.get("BENCHMARK_CACHE") or ".benchmark")
+
+
+def existing_store(arguments: argparse.Namespace) -> TrackingStore:
+    """The store to read; none is made.
+
+    Raises:
+        TrackingError: there is none, or it cannot be opened.
+    """
+    from benchmark.tracking.client import TrackingError, tracking_uri
+    from benchmark.tracking.store import TrackingStore
+
+    uri = tracking_uri(arguments.tracking_uri)
+    store = TrackingStore.existing(uri, cache_dir(arguments))
+    if store is None:
+        raise TrackingError(f"there is no store {uri} yet; `python -m benchmark run all` makes it")
+    return store
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write the file whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise OutputError(f"--output {path}: cannot be written: {error.strerror}") from None
+    say(f"wrote {path}")
+
+
+def say(line: str) -> None:
+    """A line about the work, kept apart from the results on standard output."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def chosen_names(names: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The experiments named, in the order of the profile; `all` is every one.
+
+    Raises:
+        ConfigError: the profile has no such experiment.
+    """
+    from benchmark.validation import ConfigError
+    from models.registry import did_you_mean
+
+    for name in names:
+        if name != "all" and name not in known:
+            raise ConfigError(f"there is no experiment {name!r} in this profile{did_you_mean(name, [*known, 'all'])}")
+    return [name for name in known if "all" in names or name in names]

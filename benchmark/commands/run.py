@@ -1,0 +1,55 @@
+"""`run`: what is missing of a plan is done, then the table is printed."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from types import FrameType
+
+from benchmark.commands.options import (
+    EXIT_FAILED,
+    Commands,
+    add_command,
+    add_suite_options,
+    cache_dir,
+    chosen_names,
+    chosen_suite,
+    say,
+)
+from benchmark.commands.report import print_report
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """The command and its options."""
+    parser = add_command(commands, "run", run, "do the runs that are missing, then print the table")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="experiments of the profile, or `all`")
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="start over: what is recorded of these runs is set aside (it stays in MLflow) and all is done again",
+    )
+    add_suite_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; the exit status is 1 if a run failed."""
+    suite = chosen_suite(arguments)
+    names = chosen_names(arguments.names, list(suite.experiments))
+    signal.signal(signal.SIGTERM, _as_interrupt)
+
+    from benchmark.plan import Workspace, make_plan
+    from benchmark.suite import run_plan
+    from benchmark.tracking.client import tracking_uri
+
+    plan = make_plan(suite, arguments.device)
+    workspace = Workspace(tracking_uri(arguments.tracking_uri), cache_dir(arguments), arguments.device)
+    sizes = ", ".join(f"{count:,} {part}" for part, count in plan.record.sizes.items())
+    say(f"profile {suite.profile}: {plan.record.corpus}, {sizes}")
+    outcome = run_plan(plan, names, workspace, say, fresh=arguments.fresh)
+    say(f"{outcome.finished} finished, {outcome.skipped} skipped, {outcome.failed} failed\n")
+    status = print_report(arguments, suite.profile, [])
+    return EXIT_FAILED if outcome.failed else status
+
+
+def _as_interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

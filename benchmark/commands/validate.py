@@ -1,0 +1,23 @@
+"""`validate`: an experiments.yaml checked without running anything."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmark.commands.options import EXIT_DONE, Commands, add_command
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """The command and its options."""
+    parser = add_command(commands, "validate", validate, "check an experiments.yaml without running anything")
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the one that `run` would use")
+
+
+def validate(arguments: argparse.Namespace) -> int:
+    """Print that it is valid, and its profiles."""
+    from benchmark.config_file import locate_config, profile_names
+
+    path = locate_config(arguments.file)
+    print(f"{path}: valid; profiles: {', '.join(profile_names(path))}")
+    return EXIT_DONE

@@ -1,0 +1,66 @@
+"""How a run stands, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmark.plan import PlannedRun, Workspace
+from benchmark.records import RunRecord, Status
+from benchmark.run_lock import hold_if_free, local_lock
+from benchmark.tracking.store import TrackingStore
+
+KILLED = "its process was killed"
+
+
+def standing(run: RunRecord | None, planned: PlannedRun, workspace: Workspace) -> tuple[str, str]:
+    """A word for how the run stands, and what the user can do.
+
+    Args:
+        run: its record, or None where there is none.
+        planned: the run.
+        workspace: where its checkpoints are.
+    """
+    from benchmark.training.checkpoint import last_epoch
+
+    name = planned.config.experiment_name
+    if run is None:
+        return "missing", f"`run {name}` does it"
+    if run.status is Status.FINISHED:
+        return "finished", ""
+    if run.status is Status.RUNNING and not is_orphan(run):
+        return "running", f"a process is at work on it (lock {run.lock})"
+    epoch = last_epoch(workspace.checkpoint_dir(planned.identity))
+    advice = f"`run {name}` goes on after epoch {epoch}" if epoch else f"`run {name}` does it again"
+    if run.status is Status.FAILED:
+        return "failed", f"{run.error}; {advice}"
+    return "interrupted", advice
+
+
+def is_orphan(run: RunRecord) -> bool:
+    """The run says RUNNING, and on this host no process holds its lock. Of other hosts nobody can tell."""
+    lock = local_lock(run.lock)
+    if run.status is not Status.RUNNING or lock is None:
+        return False
+    with hold_if_free(lock) as free:
+        return free
+
+
+def reconcile(store: TrackingStore, profile: str, workspace: Workspace, say: Callable[[str], None]) -> None:
+    """Put right what a kill left behind, and only that: a run or plan at which a process is at work is not touched.
+
+    Runs and plans that say RUNNING become KILLED, and a model that was being logged is removed.
+    """
+    for kind in ("run", "reproduction"):
+        for run in store.runs(profile, kind):
+            lock = local_lock(run.lock)
+            if run.status is not Status.RUNNING or lock is None:
+                continue
+            with hold_if_free(lock) as free:
+                if free:
+                    store.drop_pending_models(run.run_id)
+                    store.reopen(run.run_id).finish(Status.KILLED, KILLED)
+                    say(f"{run.name} (MLflow run {run.run_id}) was killed; put right")
+    for run_id, plan in store.open_plans(profile).items():
+        with hold_if_free(workspace.lock(f"plan-{plan}")) as free:
+            if free:
+                store.close_plan(run_id, Status.KILLED)

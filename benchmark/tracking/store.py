@@ -1,0 +1,275 @@
+"""Plans and runs in MLflow's store: made, found again, read back."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.records import PlanRecord, RunRecord, Status
+from benchmark.tracking import tags
+from benchmark.tracking.client import TrackingError, quiet_client, without_secrets
+from benchmark.tracking.mlflow_tracker import MlflowTracker
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+_EXPERIMENT_PREFIX = "imdb-"
+_PLAN_FILE = "plan.json"
+_EXPERIMENT_NOTE = (
+    "Sentiment of IMDB reviews. Each parent run is a plan: the models and seeds to compare on one split. The runs "
+    "nested below it are one model with one seed each. Compare them by `test/accuracy`; `val/loss` chose each run's "
+    "epoch."
+)
+
+
+class TrackingStore:
+    """A tracking store, made ready for use.
+
+    Args:
+        uri: MLflow's tracking URI.
+        cache_dir: where the lock lies under which a new database is created.
+
+    Raises:
+        TrackingError: the store cannot be opened.
+    """
+
+    def __init__(self, uri: str, cache_dir: Path) -> None:
+        self.uri = uri
+        try:
+            cache_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrackingError(f"--cache-dir {cache_dir}: cannot be made: {error.strerror}") from None
+        self._client = quiet_client(uri, cache_dir / "tracking.lock")
+
+    @classmethod
+    def existing(cls, uri: str, cache_dir: Path) -> TrackingStore | None:
+        """The store, or None where it is an sqlite file that is not there: reading makes no new one.
+
+        Raises:
+            TrackingError: the store cannot be opened.
+        """
+        file = _sqlite_file(uri)
+        return None if file is not None and not file.exists() else cls(uri, cache_dir)
+
+    def open_plan(self, plan: PlanRecord) -> str:
+        """Id of the plan's parent run: the one with its tag, reopened, or a new one.
+
+        Two processes must not call this for one plan at once, or each makes a parent; see suite.py.
+        """
+        experiment_id = self._experiment_id(plan.profile)
+        found = self._search([experiment_id], f"tags.`{tags.PLAN}` = '{plan.fingerprint}'")
+        if found:
+            run_id = str(found[0].info.run_id)
+            self._client.update_run(run_id, status=Status.RUNNING.value)
+        else:
+            name = f"plan: {len(plan.rows)} models x {len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
+            labels = {tags.KIND: "plan", tags.PLAN: plan.fingerprint, tags.NOTE: plan.describe()}
+            run_id = str(self._client.create_run(experiment_id, run_name=name, tags=labels).info.run_id)
+        # To a found run too: a kill may have come before its file was written.
+        self._client.log_dict(run_id, plan.to_json(), _PLAN_FILE)
+        # The newest use of a plan makes it the latest one, which is the one that `report` reports.
+        self._client.set_tag(run_id, tags.USED_AT, f"{time.time():.3f}")
+        return run_id
+
+    def close_plan(self, run_id: str, status: Status) -> None:
+        """The plan's last write."""
+        self._client.set_terminated(run_id, status.value)
+
+    def open_plans(self, profile: str) -> dict[str, str]:
+        """Ids of the profile's plans that say RUNNING, each with the plan's fingerprint."""
+        runs = self._search(self._find_experiment(profile), f"tags.`{tags.KIND}` = 'plan' AND status = 'RUNNING'")
+        return {str(run.info.run_id): run.data.tags[tags.PLAN] for run in runs}
+
+    def latest_plan(self, profile: str) -> PlanRecord | None:
+        """The plan of the profile that was used last, or None.
+
+        Raises:
+            TrackingError: its file cannot be read.
+        """
+        plans = self._search(self._find_experiment(profile), f"tags.`{tags.KIND}` = 'plan'")
+        if not plans:
+            return None
+        latest = max(plans, key=lambda run: float(run.data.tags.get(tags.USED_AT, "0")))
+        run_id = str(latest.info.run_id)
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                content = self.artifact(run_id, _PLAN_FILE, Path(folder)).read_text(encoding="utf-8")
+                return PlanRecord.from_json(json.loads(content))
+            except (OSError, ValueError, TrackingError) as error:
+                raise TrackingError(
+                    f"{without_secrets(self.uri, self.uri)}: {_PLAN_FILE} of run {run_id} cannot be read "
+                    f"({without_secrets(str(error), self.uri)}); `python -m benchmark run` writes it anew"
+                ) from None
+
+    def start_run(self, profile: str, name: str, labels: Mapping[str, str]) -> MlflowTracker:
+        """A new run of status RUNNING in the profile's experiment.
+
+        Args:
+            profile: whose experiment.
+            name: what people call the run.
+            labels: its tags, by the names in tags.py.
+        """
+        run = self._client.create_run(self._experiment_id(profile), run_name=name, tags=dict(labels))
+        return MlflowTracker(self._client, str(run.info.run_id), str(run.info.experiment_id))
+
+    def reopen(self, run_id: str) -> MlflowTracker:
+        """The log of a run that exists; what it has logged already is not logged again.
+
+        Raises:
+            TrackingError: there is no such run.
+        """
+        return MlflowTracker.of(self._client, self._get(run_id))
+
+    def run(self, run_id: str) -> RunRecord:
+        """One run as it stands now.
+
+        Raises:
+            TrackingError: there is no such run.
+        """
+        return _record(self._get(run_id))
+
+    def runs(self, profile: str, kind: str = "run") -> list[RunRecord]:
+        """All runs of the profile, newest first, whatever their status; those set aside are left out."""
+        found = self._search(self._find_experiment(profile), f"tags.`{tags.KIND}` = '{kind}'")
+        return [_record(run) for run in found if tags.SET_ASIDE not in run.data.tags]
+
+    def runs_of(self, profile: str, fingerprint: str, seed: int, kind: str = "run") -> list[RunRecord]:
+        """The runs of one identity, newest first; those set aside are left out."""
+        query = (
+            f"tags.`{tags.KIND}` = '{kind}' AND tags.`{tags.FINGERPRINT}` = '{fingerprint}' "
+            f"AND tags.`{tags.SEED}` = '{seed}'"
+        )
+        found = self._search(self._find_experiment(profile), query)
+        return [_record(run) for run in found if tags.SET_ASIDE not in run.data.tags]
+
+    def find_run(self, start: str) -> RunRecord:
+        """The run of any profile and kind whose id begins so; plans are none.
+
+        Raises:
+            TrackingError: there is none, or there are several.
+        """
+        experiments = [
+            str(experiment.experiment_id)
+            for experiment in self._client.search_experiments()
+            if experiment.name.startswith(_EXPERIMENT_PREFIX)
+        ]
+        found = [
+            run
+            for run in self._search(experiments, f"tags.`{tags.FINGERPRINT}` != ''")
+            if run.info.run_id.startswith(start)
+        ]
+        if len(found) != 1:
+            raise TrackingError(
+                f"{len(found) or 'no'} runs have an id that begins with {start!r}; "
+                "`python -m benchmark list` and the MLflow UI show them in full"
+            )
+        return _record(found[0])
+
+    def artifact(self, run_id: str, name: str, folder: Path) -> Path:
+        """A copy, in `folder`, of an artifact of the run.
+
+        Raises:
+            TrackingError: it is missing or cannot be read.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return Path(self._client.download_artifacts(run_id, name, str(folder)))
+        except (OSError, MlflowException) as error:
+            reason = without_secrets(str(error), self.uri)
+            raise TrackingError(f"artifact {name} of run {run_id} cannot be read ({reason})") from None
+
+    def history(self, run_id: str, key: str) -> dict[int, float]:
+        """A metric's values by step."""
+        return {metric.step: metric.value for metric in self._client.get_metric_history(run_id, key)}
+
+    def set_aside(self, run_id: str) -> None:
+        """The run stays in MLflow and counts no more: not in a table, not for what is left to do."""
+        self._client.set_tag(run_id, tags.SET_ASIDE, "true")
+
+    def drop_pending_models(self, run_id: str) -> None:
+        """Delete the models of the run whose upload a kill broke off; `mlflow gc` removes their files."""
+        from mlflow.entities import LoggedModelStatus
+
+        models = self._client.search_logged_models(
+            [self._get(run_id).info.experiment_id], f"source_run_id = '{run_id}'"
+        )
+        for model in models:
+            if model.status != LoggedModelStatus.READY:
+                self._client.delete_logged_model(model.model_id)
+
+    def _get(self, run_id: str) -> Run:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._client.get_run(run_id)
+        except MlflowException as error:
+            raise TrackingError(f"there is no run {run_id} ({without_secrets(str(error), self.uri)})") from None
+
+    def _experiment_id(self, profile: str) -> str:
+        """The profile's experiment, made if there is none."""
+        found = self._find_experiment(profile)
+        if found:
+            return found[0]
+        name = experiment_name(profile)
+        file = _sqlite_file(self.uri)
+        # Beside the database; MLflow's own choice would be the working directory, whichever that is.
+        beside = (file.resolve().parent / "mlruns" / name).as_uri() if file is not None else None
+        return str(self._client.create_experiment(name, beside, tags={tags.NOTE: _EXPERIMENT_NOTE}))
+
+    def _find_experiment(self, profile: str) -> list[str]:
+        name = experiment_name(profile)
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is None:
+            return []
+        if experiment.lifecycle_stage == "deleted":
+            raise TrackingError(
+                f"MLflow experiment {name!r} was deleted; bring it back with "
+                f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`"
+            )
+        return [str(experiment.experiment_id)]
+
+    def _search(self, experiment_ids: list[str], query: str) -> list[Run]:
+        runs: list[Run] = []
+        if not experiment_ids:
+            return runs
+        token = None
+        while True:
+            page = self._client.search_runs(
+                experiment_ids, query, order_by=["attributes.start_time DESC"], page_token=token
+            )
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+
+
+def experiment_name(profile: str) -> str:
+    """MLflow's experiment for a profile."""
+    return f"{_EXPERIMENT_PREFIX}{profile}"
+
+
+def _sqlite_file(uri: str) -> Path | None:
+    scheme, _, file = uri.partition(":///")
+    return Path(file) if scheme == "sqlite" else None
+
+
+def _record(run: Run) -> RunRecord:
+    labels = run.data.tags
+    return RunRecord(
+        run_id=run.info.run_id,
+        name=run.info.run_name,
+        experiment=labels.get(tags.EXPERIMENT, "?"),
+        seed=int(labels.get(tags.SEED, "0")),
+        fingerprint=labels.get(tags.FINGERPRINT, "?"),
+        status=Status(run.info.status),
+        metrics=dict(run.data.metrics),
+        params=dict(run.data.params),
+        tags=dict(labels),
+        error=labels.get(tags.ERROR, ""),
+        lock=labels.get(tags.LOCK, ""),
+    )
