@@ -1,0 +1,116 @@
+"""Locks: who holds one, who waits, and that the kernel frees what a dead process held."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark.run_lock import hold, hold_if_free, is_alone, local_lock, lock_name
+
+HOLDER = """
+import sys
+from pathlib import Path
+from benchmark.run_lock import hold
+with hold(Path(sys.argv[1]), shared=sys.argv[2] == "shared"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return tmp_path / "locks" / "run.lock"
+
+
+@pytest.fixture
+def start_holder(path):
+    """`start_holder()` is another process that holds the lock until its standard input closes or it is killed."""
+    started = []
+
+    def start(kind: str = "alone") -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(path), kind],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+        started.append(process)
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def is_free(path: Path) -> bool:
+    with hold_if_free(path) as free:
+        return free
+
+
+def test_a_lock_that_nobody_made_is_free(path):
+    assert is_free(path)
+    assert not path.exists()
+
+
+def test_a_lock_is_taken_while_it_is_held_and_free_afterwards(path):
+    with hold(path):
+        assert not is_free(path)
+    assert is_free(path)
+
+
+def test_another_process_sees_it(path, start_holder):
+    start_holder()
+
+    assert not is_free(path)
+
+
+def test_the_kernel_frees_what_a_killed_process_held(path, start_holder):
+    holder = start_holder()
+    holder.kill()
+    holder.wait()
+
+    assert is_free(path)
+
+
+def test_who_wants_a_held_lock_says_so_and_waits(path, start_holder):
+    holder = start_holder()
+    waited = []
+
+    def on_wait() -> None:
+        waited.append(holder.poll())
+        holder.kill()
+
+    with hold(path, on_wait=on_wait):
+        assert waited == [None]
+
+
+def test_a_child_that_inherits_it_holds_it_past_its_parents_end(path):
+    with hold(path) as file:
+        child = subprocess.Popen(
+            [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, pass_fds=[file]
+        )
+    assert not is_free(path)
+    child.communicate()
+    assert is_free(path)
+
+
+def test_those_who_share_a_lock_do_not_wait_for_each_other(path, start_holder):
+    other = start_holder("shared")
+    with hold(path, shared=True, on_wait=lambda: pytest.fail("waits")) as file:
+        assert not is_alone(file)
+        other.communicate()
+        assert is_alone(file)
+
+
+def test_a_lock_is_known_by_host_and_file(path):
+    assert local_lock(lock_name(path)) == path.resolve()
+
+
+@pytest.mark.parametrize("name", ["another-host:/a/file", "", "nonsense"])
+def test_of_another_hosts_lock_nobody_can_tell(name):
+    assert local_lock(name) is None

@@ -1,0 +1,163 @@
+"""How runs stand, and what is put right of what a kill left; the store is real, the locks are, the runs are made up."""
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from benchmark.config_file import load_suite
+from benchmark.plan import Workspace, make_plan
+from benchmark.records import Status
+from benchmark.run_lock import hold, lock_name
+from benchmark.standing import reconcile, standing
+from benchmark.tracking.store import TrackingStore
+from benchmark.tracking.tags import run_tags
+
+
+@pytest.fixture
+def workspace(store_uri, tmp_path) -> Workspace:
+    return Workspace(store_uri, tmp_path / "cache", "cpu")
+
+
+@pytest.fixture
+def plan(write_config):
+    return make_plan(load_suite(write_config(), "quick"), "cpu")
+
+
+@pytest.fixture
+def planned(plan):
+    return plan.runs[0]
+
+
+@pytest.fixture
+def store(workspace) -> TrackingStore:
+    return TrackingStore(workspace.tracking_uri, workspace.cache_dir)
+
+
+@pytest.fixture
+def start(store, plan, planned, workspace):
+    """`start()` is a run that says RUNNING."""
+
+    def make(lock: str | None = None, kind: str = "run"):
+        lock = lock_name(workspace.lock(planned.identity)) if lock is None else lock
+        labels = run_tags(
+            parent=store.open_plan(plan.record),
+            experiment="rnn",
+            seed=1,
+            fingerprint=planned.fingerprint,
+            kind=kind,
+            lock=lock,
+        )
+        return store.start_run("quick", "rnn seed 1", labels)
+
+    return make
+
+
+def stands(store, planned, workspace) -> tuple[str, str]:
+    return standing(next(iter(store.runs("quick")), None), planned, workspace)
+
+
+def checkpoint(workspace, planned, epoch: int) -> None:
+    (workspace.checkpoint_dir(planned.identity) / f"epoch-{epoch:04d}").mkdir(parents=True)
+
+
+class TestStanding:
+    def test_what_was_never_begun_is_missing(self, store, planned, workspace):
+        assert stands(store, planned, workspace) == ("missing", "`run rnn` does it")
+
+    def test_of_what_is_finished_nothing_is_left_to_do(self, store, start, planned, workspace):
+        start().finish(Status.FINISHED)
+
+        assert stands(store, planned, workspace) == ("finished", "")
+
+    def test_a_run_whose_lock_is_held_is_running(self, store, start, planned, workspace):
+        with hold(workspace.lock(planned.identity)):
+            start()
+            state, advice = stands(store, planned, workspace)
+
+        assert state == "running"
+        assert str(workspace.lock(planned.identity)) in advice
+
+    def test_a_run_whose_lock_is_free_was_interrupted(self, store, start, planned, workspace):
+        start()
+
+        assert stands(store, planned, workspace) == ("interrupted", "`run rnn` does it again")
+
+    def test_it_goes_on_from_its_last_epoch(self, store, start, planned, workspace):
+        start()
+        checkpoint(workspace, planned, 3)
+
+        assert stands(store, planned, workspace) == ("interrupted", "`run rnn` goes on after epoch 3")
+
+    def test_a_failed_run_says_why_and_what_to_do(self, store, start, planned, workspace):
+        start().finish(Status.FAILED, "NonFiniteError: loss nan")
+
+        assert stands(store, planned, workspace) == ("failed", "NonFiniteError: loss nan; `run rnn` does it again")
+
+    def test_of_a_run_on_another_host_nobody_can_tell(self, store, start, planned, workspace):
+        start(lock="another-host:/its/lock")
+
+        assert stands(store, planned, workspace)[0] == "running"
+
+
+class TestReconcile:
+    @pytest.mark.parametrize("kind", ["run", "reproduction"])
+    def test_what_a_kill_left_running_is_killed(self, store, start, workspace, kind):
+        run_id, said = start(kind=kind).run_id, []
+        reconcile(store, "quick", workspace, said.append)
+
+        assert store.run(run_id).status is Status.KILLED
+        assert store.run(run_id).error == "its process was killed"
+        assert said == [f"rnn seed 1 (MLflow run {run_id}) was killed; put right"]
+
+    def test_a_plan_that_a_kill_left_running_is_killed(self, store, plan, workspace, store_uri):
+        run_id = store.open_plan(plan.record)
+        reconcile(store, "quick", workspace, lambda _: None)
+
+        assert MlflowClient(store_uri).get_run(run_id).info.status == "KILLED"
+
+    def test_what_is_at_work_is_not_touched(self, store, start, plan, planned, workspace, store_uri):
+        with (
+            hold(workspace.lock(planned.identity)),
+            hold(workspace.lock(f"plan-{plan.record.fingerprint}"), shared=True),
+        ):
+            run_id, parent = start().run_id, store.open_plan(plan.record)
+            reconcile(store, "quick", workspace, lambda _: pytest.fail("touched"))
+
+        assert store.run(run_id).status is Status.RUNNING
+        assert MlflowClient(store_uri).get_run(parent).info.status == "RUNNING"
+
+    def test_what_another_host_does_is_not_touched(self, store, start, workspace):
+        run_id = start(lock="another-host:/its/lock").run_id
+        reconcile(store, "quick", workspace, lambda _: pytest.fail("touched"))
+
+        assert store.run(run_id).status is Status.RUNNING
+
+    def test_what_has_ended_stays_as_it_ended(self, store, start, workspace):
+        ends = {status: start() for status in (Status.FINISHED, Status.FAILED, Status.KILLED)}
+        for status, tracker in ends.items():
+            tracker.finish(status)
+        reconcile(store, "quick", workspace, lambda _: pytest.fail("touched"))
+
+        assert {status: store.run(tracker.run_id).status for status, tracker in ends.items()} == dict(
+            zip(ends, ends, strict=True)
+        )
+
+    def test_a_model_that_was_being_logged_is_removed_and_a_whole_one_stays(self, store, start, workspace, store_uri):
+        client = MlflowClient(store_uri)
+        run_id = start().run_id
+        experiment_id = client.get_run(run_id).info.experiment_id
+        half, whole = (client.create_logged_model(experiment_id, name=name, source_run_id=run_id) for name in "hw")
+        client.finalize_logged_model(whole.model_id, "READY")
+        reconcile(store, "quick", workspace, lambda _: None)
+
+        assert [model.model_id for model in client.search_logged_models([experiment_id])] == [whole.model_id]
+        assert half.model_id != whole.model_id
+
+
+def test_a_lock_made_by_nobody_is_an_orphans(store, start, tmp_path, workspace):
+    """The cache was removed while the run's process was dead: its lock's file is gone, and nobody holds it."""
+    run_id = start(lock=lock_name(Path(tmp_path, "gone", "run.lock"))).run_id
+    reconcile(store, "quick", workspace, lambda _: None)
+
+    assert store.run(run_id).status is Status.KILLED
