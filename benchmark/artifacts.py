@@ -6,6 +6,7 @@ N reviews of the test part.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence, Set
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def write_conditions(folder: Path, run: RunConfig, machine: dict[str, str]) -> N
     (folder / "config.yaml").write_text(yaml.safe_dump(run.settings(), sort_keys=False), encoding="utf-8")
     (folder / "environment.json").write_text(json.dumps(machine, indent=2), encoding="utf-8")
     (folder / "constraints.txt").write_text(installed_versions(), encoding="utf-8")
+    if run.plugin is not None:
+        shutil.copyfile(run.plugin, folder / "plugin.py")
 
 
 def write_results(folder: Path, name: str, *, fit: Fit, predictions: Predictions, test: Part, corpus: Corpus) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from benchmark.training.config import TrainingConfig
 from benchmark.validation import ConfigError, validated
 from data_pipeline.config import DataConfig, TokensConfig
+from models.plugins import PluginError, load_plugin
 from models.registry import ModelConfig, UnknownModelError, get_model_spec
 
 M = TypeVar("M", bound=ModelConfig)
@@ -77,11 +79,13 @@ class PublishedFigure(_Settings):
 
 
 class FileShape(_Settings):
-    """The three sections of the file; their entries are typed one by one, so that all faults are told at once."""
+    """The sections of the file; their entries are typed one by one, so that all faults are told at once."""
 
     profiles: dict[str, dict[str, Any]] = Field(min_length=1)
     experiments: dict[str, dict[str, Any]] = Field(min_length=1)
     published: list[dict[str, Any]] = Field(default_factory=list)
+    plugin: Path | None = Field(default=None, strict=False)
+    """A Python file that registers models of your own; a relative path starts at this file's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,12 @@ class Suite:
     data: DataConfig
     experiments: Mapping[str, ExperimentConfig[Any]]
     published: tuple[PublishedFigure, ...]
+    plugin: Path | None = None
 
     def runs(self) -> tuple[RunConfig, ...]:
         """Every experiment with every seed; the experiments of the first seed come first."""
         return tuple(
-            RunConfig(self.profile, name, experiment, self.data, seed)
+            RunConfig(self.profile, name, experiment, self.data, seed, self.plugin)
             for seed in self.seeds
             for name, experiment in self.experiments.items()
         )
@@ -113,6 +118,7 @@ class RunConfig:
     experiment: ExperimentConfig[Any]
     data: DataConfig
     seed: int
+    plugin: Path | None = None
 
     @property
     def name(self) -> str:
@@ -127,6 +133,7 @@ class RunConfig:
             "seed": self.seed,
             "data": self.data.model_dump(mode="json"),
             **self.experiment.model_dump(mode="json", serialize_as_any=True),
+            **({"plugin": str(self.plugin)} if self.plugin else {}),
         }
 
 
@@ -140,6 +147,7 @@ class _RecordedRun(_Settings):
     model: dict[str, Any]
     tokens: dict[str, Any]
     training: dict[str, Any]
+    plugin: Path | None = Field(default=None, strict=False)
 
 
 def run_from_settings(settings: Mapping[str, Any]) -> RunConfig:
@@ -150,9 +158,23 @@ def run_from_settings(settings: Mapping[str, Any]) -> RunConfig:
     """
     where = "recorded settings"
     recorded = validated(_RecordedRun, settings, where, ())
+    use_plugin(recorded.plugin, where)
     raw = recorded.model_dump(include=set(EXPERIMENT_SECTIONS))
     experiment = experiment_config(raw, where, (recorded.experiment,))
-    return RunConfig(recorded.profile, recorded.experiment, experiment, recorded.data, recorded.seed)
+    return RunConfig(recorded.profile, recorded.experiment, experiment, recorded.data, recorded.seed, recorded.plugin)
+
+
+def use_plugin(path: Path | None, where: str) -> None:
+    """Register the models of a plugin, if there is one.
+
+    Raises:
+        ConfigError: it cannot be loaded.
+    """
+    if path is not None:
+        try:
+            load_plugin(path)
+        except PluginError as error:
+            raise ConfigError(f"{where}: plugin: {error}") from None
 
 
 def experiment_config(raw: dict[str, Any], where: str, prefix: tuple[str, ...]) -> ExperimentConfig[Any]:

@@ -16,6 +16,7 @@ from benchmark.config import (
     PublishedFigure,
     Suite,
     experiment_config,
+    use_plugin,
 )
 from benchmark.validation import ConfigError, validated
 from benchmark.yaml_reader import parse_scalar, read_yaml
@@ -71,7 +72,7 @@ def load_suite(path: Path, profile: str = "quick", assignments: Sequence[str] = 
     if seeds:
         raw, where = {**raw, "seeds": list(seeds)}, "--seed" if where == str(path) else f"{where}, --seed"
     settings = validated(ProfileConfig, raw, where, ())
-    return Suite(profile, chosen.description, settings.seeds, settings.data, experiments, file.published)
+    return Suite(profile, chosen.description, settings.seeds, settings.data, experiments, file.published, file.plugin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ class _File:
     profiles: dict[str, ProfileConfig]
     experiments: dict[str, dict[str, Any]]
     published: tuple[PublishedFigure, ...]
+    plugin: Path | None
 
 
 def _read(path: Path) -> _File:
@@ -133,6 +135,8 @@ def _read(path: Path) -> _File:
         raise ConfigError(f"{path}: wants the keys {', '.join(FileShape.model_fields)}, found {found}")
     where = str(path)
     shape = validated(FileShape, content, where, ())
+    plugin = path.resolve().parent / shape.plugin if shape.plugin else None
+    use_plugin(plugin, where)
     faults = _Faults()
     sound = set()
     for name, raw in shape.experiments.items():
@@ -156,6 +160,7 @@ def _read(path: Path) -> _File:
         {name: profile for name, profile in profiles.items() if profile is not None},
         shape.experiments,
         tuple(figure for figure in published if figure is not None),
+        plugin,
     )
 
 

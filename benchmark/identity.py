@@ -39,6 +39,7 @@ def fingerprint(run: RunConfig, inputs: Inputs) -> str:
     if get_model_spec(run.experiment.model.name).tokenizer == "wordpiece":
         # The encoder's vocabulary is fixed: these two keys do nothing there.
         tokens = {key: value for key, value in tokens.items() if key not in {"vocab_size", "min_count"}}
+    plugin = get_model_spec(run.experiment.model.name).plugin
     content: dict[str, Any] = {
         "result_version": RESULT_VERSION,
         "corpus": inputs.corpus,
@@ -48,4 +49,6 @@ def fingerprint(run: RunConfig, inputs: Inputs) -> str:
         "tokens": tokens,
         "training": {**settings["training"], "precision": inputs.precision},
     }
+    if plugin is not None:
+        content["plugin"] = hashlib.sha256(plugin.read_bytes()).hexdigest()
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from benchmark.plan import PlannedRun, Workspace
+from benchmark.plan import REPRODUCTION, PlannedRun, Workspace
 from benchmark.records import RunRecord, Status, best_run
 from benchmark.run_lock import hold, local_lock, lock_name
 from benchmark.standing import reconcile
@@ -116,11 +116,15 @@ class Launcher:
 
     def _labels(self, planned: PlannedRun) -> dict[str, str]:
         """The tags that a run begins with."""
-        return tags.run_tags(
+        config = planned.config
+        command = f"run {config.experiment_name} --profile {config.profile} --seed {config.seed}"
+        if planned.kind == REPRODUCTION:
+            command = f"reproduce {self.parent_id}"
+        return tags.origin_tags(command) | tags.run_tags(
             kind=planned.kind,
             parent=self.parent_id,
-            experiment=planned.config.experiment_name,
-            seed=planned.config.seed,
+            experiment=config.experiment_name,
+            seed=config.seed,
             fingerprint=planned.fingerprint,
             lock=lock_name(self.workspace.lock(planned.identity)),
             note=_note(planned),
@@ -179,15 +183,23 @@ def run_again(planned: PlannedRun, original: RunRecord, workspace: Workspace, sa
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
     reconcile(store, planned.config.profile, workspace, say)
     launcher = Launcher(store, workspace, say, original.run_id, fresh=True)
-    return launcher.finish(replace(planned, kind="reproduction")).run
+    return launcher.finish(replace(planned, kind=REPRODUCTION)).run
 
 
 def _note(planned: PlannedRun) -> str:
-    """One paragraph for a visitor of the MLflow UI."""
-    experiment, data = planned.config.experiment, planned.config.data
-    return (
-        f"{planned.config.experiment_name} trained on {data.train_size:,} reviews for at most "
-        f"{experiment.training.epochs} epochs; the epoch of lowest val/loss ({data.val_size:,} reviews) is scored once "
-        f"on {data.test_size:,} test reviews. Losses are cross-entropy in nats; accuracy, F1 and ROC-AUC go from 0 to "
-        "1. Artifacts: predictions.parquet, learning_curve.png, confusion_matrix.png, config.yaml, environment.json."
+    """What a visitor of MLflow's page is told of the run, in Markdown."""
+    config = planned.config
+    experiment, data = config.experiment, config.data
+    return "\n".join(
+        [
+            f"**{config.experiment_name}** (model `{experiment.model.name}`, seed {config.seed}): trained on "
+            f"{data.train_size:,} reviews for at most {experiment.training.epochs} epochs. The epoch of lowest "
+            f"`val/loss` ({data.val_size:,} reviews) was scored once on {data.test_size:,} test reviews.",
+            "",
+            "- Losses are cross-entropy in nats; accuracy, F1 and ROC-AUC go from 0 to 1; seconds are wall time.",
+            "- `best_...`: of the epoch that was chosen; `val/...` and `train/...` show the last epoch's value.",
+            "- Artifacts: `predictions.parquet` (one line a test review), `learning_curve.png`, "
+            "`confusion_matrix.png`, `config.yaml`, `environment.json`, `constraints.txt`.",
+            "- With this run's id: `python -m benchmark predict --run ID TEXT`, `compare ID ID`, `reproduce ID`.",
+        ]
     )

@@ -50,6 +50,9 @@ class Workspace:
         return cls(content["tracking_uri"], Path(content["cache_dir"]), content["device"])
 
 
+RUN, REPRODUCTION = "run", "reproduction"
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
     """One run and what makes it the same run as another: kind, fingerprint, seed.
@@ -58,13 +61,13 @@ class PlannedRun:
         config: its settings.
         fingerprint: of everything that can change its result, the seed apart.
         precision: `training.precision` as this machine resolves it.
-        kind: `run` for a row of the table, `reproduction` for one done again to see whether it comes out equal.
+        kind: RUN for a row of the table, REPRODUCTION for one done again to see whether it comes out equal.
     """
 
     config: RunConfig
     fingerprint: str
     precision: Precision
-    kind: str = "run"
+    kind: str = RUN
 
     @property
     def identity(self) -> str:
@@ -99,6 +102,14 @@ def encoder_config(run: RunConfig) -> EncoderConfig | None:
     """The pre-trained encoder that the run's model names, or None."""
     encoder = getattr(run.experiment.model, "encoder", None)
     return encoder if isinstance(encoder, EncoderConfig) else None
+
+
+def encoder_name(run: RunConfig) -> str | None:
+    """What the table and the model card call the run's encoder, None where the model has none."""
+    encoder = encoder_config(run)
+    if encoder is None:
+        return None
+    return EMBEDDED_NAME if encoder.path is None else encoder.name or encoder.path.name
 
 
 def resolve_run_encoder(run: RunConfig) -> Encoder | None:
@@ -151,8 +162,4 @@ def _resolve(run: RunConfig, corpus: Corpus, device: DeviceSetting) -> tuple[str
 
 
 def _row(run: RunConfig, mark: str, figure: PublishedFigure | None) -> PlanRow:
-    encoder = encoder_config(run)
-    name = None
-    if encoder is not None:
-        name = EMBEDDED_NAME if encoder.path is None else encoder.name or encoder.path.name
-    return PlanRow(run.experiment_name, mark, name, figure.model_dump() if figure else None)
+    return PlanRow(run.experiment_name, mark, encoder_name(run), figure.model_dump() if figure else None)

@@ -66,9 +66,9 @@ class RunRecord:
         fingerprint: of everything that can change the result, the seed apart.
         status: how it stands.
         metrics: last value of each metric.
+        error: why it failed, in one line; empty otherwise.
         params: its settings, flattened with dots.
         tags: all that MLflow keeps beside.
-        error: why it failed, in one line; empty otherwise.
         lock: which lock its processes hold while they live, see run_lock.py.
     """
 
@@ -79,9 +79,9 @@ class RunRecord:
     fingerprint: str
     status: Status
     metrics: Mapping[str, float] = field(default_factory=dict)
+    error: str = ""
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
-    error: str = ""
     lock: str = ""
 
 

@@ -13,10 +13,11 @@ import torch
 
 from benchmark.analysis.metrics import classification_metrics
 from benchmark.artifacts import write_conditions, write_results
+from benchmark.bundle import write_bundle
 from benchmark.datasets import dataset_records
 from benchmark.environment import decisive, environment, peak_memory_mib
 from benchmark.features import feature_shape, feature_writer
-from benchmark.plan import PlannedRun, Workspace, resolve_run_encoder
+from benchmark.plan import RUN, PlannedRun, Workspace, resolve_run_encoder
 from benchmark.progress import Progress
 from benchmark.reproducibility import seed_everything
 from benchmark.tracking.tracker import Tracker
@@ -68,7 +69,28 @@ class _Run:
     planned: PlannedRun
     workspace: Workspace
     device: torch.device
+    tracker: Tracker
     progress: Progress
+    phases: _Phases = field(default_factory=_Phases)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """The reviews and the network, ready to train.
+
+    Attributes:
+        corpus: the split reviews.
+        data: the same, tokenised.
+        parts: by name; with features in place of tokens where the encoder is frozen.
+        model: the network, on its device.
+        encoder_dir: folder of the encoder that it was made from, None without one.
+    """
+
+    corpus: Corpus
+    data: Data
+    parts: dict[str, Part]
+    model: Classifier
+    encoder_dir: Path | None
 
 
 def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: Tracker, progress: Progress) -> Outcome:
@@ -81,58 +103,93 @@ def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: Tracker, 
         CheckpointError: the run was begun under conditions that would change its result.
         NonFiniteError: a loss or gradient is not a number.
     """
-    phases = _Phases()
-    run = _Run(planned, workspace, resolve_device(workspace.device), progress)
-    config, experiment = planned.config, planned.config.experiment
-    seed_everything(config.seed)
+    run = _Run(planned, workspace, resolve_device(workspace.device), tracker, progress)
+    seed_everything(planned.config.seed)
     machine = environment(run.device.type)
     checkpoints = CheckpointFolder(workspace.checkpoint_dir(planned.identity), planned.identity, decisive(machine))
-    tracker.log_params(config.settings())
-    tracker.set_tags(_machine_tags(machine, planned.precision))
-    with tempfile.TemporaryDirectory() as folder:
-        write_conditions(Path(folder), config, machine)
-        tracker.log_artifacts(Path(folder))
-
-    spec, encoder = get_model_spec(experiment.model.name), resolve_run_encoder(config)
-    encoder_dir = encoder.folder if encoder else None
-    with phases.measure("tokenize"):
-        corpus = load_corpus(config.data)
-        data = build_data(corpus, experiment.tokens, spec.tokenizer, encoder_dir, workspace.cache_dir)
-    tracker.set_tags(_corpus_tags(corpus))
-    tracker.log_datasets(dataset_records(corpus, config.data))
-
-    model = spec.build(experiment.model, ModelContext(data.tokenizer.vocab_size, encoder_dir=encoder_dir))
-    model = model.to(run.device)
-    parts = data.parts
-    if spec.cache_features and encoder is not None:
-        parts, phases.seconds["features_seconds"] = _with_features(model, data, encoder, run)
-    if spec.prepare is not None:
-        spec.prepare(model, parts["train"].evaluation_batches(experiment.training.eval_batch_size))
-
+    _record_conditions(run, machine)
+    made = _prepare(run)
     trainer = Trainer(
-        model,
-        experiment.training,
-        seed=config.seed,
+        made.model,
+        planned.config.experiment.training,
+        seed=planned.config.seed,
         device=run.device,
         precision=planned.precision,
         progress=progress,
     )
     fit = trainer.fit(
-        parts["train"],
-        parts["val"],
+        made.parts["train"],
+        made.parts["val"],
         checkpoints,
         on_epoch=lambda epoch: tracker.log_metrics(epoch.metrics(), step=epoch.epoch),
     )
-    progress.start("test", len(parts["test"]))
-    predictions = trainer.predict(parts["test"])
+    progress.start("test", len(made.parts["test"]))
+    predictions = trainer.predict(made.parts["test"])
     progress.finish()
-    phases.seconds["total_seconds"] = checkpoints.seconds
-    outcome = Outcome(_metrics(phases, fit, predictions, model), fit, predictions)
-    with tempfile.TemporaryDirectory() as folder:
-        write_results(Path(folder), config.name, fit=fit, predictions=predictions, test=parts["test"], corpus=corpus)
-        tracker.log_artifacts(Path(folder))
-    tracker.log_metrics(outcome.metrics)
+    run.phases.seconds["total_seconds"] = checkpoints.seconds
+    outcome = Outcome(_metrics(run.phases, fit, predictions, made.model), fit, predictions)
+    _record_outcome(run, made, outcome)
     return outcome
+
+
+def _record_conditions(run: _Run, machine: dict[str, str]) -> None:
+    """What the run is made from and on, before it starts."""
+    config = run.planned.config
+    run.tracker.log_params(config.settings())
+    run.tracker.set_tags(_machine_tags(machine, run.planned.precision))
+    with tempfile.TemporaryDirectory() as folder:
+        write_conditions(Path(folder), config, machine)
+        run.tracker.log_artifacts(Path(folder))
+
+
+def _prepare(run: _Run) -> _Prepared:
+    """Read and tokenise the reviews, build the network, and let a frozen encoder do its one pass."""
+    config, experiment = run.planned.config, run.planned.config.experiment
+    spec, encoder = get_model_spec(experiment.model.name), resolve_run_encoder(config)
+    encoder_dir = encoder.folder if encoder else None
+    with run.phases.measure("tokenize"):
+        corpus = load_corpus(config.data)
+        data = build_data(corpus, experiment.tokens, spec.tokenizer, encoder_dir, run.workspace.cache_dir)
+    run.tracker.set_tags(_corpus_tags(corpus) | ({"encoder_fingerprint": encoder.fingerprint} if encoder else {}))
+    run.tracker.log_datasets(dataset_records(corpus, config.data))
+    model = spec.build(experiment.model, ModelContext(data.tokenizer.vocab_size, encoder_dir=encoder_dir))
+    model = model.to(run.device)
+    parts = data.parts
+    if spec.cache_features and encoder is not None:
+        parts, run.phases.seconds["features_seconds"] = _with_features(model, data, encoder, run)
+    if spec.prepare is not None:
+        spec.prepare(model, parts["train"].evaluation_batches(experiment.training.eval_batch_size))
+    return _Prepared(corpus, data, parts, model, encoder_dir)
+
+
+def _record_outcome(run: _Run, made: _Prepared, outcome: Outcome) -> None:
+    """Predictions, pictures, the model that was chosen, and last the figures."""
+    name, fit = run.planned.config.name, outcome.fit
+    with tempfile.TemporaryDirectory() as folder:
+        write_results(
+            Path(folder),
+            name,
+            fit=fit,
+            predictions=outcome.predictions,
+            test=made.parts["test"],
+            corpus=made.corpus,
+        )
+        run.tracker.log_artifacts(Path(folder))
+    if run.planned.kind == RUN:
+        with tempfile.TemporaryDirectory() as folder:
+            bundle = Path(folder, "bundle")  # the name that the folder keeps in MLflow
+            bundle.mkdir()
+            write_bundle(
+                bundle,
+                run.planned,
+                model=made.model,
+                tokenizer=made.data.tokenizer,
+                encoder_dir=made.encoder_dir,
+                corpus=made.corpus,
+                metrics=outcome.metrics,
+            )
+            run.tracker.log_model(bundle, name, step=fit.best_epoch)
+    run.tracker.log_metrics({**outcome.metrics, "tracking_seconds": run.tracker.seconds})
 
 
 def _machine_tags(machine: dict[str, str], precision: str) -> dict[str, str]:

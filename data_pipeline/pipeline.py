@@ -37,7 +37,7 @@ class Part:
     labels: np.ndarray
     token_counts: np.ndarray
     max_length: int
-    _tokens: TokenStore
+    _tokens: TokenStore | Sequence[np.ndarray]
     _tokenizer: Tokenizer
     features: np.ndarray | None = None
 
@@ -144,16 +144,44 @@ def build_data(
     return Data(tokenizer, {name: _part(corpus.parts[name], tokenizer, tokens, cache_dir) for name in parts})
 
 
+def part_of_texts(texts: Sequence[str], tokenizer: Tokenizer, tokens: TokensConfig) -> Part:
+    """New raw texts, tokenised now and kept in memory: cut, framed and batched as those of the corpus are.
+
+    Args:
+        texts: N raw texts; their ids are their positions, and the labels, which nobody knows, are zeros.
+        tokenizer: that of the run.
+        tokens: the run's settings.
+    """
+    rows = tokenizer.encode(texts)
+    ids = tuple(map(str, range(len(texts))))
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    return _tokenised(ids, np.zeros_like(lengths), rows, lengths, tokenizer=tokenizer, tokens=tokens)
+
+
 def _part(reviews: Sequence[Review], tokenizer: Tokenizer, tokens: TokensConfig, cache_dir: Path) -> Part:
     ids = tuple(review.id for review in reviews)
     key = token_key(tokenizer.fingerprint, ids)
     store = cached_tokens(cache_dir, key, [review.text for review in reviews], tokenizer.encode)
+    labels = np.array([review.label for review in reviews], dtype=np.int64)
+    return _tokenised(ids, labels, store, store.lengths, tokenizer=tokenizer, tokens=tokens)
+
+
+def _tokenised(
+    ids: tuple[str, ...],
+    labels: np.ndarray,
+    rows: TokenStore | Sequence[np.ndarray],
+    lengths: np.ndarray,
+    *,
+    tokenizer: Tokenizer,
+    tokens: TokensConfig,
+) -> Part:
+    """A part out of N rows of token ids and their (N,) lengths, special tokens not yet among them."""
     return Part(
         ids=ids,
-        labels=np.array([review.label for review in reviews], dtype=np.int64),
-        token_counts=store.lengths + len(tokenizer.prefix_ids) + len(tokenizer.suffix_ids),
+        labels=labels,
+        token_counts=lengths + len(tokenizer.prefix_ids) + len(tokenizer.suffix_ids),
         max_length=tokens.max_length,
-        _tokens=store,
+        _tokens=rows,
         _tokenizer=tokenizer,
     )
 

@@ -113,7 +113,7 @@ def _rows(text: str, path: Path, columns: set[str]) -> list[tuple[int, dict[str,
     """
     rows = []
     line = 1
-    with _long_fields():
+    with long_fields():
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         try:
             header = next(reader, [])
@@ -144,7 +144,7 @@ def _row(header: list[str], fields: list[str], path: Path, line: int) -> dict[st
 
 
 @contextmanager
-def _long_fields() -> Iterator[None]:
+def long_fields() -> Iterator[None]:
     """Let csv read long fields; its limit belongs to the whole process, so it is put back."""
     before = csv.field_size_limit(LONGEST_FIELD)
     try:

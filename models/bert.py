@@ -8,8 +8,9 @@ Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Langua
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
@@ -199,34 +200,55 @@ def load_encoder(context: ModelContext, config: FrozenBertConfig | FinetunedBert
     Raises:
         ValueError: no folder, weights missing from it, or a tokenizer that knows more ids than the encoder.
     """
-    from transformers import BertModel
-
     if context.encoder_dir is None:
         raise ValueError(f"model {config.name!r} needs the folder of its encoder")
-    load: Any = BertModel.from_pretrained  # its annotation does not know of output_loading_info
-    dropouts = {}
+    dropouts: dict[str, float] = {}
     if isinstance(config, FinetunedBertConfig):
         dropouts["attention_probs_dropout_prob"] = config.attention_dropout
         dropouts["hidden_dropout_prob"] = config.hidden_dropout
+    make = _pretrained_encoder if context.pretrained else _encoder_without_weights
     with quiet_transformers():
-        encoder, loaded = load(
-            context.encoder_dir,
-            add_pooling_layer=False,
-            attn_implementation="sdpa",
-            dtype=torch.float32,  # transformers would take the checkpoint's, which may be half
-            use_safetensors=True,
-            local_files_only=True,
-            ignore_mismatched_sizes=True,  # refused below, in words; transformers' error points to its hidden report
-            output_loading_info=True,
-            **dropouts,
-        )
+        encoder = make(context.encoder_dir, dropouts)
+    if context.vocab_size > encoder.config.vocab_size:
+        raise ValueError(f"the tokenizer has {context.vocab_size} ids, the encoder {encoder.config.vocab_size}")
+    return encoder
+
+
+def _pretrained_encoder(folder: Path, dropouts: Mapping[str, float]) -> BertModel:
+    """The encoder with the folder's weights.
+
+    Raises:
+        ValueError: weights are missing.
+    """
+    from transformers import BertModel
+
+    load: Any = BertModel.from_pretrained  # its annotation does not know of output_loading_info
+    encoder, loaded = load(
+        folder,
+        add_pooling_layer=False,
+        attn_implementation="sdpa",
+        dtype=torch.float32,  # transformers would take the checkpoint's, which may be half
+        use_safetensors=True,
+        local_files_only=True,
+        ignore_mismatched_sizes=True,  # refused below, in words; transformers' error points to its hidden report
+        output_loading_info=True,
+        **dropouts,
+    )
     # transformers fills gaps with random weights and only warns.
     absent = sorted(loaded["missing_keys"] | {key[0] for key in loaded["mismatched_keys"]})
     if absent:
-        raise ValueError(f"{context.encoder_dir} lacks {len(absent)} weights of a BERT, such as {absent[0]}")
-    if context.vocab_size > encoder.config.vocab_size:
-        raise ValueError(f"the tokenizer has {context.vocab_size} ids, the encoder {encoder.config.vocab_size}")
+        raise ValueError(f"{folder} lacks {len(absent)} weights of a BERT, such as {absent[0]}")
     return cast("BertModel", encoder)
+
+
+def _encoder_without_weights(folder: Path, dropouts: Mapping[str, float]) -> BertModel:
+    """The encoder that the folder's config.json describes, with random weights."""
+    from transformers import BertConfig, BertModel
+
+    load: Any = BertConfig.from_pretrained  # its annotation does not know of the config's own keys
+    shape = load(folder, local_files_only=True, attn_implementation="sdpa", **dropouts)
+    # Built by its class, not from the config's dtype, it is in float32.
+    return BertModel(shape, add_pooling_layer=False)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from models.plugins import load_entry_points
+
 if TYPE_CHECKING:
     from data_pipeline.batch import Batch
     from models.classifier import Classifier
 
 TokenizerKind = Literal["word", "wordpiece"]
+
+BUILTIN = "models.builtin"  # the module that registers what comes with the suite
 
 
 class ModelConfig(BaseModel):
@@ -36,11 +41,13 @@ class ModelContext:
         num_classes: C, the width of the logits.
         encoder_dir: folder with the encoder's config.json and model.safetensors, already checked by hash;
             None where the model names no encoder.
+        pretrained: False: the encoder's shape alone is read; its weights come with the classifier's whole state.
     """
 
     vocab_size: int
     num_classes: int = 2
     encoder_dir: Path | None = None
+    pretrained: bool = True
 
 
 Builder = Callable[[Any, ModelContext], "Classifier"]
@@ -67,6 +74,11 @@ class ModelSpec:
     tokenizer: TokenizerKind
     cache_features: bool = False
     prepare: Preparation | None = None
+
+    @property
+    def plugin(self) -> Path | None:
+        """The file that the model comes from, None where it came with the suite."""
+        return None if self.build.__module__ == BUILTIN else Path(inspect.getfile(self.build))
 
 
 class UnknownModelError(ValueError):
@@ -116,7 +128,8 @@ def get_model_spec(name: str) -> ModelSpec:
 
 def model_names() -> list[str]:
     """All registered names, in order of registration."""
-    importlib.import_module("models.builtin")
+    importlib.import_module(BUILTIN)
+    load_entry_points()
     return list(_REGISTRY)
 
 

@@ -134,7 +134,7 @@ def models_know_the_batch_alone(source: Source) -> list[str]:
 def training_knows_no_model_by_name(source: Source) -> list[str]:
     return source.offences(
         source.below("benchmark.training"),
-        lambda found: found.within("models") and not found.within("models.classifier"),
+        lambda found: found.within("models") and not found.within("models.classifier", "models.precision"),
     )
 
 
@@ -157,6 +157,10 @@ def mlflow_is_imported_in_tracking(source: Source) -> list[str]:
     )
 
 
+def a_served_model_needs_nothing_of_benchmark(source: Source) -> list[str]:
+    return source.offences(source.below("benchmark.served_model"), lambda found: found.within("benchmark"))
+
+
 def optuna_is_imported_in_tuning(source: Source) -> list[str]:
     return source.offences(
         [name for name in source.names if name != "benchmark.tuning"], lambda found: found.within("optuna")
@@ -165,9 +169,11 @@ def optuna_is_imported_in_tuning(source: Source) -> list[str]:
 
 QUICK = [
     *(f"benchmark.{name}" for name in ("__main__", "cli", "config_file", "validation", "yaml_reader", "records")),
-    *("benchmark.identity", "models.registry", "models.builtin"),
+    *("benchmark.identity", "benchmark.prediction", "benchmark.review_input", "models.registry", "models.builtin"),
     *(f"benchmark.tracking.{name}" for name in ("client", "mlflow_tracker", "store", "tracker")),
-    *(f"benchmark.commands.{name}" for name in ("list_runs", "options", "report", "run", "validate")),
+    *(f"benchmark.commands.{name}" for name in ("list_runs", "options", "predict", "report", "run", "validate")),
+    *(f"benchmark.commands.{name}" for name in ("compare", "reproduce", "ui")),
+    *(f"benchmark.{name}" for name in ("comparison", "recorded_run", "reproduction", "mlflow_ui")),
 ]
 
 
@@ -198,6 +204,7 @@ RULES = [
     training_knows_neither_mlflow_nor_yaml,
     reports_read_records_not_models,
     mlflow_is_imported_in_tracking,
+    a_served_model_needs_nothing_of_benchmark,
     optuna_is_imported_in_tuning,
     settings_cost_no_torch,
     only_the_runner_puts_data_model_and_trainer_together,
@@ -226,6 +233,7 @@ def test_the_rules_look_at_real_modules(source):
         *QUICK,
         "benchmark.config",
         "benchmark.runner",
+        "benchmark.served_model",
         "benchmark.training.config",
         "benchmark.training.trainer",
         "benchmark.analysis.metrics",
@@ -282,6 +290,12 @@ OFFENCES = [
     (mlflow_is_imported_in_tracking, "benchmark/runner.py", "import mlflow.pytorch"),
     (mlflow_is_imported_in_tracking, "benchmark/cli.py", IN_A_FUNCTION.format("from mlflow import MlflowClient")),
     (mlflow_is_imported_in_tracking, "models/bert.py", "import importlib\nimportlib.import_module('mlflow')"),
+    (a_served_model_needs_nothing_of_benchmark, "benchmark/served_model.py", "from benchmark.records import Status"),
+    (
+        a_served_model_needs_nothing_of_benchmark,
+        "benchmark/served_model.py",
+        IN_A_FUNCTION.format("from benchmark.training.precision import autocast"),
+    ),
     (optuna_is_imported_in_tuning, "benchmark/runner.py", IN_A_FUNCTION.format("import optuna")),
     (settings_cost_no_torch, "benchmark/training/config.py", "import torch"),
     (settings_cost_no_torch, "benchmark/training/__init__.py", "from benchmark.training import trainer"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from data_pipeline.errors import InputError
@@ -105,14 +107,36 @@ def existing_store(arguments: argparse.Namespace) -> TrackingStore:
     Raises:
         TrackingError: there is none, or it cannot be opened.
     """
-    from benchmark.tracking.client import TrackingError, tracking_uri
     from benchmark.tracking.store import TrackingStore
 
+    return TrackingStore(existing_uri(arguments), cache_dir(arguments))
+
+
+def existing_uri(arguments: argparse.Namespace) -> str:
+    """The tracking URI of the store to read, which is not opened yet.
+
+    Raises:
+        TrackingError: it is an sqlite file that is not there.
+    """
+    from benchmark.tracking.client import TrackingError, tracking_uri
+    from benchmark.tracking.store import sqlite_file
+
     uri = tracking_uri(arguments.tracking_uri)
-    store = TrackingStore.existing(uri, cache_dir(arguments))
-    if store is None:
+    file = sqlite_file(uri)
+    if file is not None and not file.exists():
         raise TrackingError(f"there is no store {uri} yet; `python -m benchmark run all` makes it")
-    return store
+    return uri
+
+
+def interrupt_on_termination() -> None:
+    """SIGTERM, and SIGHUP of a terminal that is closed, end the command as Ctrl-C does, so that it tidies up."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def write_output(path: Path, text: str) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
-from types import FrameType
 
 from benchmark.commands.options import (
     EXIT_FAILED,
@@ -14,6 +12,7 @@ from benchmark.commands.options import (
     cache_dir,
     chosen_names,
     chosen_suite,
+    interrupt_on_termination,
     say,
 )
 from benchmark.commands.report import print_report
@@ -35,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status is 1 if a run failed."""
     suite = chosen_suite(arguments)
     names = chosen_names(arguments.names, list(suite.experiments))
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    interrupt_on_termination()
 
     from benchmark.plan import Workspace, make_plan
     from benchmark.suite import run_plan
@@ -49,7 +48,3 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"{outcome.finished} finished, {outcome.skipped} skipped, {outcome.failed} failed\n")
     status = print_report(arguments, suite.profile, [])
     return EXIT_FAILED if outcome.failed else status
-
-
-def _as_interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

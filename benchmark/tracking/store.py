@@ -13,6 +13,7 @@ from benchmark.records import PlanRecord, RunRecord, Status
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError, quiet_client, without_secrets
 from benchmark.tracking.mlflow_tracker import MlflowTracker
+from benchmark.tracking.view import VIEW_TAG, view_state
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 _EXPERIMENT_PREFIX = "imdb-"
 _PLAN_FILE = "plan.json"
 _EXPERIMENT_NOTE = (
-    "Sentiment of IMDB reviews. Each parent run is a plan: the models and seeds to compare on one split. The runs "
-    "nested below it are one model with one seed each. Compare them by `test/accuracy`; `val/loss` chose each run's "
-    "epoch."
+    "Sentiment of IMDB reviews. A plan (the parent run) says which models and seeds are compared on one split; the "
+    "runs nested in it are one model with one seed each. Compare them by `test/accuracy`; `val/loss` chose each "
+    "run's epoch. `python -m benchmark ui` opens the list of all runs, the best on top; `report` prints the table."
 )
 
 
@@ -52,7 +53,7 @@ class TrackingStore:
         Raises:
             TrackingError: the store cannot be opened.
         """
-        file = _sqlite_file(uri)
+        file = sqlite_file(uri)
         return None if file is not None and not file.exists() else cls(uri, cache_dir)
 
     def open_plan(self, plan: PlanRecord) -> str:
@@ -61,13 +62,15 @@ class TrackingStore:
         Two processes must not call this for one plan at once, or each makes a parent; see suite.py.
         """
         experiment_id = self._experiment_id(plan.profile)
+        self._client.set_experiment_tag(experiment_id, VIEW_TAG, view_state())
         found = self._search([experiment_id], f"tags.`{tags.PLAN}` = '{plan.fingerprint}'")
         if found:
             run_id = str(found[0].info.run_id)
             self._client.update_run(run_id, status=Status.RUNNING.value)
         else:
             name = f"plan: {len(plan.rows)} models x {len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
-            labels = {tags.KIND: "plan", tags.PLAN: plan.fingerprint, tags.NOTE: plan.describe()}
+            labels = tags.origin_tags(f"run all --profile {plan.profile}")
+            labels |= {tags.KIND: "plan", tags.PLAN: plan.fingerprint, tags.NOTE: plan.describe()}
             run_id = str(self._client.create_run(experiment_id, run_name=name, tags=labels).info.run_id)
         # To a found run too: a kill may have come before its file was written.
         self._client.log_dict(run_id, plan.to_json(), _PLAN_FILE)
@@ -133,18 +136,16 @@ class TrackingStore:
         return _record(self._get(run_id))
 
     def runs(self, profile: str, kind: str = "run") -> list[RunRecord]:
-        """All runs of the profile, newest first, whatever their status; those set aside are left out."""
-        found = self._search(self._find_experiment(profile), f"tags.`{tags.KIND}` = '{kind}'")
-        return [_record(run) for run in found if tags.SET_ASIDE not in run.data.tags]
+        """All runs of the profile, newest first, whatever their status."""
+        return [_record(run) for run in self._search(self._find_experiment(profile), f"tags.`{tags.KIND}` = '{kind}'")]
 
     def runs_of(self, profile: str, fingerprint: str, seed: int, kind: str = "run") -> list[RunRecord]:
-        """The runs of one identity, newest first; those set aside are left out."""
+        """The runs of one identity, newest first."""
         query = (
             f"tags.`{tags.KIND}` = '{kind}' AND tags.`{tags.FINGERPRINT}` = '{fingerprint}' "
             f"AND tags.`{tags.SEED}` = '{seed}'"
         )
-        found = self._search(self._find_experiment(profile), query)
-        return [_record(run) for run in found if tags.SET_ASIDE not in run.data.tags]
+        return [_record(run) for run in self._search(self._find_experiment(profile), query)]
 
     def find_run(self, start: str) -> RunRecord:
         """The run of any profile and kind whose id begins so; plans are none.
@@ -169,6 +170,14 @@ class TrackingStore:
             )
         return _record(found[0])
 
+    def experiment_of(self, profile: str) -> str | None:
+        """Id of the profile's MLflow experiment, None where there is none yet.
+
+        Raises:
+            TrackingError: it was deleted.
+        """
+        return next(iter(self._find_experiment(profile)), None)
+
     def artifact(self, run_id: str, name: str, folder: Path) -> Path:
         """A copy, in `folder`, of an artifact of the run.
 
@@ -183,24 +192,38 @@ class TrackingStore:
             reason = without_secrets(str(error), self.uri)
             raise TrackingError(f"artifact {name} of run {run_id} cannot be read ({reason})") from None
 
+    def model_bundle(self, run_id: str, folder: Path) -> Path:
+        """The folder with the files of the run's model: where they lie, or a copy in `folder` if that is elsewhere.
+
+        Raises:
+            TrackingError: the run has no model, or it cannot be read.
+        """
+        from mlflow.exceptions import MlflowException
+
+        from benchmark.tracking.logged_model import fetch_bundle, ready_model
+
+        model = ready_model(self._client, self._get(run_id).info.experiment_id, run_id)
+        if model is None:
+            raise TrackingError(f"run {run_id} has no model; `python -m benchmark run --fresh` does it again with one")
+        try:
+            return fetch_bundle(self._client, model, folder)
+        except (OSError, MlflowException) as error:
+            reason = without_secrets(str(error), self.uri)
+            raise TrackingError(f"model {model.model_id} of run {run_id} cannot be read ({reason})") from None
+
     def history(self, run_id: str, key: str) -> dict[int, float]:
         """A metric's values by step."""
         return {metric.step: metric.value for metric in self._client.get_metric_history(run_id, key)}
 
     def set_aside(self, run_id: str) -> None:
         """The run stays in MLflow and counts no more: not in a table, not for what is left to do."""
-        self._client.set_tag(run_id, tags.SET_ASIDE, "true")
+        self._client.set_tag(run_id, tags.KIND, tags.SET_ASIDE)
 
     def drop_pending_models(self, run_id: str) -> None:
         """Delete the models of the run whose upload a kill broke off; `mlflow gc` removes their files."""
-        from mlflow.entities import LoggedModelStatus
+        from benchmark.tracking.logged_model import drop_unfinished
 
-        models = self._client.search_logged_models(
-            [self._get(run_id).info.experiment_id], f"source_run_id = '{run_id}'"
-        )
-        for model in models:
-            if model.status != LoggedModelStatus.READY:
-                self._client.delete_logged_model(model.model_id)
+        drop_unfinished(self._client, self._get(run_id).info.experiment_id, run_id)
 
     def _get(self, run_id: str) -> Run:
         from mlflow.exceptions import MlflowException
@@ -216,7 +239,7 @@ class TrackingStore:
         if found:
             return found[0]
         name = experiment_name(profile)
-        file = _sqlite_file(self.uri)
+        file = sqlite_file(self.uri)
         # Beside the database; MLflow's own choice would be the working directory, whichever that is.
         beside = (file.resolve().parent / "mlruns" / name).as_uri() if file is not None else None
         return str(self._client.create_experiment(name, beside, tags={tags.NOTE: _EXPERIMENT_NOTE}))
@@ -253,7 +276,8 @@ def experiment_name(profile: str) -> str:
     return f"{_EXPERIMENT_PREFIX}{profile}"
 
 
-def _sqlite_file(uri: str) -> Path | None:
+def sqlite_file(uri: str) -> Path | None:
+    """The database's file, None for a store of another kind."""
     scheme, _, file = uri.partition(":///")
     return Path(file) if scheme == "sqlite" else None
 

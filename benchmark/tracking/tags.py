@@ -1,11 +1,21 @@
 """The names under which MLflow keeps what a run is."""
 
-KIND = "benchmark.kind"  # plan, run, reproduction
+import getpass
+
+KIND = "benchmark.kind"  # plan, run, reproduction, or SET_ASIDE
+SET_ASIDE = "set aside"  # a run that counts no more: started over by --fresh, or its checkpoint is lost
 PLAN, USED_AT = "benchmark.plan", "benchmark.used_at"
 EXPERIMENT, SEED, FINGERPRINT = "benchmark.experiment", "benchmark.seed", "benchmark.fingerprint"
 LOCK = "benchmark.lock"  # host and file of the lock that the run's processes hold while they live
-SET_ASIDE = "benchmark.set_aside"  # a run that counts no more: started over by --fresh, or its checkpoint is lost
-ERROR, PARENT, NOTE = "benchmark.error", "mlflow.parentRunId", "mlflow.note.content"
+REPRODUCED = "benchmark.reproduced"  # what came of doing the run again
+ERROR = "benchmark.error"
+PARENT, NOTE, USER = "mlflow.parentRunId", "mlflow.note.content", "mlflow.user"
+SOURCE, SOURCE_TYPE = "mlflow.source.name", "mlflow.source.type"
+
+
+def origin_tags(command: str) -> dict[str, str]:
+    """Who made a run, and by which command: what MLflow's page says of any run."""
+    return {USER: getpass.getuser(), SOURCE: f"python -m benchmark {command}", SOURCE_TYPE: "LOCAL"}
 
 
 def run_tags(

@@ -10,7 +10,13 @@ from benchmark.records import DatasetRecord, Status
 
 
 class Tracker(Protocol):
-    """One run's log, from RUNNING to its end."""
+    """One run's log, from RUNNING to its end.
+
+    Attributes:
+        seconds: wall time that logging has taken so far.
+    """
+
+    seconds: float
 
     def set_tags(self, values: Mapping[str, str]) -> None:
         """Facts about the run."""
@@ -27,12 +33,20 @@ class Tracker(Protocol):
     def log_artifacts(self, folder: Path) -> None:
         """All files of a folder."""
 
+    def log_model(self, bundle: Path, name: str, step: int = 0) -> None:
+        """The network that can be used: what bundle.py wrote, under this name, as it stood after this epoch.
+
+        Metrics logged afterwards are the model's as well as the run's.
+        """
+
     def finish(self, status: Status, error: str = "") -> None:
         """The last write of a run."""
 
 
 class NullTracker:
     """Keeps nothing; the loop needs no `if`."""
+
+    seconds = 0.0
 
     def set_tags(self, values: Mapping[str, str]) -> None:
         """See Tracker."""
@@ -47,6 +61,9 @@ class NullTracker:
         """See Tracker."""
 
     def log_artifacts(self, folder: Path) -> None:
+        """See Tracker."""
+
+    def log_model(self, bundle: Path, name: str, step: int = 0) -> None:
         """See Tracker."""
 
     def finish(self, status: Status, error: str = "") -> None:

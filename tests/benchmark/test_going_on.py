@@ -256,12 +256,28 @@ class TestTwoAtOnce:
 class TestFresh:
     def test_it_does_a_finished_run_anew_and_keeps_the_old_one_in_mlflow(self, shell, undisturbed, tmp_path):
         done = shell.call("run", "rnn", "--fresh")
-        new, old = undisturbed.store.recorded()
+        (new,), (old,) = undisturbed.store.recorded(), undisturbed.store.recorded("set aside")
 
         assert done.status == 0, done.err
         assert old.info.run_id == undisturbed.run.info.run_id
-        assert old.data.tags["benchmark.set_aside"] == "true"
         assert new.info.status == "FINISHED"
         assert "epoch 1/2" in done.err
         assert rows(done.out)["rnn"][0] == "1 of 1"
         assert undisturbed.store.history(new, "val/loss") == undisturbed.store.history(old, "val/loss")
+
+
+class TestReproduce:
+    def test_a_run_done_again_is_equal_bit_for_bit_and_no_row_of_the_table(self, shell, undisturbed):
+        run_id = undisturbed.run.info.run_id
+        done = shell.call("reproduce", run_id[:12])
+        (again,) = undisturbed.store.recorded("reproduction")
+
+        assert done.status == 0, done.err
+        assert done.out.startswith("equal: 2 epochs, 60 test predictions, bit for bit\n")
+        assert again.info.status == "FINISHED"
+        assert again.data.tags["mlflow.parentRunId"] == run_id
+        assert undisturbed.store.client.get_run(run_id).data.tags["benchmark.reproduced"].startswith("equal: ")
+
+        compared = shell.call("compare", run_id, again.info.run_id)
+        assert compared.status == 0, compared.err
+        assert "60 test reviews in both" in compared.out

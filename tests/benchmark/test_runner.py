@@ -240,7 +240,7 @@ class TestRecord:
         if recorded.planned.config.experiment_name == "bert-frozen":
             phases |= {"features_seconds"}
 
-        assert {key for key in found if key.endswith("_seconds")} == phases | {"total_seconds"}
+        assert {key for key in found if key.endswith("_seconds")} == phases | {"total_seconds", "tracking_seconds"}
         assert all(found[phase] > 0 for phase in phases)
         assert sum(found[phase] for phase in phases) <= found["total_seconds"]
         assert found["train_seconds"] == pytest.approx(sum(epoch.train_seconds for epoch in epochs))

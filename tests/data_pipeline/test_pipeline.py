@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from data_pipeline.config import TokensConfig
-from data_pipeline.pipeline import build_data
+from data_pipeline.pipeline import build_data, part_of_texts
 from data_pipeline.tokenization import WordPieceTokenizer, WordTokenizer, clean
 
 SHORT = TokensConfig(max_length=16, vocab_size=1000, min_count=1)
@@ -186,6 +186,32 @@ class TestCache:
         file.write_text(file.read_text()[:20])
 
         assert build("word", cache=tmp_path).tokenizer.fingerprint == before.fingerprint
+
+
+@pytest.mark.parametrize("kind", KINDS)
+class TestNewTexts:
+    def test_they_are_cut_framed_and_batched_as_the_corpus_is(self, build, corpus, kind):
+        data = build(kind)
+        known, new = data.parts["test"], part_of_texts([r.text for r in corpus.test], data.tokenizer, SHORT)
+
+        assert new.lengths.tolist() == known.lengths.tolist()
+        assert new.truncated.tolist() == known.truncated.tolist()
+        assert new.truncated.any()
+        for mine, theirs in zip(new.evaluation_batches(4), known.evaluation_batches(4), strict=True):
+            assert torch.equal(mine.input_ids, theirs.input_ids)
+            assert torch.equal(mine.lengths, theirs.lengths)
+
+    def test_their_ids_are_their_places_and_nobody_knows_their_labels(self, build, kind):
+        part = part_of_texts(["one film", "another"], build(kind).tokenizer, SHORT)
+
+        assert part.ids == ("0", "1")
+        assert part.labels.tolist() == [0, 0]
+        assert part.labels.dtype == np.int64
+
+    def test_none_are_a_part_without_reviews(self, build, kind):
+        part = part_of_texts([], build(kind).tokenizer, SHORT)
+
+        assert (len(part), len(part.lengths)) == (0, 0)
 
 
 def test_word_pieces_need_an_encoder(corpus, tmp_path):

@@ -278,6 +278,40 @@ class TestEncoderFolder:
         assert {p.dtype for p in finetuned(halves).parameters()} == {torch.float32}
 
 
+class TestWithoutWeights:
+    """A classifier whose whole state is at hand takes the encoder's shape alone from its folder."""
+
+    @pytest.fixture
+    def shape_only(self, context, tmp_path):
+        """A context whose folder has a config.json, which says float16, and no weights."""
+        config = json.loads((context.encoder_dir / "config.json").read_text())
+        (tmp_path / "config.json").write_text(json.dumps(config | {"dtype": "float16"}))
+        return replace(context, encoder_dir=tmp_path, pretrained=False)
+
+    @pytest.mark.parametrize(("build", "settings"), [(frozen, {"standardize": True, "layers": "all"}), (finetuned, {})])
+    def test_with_the_state_of_another_it_is_that_other(self, context, shape_only, make_batch, build, settings):
+        batch, model, other = make_batch(LENGTHS), build(context, **settings), build(shape_only, **settings)
+        if build is frozen:
+            learn_standardization(model, [batch])
+        other.load_state_dict(load(save(model.state_dict())))
+
+        assert torch.equal(model.eval()(batch), other.eval()(batch))
+        assert {p.dtype for p in other.parameters()} == {torch.float32}
+        assert [p.requires_grad for p in model.parameters()] == [p.requires_grad for p in other.parameters()]
+
+    def test_it_is_made_as_the_one_with_weights_is(self, context, shape_only):
+        settings = {"attention_dropout": 0.0, "hidden_dropout": 0.25}
+        model, other = finetuned(context, **settings), finetuned(shape_only, **settings)
+
+        assert str(other) == str(model)
+        assert other.encoder.config._attn_implementation == model.encoder.config._attn_implementation == "sdpa"
+        assert other.encoder.config.attention_probs_dropout_prob == 0.0
+
+    def test_a_tokenizer_that_knows_more_ids_is_refused_here_too(self, shape_only):
+        with pytest.raises(ValueError, match="the tokenizer has 101 ids, the encoder 100"):
+            frozen(replace(shape_only, vocab_size=101))
+
+
 class TestTrainedState:
     def test_of_a_frozen_model_it_is_the_head_and_the_standardization(self, context):
         names = set(frozen(context, standardize=True).trained_state())

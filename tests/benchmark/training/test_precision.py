@@ -63,10 +63,17 @@ def test_auto_is_fp32_on_a_mac_s_graphics():
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_precision_asked_for_is_taken_whatever_the_processor(processor, precision):
-    processor()
+def test_a_precision_asked_for_is_taken_where_the_processor_has_it(processor, precision):
+    processor(avx512_bf16=True)
 
     assert resolve_precision(precision, CPU) == precision
+
+
+def test_bf16_is_refused_with_advice_where_the_processor_does_not_compute_in_it(processor):
+    processor()
+
+    with pytest.raises(PrecisionError, match=r"training\.precision: bf16 needs .*; use auto or fp32"):
+        resolve_precision("bf16", CPU)
 
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])

@@ -1,0 +1,31 @@
+"""How MLflow's page lists a profile's runs: the best test accuracy on top, with the columns that one compares."""
+
+from __future__ import annotations
+
+import json
+
+_KEY = "benchmark"
+VIEW_TAG = f"mlflow.sharedViewState.{_KEY}"  # where MLflow's own "Share" button puts such a state
+
+_METRICS = ("test/accuracy", "test/f1", "best_val_loss", "train_seconds")
+
+
+def view_state() -> str:
+    """The value of an experiment's VIEW_TAG.
+
+    Plans are left out, and a list that is sorted by a metric is not nested, so that all runs are seen at once.
+    """
+    metrics = [f"metrics.`{name}`" for name in _METRICS]
+    return json.dumps(
+        {
+            "searchFilter": "tags.`benchmark.kind` = 'run'",
+            "orderByKey": metrics[0],
+            "orderByAsc": False,
+            "selectedColumns": ["attributes.`Created`", "attributes.`Duration`", *metrics],
+        }
+    )
+
+
+def runs_page(server: str, experiment_id: str) -> str:
+    """Address of that list; without `workflowType` MLflow 3 opens its pages for language models."""
+    return f"{server}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={_KEY}"

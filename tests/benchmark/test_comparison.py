@@ -1,0 +1,313 @@
+"""Two recorded runs set side by side, and the first place at which a reproduction parts from its original."""
+
+import json
+import math
+
+import pandas as pd
+import pytest
+from recorded import Made, epoch, predictions
+
+from benchmark.comparison import Difference, compare, compare_predictions, compare_values, first_epoch_that_differs
+from benchmark.recorded_run import RecordedRun, read_recorded_run
+from benchmark.records import Status
+from benchmark.reproduction import first_difference, verdict
+from benchmark.tracking.store import TrackingStore
+
+NAN = float("nan")
+LOGITS = {"a+": (0.0, 1.0), "b-": (1.0, 0.0), "c+": (0.5, 0.25)}
+
+
+@pytest.fixture
+def store(store_uri, tmp_path) -> TrackingStore:
+    return TrackingStore(store_uri, tmp_path / "cache")
+
+
+@pytest.fixture
+def recorded(store):
+    """`recorded(seed=2)` is a made-up run, written to the store and read back."""
+
+    def write_and_read(**changes) -> RecordedRun:
+        return read_recorded_run(store, Made(**changes).record(store))
+
+    return write_and_read
+
+
+def by_id(logits) -> pd.DataFrame:
+    return predictions(logits).set_index("id").drop(columns="tokens")
+
+
+# Reading back
+
+
+def test_everything_of_a_run_is_read_back(recorded):
+    run = recorded()
+
+    assert run.record.status is Status.FINISHED
+    assert run.epochs == 2
+    assert run.histories["val/loss"] == {1: 0.8, 2: 0.4}
+    assert "best_epoch" not in run.histories
+    assert run.environment == {"processor": "a processor", "threads": "2", "torch": "2.13.0"}
+    assert list(run.predictions.index) == ["a+", "b-", "c+"]
+    assert list(run.predictions.columns) == ["label", "logit_negative", "logit_positive"]
+
+
+def test_nested_facts_of_the_machine_are_joined_with_dots(recorded):
+    run = recorded(environment={"processor": {"name": "x", "cores": 2}, "git": None})
+
+    assert run.environment == {"processor.name": "x", "processor.cores": "2", "git": "null"}
+
+
+def test_a_run_that_failed_early_has_nothing_and_is_read_all_the_same(recorded):
+    run = recorded(epochs=[], metrics={}, environment=None, predictions=None, status=Status.FAILED)
+
+    assert (run.epochs, run.histories, run.environment, run.predictions) == (0, {}, None, None)
+
+
+@pytest.mark.parametrize("content", [b"no json", b"[1]", b"\xff"])
+def test_a_damaged_environment_counts_as_none(recorded, content):
+    assert recorded(environment=None, files={"environment.json": content}).environment is None
+
+
+def test_a_damaged_table_of_predictions_counts_as_none(recorded):
+    assert recorded(predictions=None, files={"predictions.parquet": b"no parquet"}).predictions is None
+
+
+@pytest.mark.parametrize("columns", [["id", "label"], ["id", "logit_negative"], ["label", "logit_negative"]])
+def test_a_table_without_what_is_compared_counts_as_none(recorded, columns):
+    assert recorded(predictions=predictions(LOGITS)[columns]).predictions is None
+
+
+# Values
+
+
+def test_equal_values_are_counted_and_others_named_in_the_first_ones_order():
+    section = compare_values({"z": "1", "y": "2", "same": "3"}, {"y": "4", "same": "3", "new": "5"})
+
+    assert section.equal == 1
+    assert section.different == (Difference("z", "1", None), Difference("y", "2", "4"), Difference("new", None, "5"))
+    assert section.missing == ()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "missing"), [(None, {"x": "1"}, ("A",)), ({"x": "1"}, {}, ("B",)), (None, None, ("A", "B"))]
+)
+def test_where_one_has_nothing_not_every_value_is_listed(a, b, missing):
+    section = compare_values(a, b)
+
+    assert (section.equal, section.different, section.missing) == (0, (), missing)
+
+
+def test_numbers_are_compared_exactly_and_nan_equals_itself():
+    section = compare_values({"x": 0.1 + 0.2, "nan": NAN, "half": NAN}, {"x": 0.3, "nan": NAN, "half": 0.5})
+
+    assert [difference.name for difference in section.different] == ["x", "half"]
+    assert section.different[0].change == pytest.approx(-5.55e-17, rel=0.01)
+
+
+def test_words_and_missing_values_have_no_difference():
+    assert Difference("x", "1", "2").change is None
+    assert Difference("x", 1.0, None).change is None
+    assert Difference("x", 1.0, 3.5).change == 2.5
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "epoch_found"),
+    [
+        ({1: 0.5, 2: 0.4}, {1: 0.5, 2: 0.4}, None),
+        ({1: 0.5, 2: 0.4, 3: 0.1}, {1: 0.5, 2: 0.3, 3: 0.2}, 2),
+        ({1: 0.5}, {1: 0.5, 2: 0.4}, 2),
+        ({2: 0.4}, {1: 0.5, 2: 0.4}, 1),
+        ({1: NAN}, {1: NAN}, None),
+        ({}, {}, None),
+    ],
+)
+def test_the_first_epoch_that_differs(a, b, epoch_found):
+    assert first_epoch_that_differs(a, b) == epoch_found
+
+
+# Predictions
+
+
+def test_equal_predictions_are_equal_in_any_order():
+    found = compare_predictions(by_id(LOGITS), by_id(LOGITS).iloc[::-1])
+
+    assert (found.both, found.only_a, found.only_b, found.labels_differ) == (3, 0, 0, 0)
+    assert found.largest_logit_difference == 0.0
+
+
+def test_other_labels_are_counted_with_who_is_right():
+    turned = {"a+": (1.0, 0.0), "b-": (1.0, 0.0), "c+": (0.0, 2.25)}  # a+ now wrong, c+ now right
+
+    found = compare_predictions(by_id(LOGITS), by_id(turned))
+
+    assert (found.labels_differ, found.right_only_a, found.right_only_b) == (2, 1, 1)
+    assert found.largest_logit_difference == 2.0
+
+
+def test_reviews_of_one_run_alone_are_counted_and_the_others_compared():
+    found = compare_predictions(by_id(LOGITS), by_id({"x+": (9.0, 0.0), "c+": (0.5, 0.25), "a+": (0.0, 1.5)}))
+
+    assert (found.both, found.only_a, found.only_b) == (2, 1, 1)
+    assert found.largest_logit_difference == 0.5
+
+
+def test_other_reviews_altogether_leave_nothing_to_compare():
+    found = compare_predictions(by_id(LOGITS), by_id({"x+": (9.0, 0.0)}))
+
+    assert (found.both, found.only_a, found.only_b, found.largest_logit_difference) == (0, 3, 1, None)
+
+
+def test_logits_that_are_no_numbers_equal_themselves():
+    broken = {**LOGITS, "a+": (NAN, math.inf)}
+
+    assert compare_predictions(by_id(broken), by_id(broken)).largest_logit_difference == 0.0
+    assert math.isnan(compare_predictions(by_id(broken), by_id(LOGITS)).largest_logit_difference)
+
+
+def test_logits_of_other_classes_are_not_subtracted():
+    three = by_id(LOGITS).assign(logit_neutral=0.0)
+
+    assert compare_predictions(by_id(LOGITS), three).largest_logit_difference is None
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "missing"),
+    [(None, by_id(LOGITS), ("A",)), (by_id(LOGITS), None, ("B",)), (None, None, ("A", "B"))],
+    ids=["A", "B", "both"],
+)
+def test_predictions_that_are_missing_are_said_to_be(a, b, missing):
+    assert compare_predictions(a, b).missing == missing
+
+
+# Whole runs
+
+
+def test_a_run_equals_itself_in_everything(recorded):
+    run = recorded()
+
+    comparison = compare(run, run)
+
+    sections = [comparison.settings, comparison.data, comparison.environment, comparison.metrics]
+    assert [(part.equal, part.different) for part in sections] == [(2, ()), (5, ()), (3, ()), (3, ())]
+    assert (comparison.epochs.equal, comparison.epochs.different) == (4, ())
+
+
+def test_each_difference_stands_in_its_section(recorded):
+    a = recorded()
+    b = recorded(
+        settings={"model": {"name": "rnn"}, "training": {"epochs": 2}},
+        tags=Made().tags | {"precision": "bf16", "hardware": "other", "torch": "other"},
+        epochs=[epoch(1), epoch(2, val_loss=0.5), epoch(3)],
+        metrics=Made().metrics | {"test/accuracy": 0.5, "train_seconds": 46.0, "system/cpu": 1.0},
+        environment={**Made().environment, "threads": "4"},
+    )
+
+    comparison = compare(a, b)
+
+    assert comparison.settings.different == (Difference("model.name", "lstm", "rnn"),)
+    assert comparison.data.different == (Difference("precision", "fp32", "bf16"),)
+    assert comparison.environment.different == (Difference("threads", "2", "4"),)
+    assert comparison.metrics.different == (Difference("test/accuracy", 0.75, 0.5),)
+    assert comparison.cost.different == (Difference("train_seconds", 23.0, 46.0),)
+    assert Difference("val/loss", 0.4, 0.5, epoch=2) in comparison.epochs.different
+    assert Difference("train/loss", None, 0.7 / 3, epoch=3) in comparison.epochs.different
+    assert "train/seconds" not in [difference.name for difference in comparison.epochs.different]
+
+
+def test_bookkeeping_is_no_data(recorded):
+    comparison = compare(recorded(seed=1), recorded(seed=2))
+
+    assert comparison.data.different == ()
+
+
+def test_the_comparison_is_json_whatever_the_numbers(recorded):
+    a = recorded(metrics={"test/accuracy": NAN})
+    b = recorded(metrics={"test/accuracy": 0.5}, environment=None, predictions=None)
+
+    content = json.loads(json.dumps(compare(a, b).to_json(), allow_nan=False))
+
+    assert content["metrics"]["different"]["test/accuracy"] == {"a": "nan", "b": 0.5, "difference": "nan"}
+    assert content["environment"]["missing_in"] == ["B"]
+    assert content["predictions"]["missing_in"] == ["B"]
+
+
+# The first difference
+
+
+def test_equal_runs_have_no_first_difference(recorded):
+    a, b = recorded(), recorded(metrics=Made().metrics | {"train_seconds": 99.0}, environment={"threads": "8"})
+
+    assert first_difference(a, b) is None
+    assert verdict(a, None) == "equal: 2 epochs, 3 test predictions, bit for bit"
+
+
+LIFE = [
+    ({"tags": Made().tags | {"corpus_fingerprint": "d" * 64}}, "corpus"),
+    ({"tags": Made().tags | {"split_fingerprint": "d" * 64}}, "split"),
+    ({"tags": Made().tags | {"precision": "bf16"}}, "precision"),
+    ({"fingerprint": "0" * 16}, "fingerprint (settings, encoder or code)"),
+    ({"seed": 2}, "seed"),
+    ({"epochs": [epoch(1, train_loss=0.1), epoch(2)]}, "train/loss of epoch 1"),
+    ({"epochs": [epoch(1, val_loss=0.1), epoch(2)]}, "val/loss of epoch 1"),
+    ({"epochs": [epoch(1, val_accuracy=0.1), epoch(2)]}, "val/accuracy of epoch 1"),
+    ({"epochs": [epoch(1), epoch(2, train_loss=0.1)]}, "train/loss of epoch 2"),
+    ({"epochs": [epoch(1), epoch(2), epoch(3)]}, "number of epochs"),
+    ({"metrics": Made().metrics | {"best_epoch": 1.0}}, "best_epoch"),
+    ({"metrics": Made().metrics | {"test/accuracy": 0.5}}, "test/accuracy"),
+    ({"metrics": Made().metrics | {"test/log_loss": 0.25}}, "test/log_loss"),
+    ({"predictions": None}, "predictions.parquet"),
+    ({"predictions": predictions({**LOGITS, "d-": (0.0, 0.0)})}, "test reviews"),
+    ({"predictions": predictions({**LOGITS, "b-": (1.0, 1e-9)})}, "logits of test review b-"),
+]
+
+
+@pytest.mark.parametrize(("changes", "where"), LIFE, ids=[where for _, where in LIFE])
+def test_a_single_difference_is_found(recorded, changes, where):
+    found = first_difference(recorded(), recorded(**changes))
+
+    assert found.where == where
+
+
+def test_of_several_differences_the_first_in_the_runs_life_is_told(recorded):
+    changes, places = {}, []
+    original = recorded()
+    for change, where in reversed(LIFE):
+        changes = changes | change
+        places.append((first_difference(original, recorded(**changes)).where, where))
+
+    assert [found for found, _ in places] == [where for _, where in places]
+
+
+def test_a_difference_is_told_to_the_last_digit(recorded):
+    a = recorded(epochs=[epoch(1, val_loss=0.1 + 0.2)])
+    b = recorded(epochs=[epoch(1, val_loss=0.3)])
+
+    found = first_difference(a, b)
+
+    assert str(found) == "val/loss of epoch 1: 0.30000000000000004, 0.3"
+    assert verdict(a, found) == f"differs first at {found}"
+
+
+def test_the_first_review_is_the_first_of_the_original(recorded):
+    a = recorded()
+    b = recorded(predictions=predictions({"c+": (9.0, 9.0), "b-": (9.0, 9.0), "a+": LOGITS["a+"]}))
+
+    assert str(first_difference(a, b)) == "logits of test review b-: (1.0, 0.0), (9.0, 9.0)"
+
+
+def test_an_epoch_that_is_missing_in_between_is_told(recorded):
+    a, b = recorded(), recorded(epochs=[{}, epoch(2)])
+
+    assert str(first_difference(a, b)) == "train/loss of epoch 1: 0.7, nothing"
+
+
+def test_two_runs_without_predictions_are_not_called_equal(recorded):
+    bare = recorded(predictions=None)
+
+    assert first_difference(bare, bare).where == "predictions.parquet"
+
+
+def test_other_classes_are_told(recorded):
+    other = predictions(LOGITS).rename(columns={"logit_negative": "logit_bad"})
+
+    assert first_difference(recorded(), recorded(predictions=other)).where == "logits"

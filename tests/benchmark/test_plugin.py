@@ -1,0 +1,133 @@
+"""A model of the user's own: one file, named in experiments.yaml, through the same pipeline, trainer and record."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from shell import Shell, rows
+
+from benchmark.cli import main
+from benchmark.config_file import load_suite
+from benchmark.plan import make_plan
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGIN = """
+from models.registry import ModelConfig, register_model
+
+class Config(ModelConfig):
+    width: int = 3
+
+@register_model({name!r}, config=Config, tokenizer="word")
+def build(config, context):
+    raise NotImplementedError
+"""
+
+
+def readme_example() -> str:
+    """The code that README shows."""
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    return block
+
+
+@pytest.fixture
+def with_plugin(write_config, tmp_path):
+    """`with_plugin("a.py", code, model)` writes the plugin and an experiments.yaml that has one run of its model."""
+
+    def write(file: str, code: str, model: str, **settings) -> Path:
+        (tmp_path / file).write_text(code, encoding="utf-8")
+        experiment = {
+            "model": {"name": model, **settings},
+            "training": {"epochs": 2, "learning_rate": 0.05, "precision": "fp32"},
+        }
+        profiles = {"quick": {"experiments": ["mine"]}}
+        return write_config(plugin=file, experiments={"mine": experiment}, profiles=profiles)
+
+    return write
+
+
+def test_the_model_of_the_readme_is_trained_and_tabled(with_plugin, store_uri, tmp_path):
+    code = readme_example()
+    assert len([line for line in code.splitlines() if line.strip()]) <= 13
+    with_plugin("my_model.py", code, "bag")
+    shell = Shell(tmp_path)
+    done = shell.call("run", "mine")
+    (run,) = shell.recorded("quick")
+
+    assert done.status == 0, done.err
+    assert rows(done.out)["mine"][0] == "1 of 1"
+    assert float(rows(done.out)["mine"][1]) > 60  # a third of a review's words tell its label
+    artifacts = {entry.path for entry in MlflowClient(store_uri).list_artifacts(run.info.run_id)}
+    assert "plugin.py" in artifacts
+    assert run.data.params["plugin"] == str(tmp_path / "my_model.py")
+
+    (tmp_path / "my_model.py").unlink()  # the logged model carries its own copy
+    told = shell.call("predict", "--model", "mine", "--json", "wonderful brilliant superb", "awful boring dull")
+    assert [json.loads(line)["label"] for line in told.out.splitlines()] == ["positive", "negative"], told.err
+
+
+def test_its_settings_are_checked_as_ours_are(with_plugin, capsys):
+    path = with_plugin("checked.py", PLUGIN.format(name="checked"), "checked", widht=4)
+
+    assert main(["validate", str(path)]) == 2
+    assert "widht" in capsys.readouterr().err
+
+
+def test_its_code_is_part_of_a_runs_identity(with_plugin, tmp_path):
+    path = with_plugin("coded.py", PLUGIN.format(name="coded"), "coded")
+    before = make_plan(load_suite(path), "cpu").runs[0].fingerprint
+    again = make_plan(load_suite(path), "cpu").runs[0].fingerprint
+    with (tmp_path / "coded.py").open("a") as file:
+        file.write("# changed\n")
+
+    assert again == before
+    assert make_plan(load_suite(path), "cpu").runs[0].fingerprint != before
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        ("raise ValueError('not today')", "ValueError: not today"),
+        ("import no_such_package", "No module named 'no_such_package'"),
+        ("def broken(:", "SyntaxError"),
+        (PLUGIN.format(name="lstm"), "model 'lstm' is registered twice"),
+    ],
+)
+def test_a_plugin_that_cannot_be_loaded_is_told_in_one_line(with_plugin, capsys, code, word):
+    path = with_plugin("bad.py", code, "lstm")
+
+    assert main(["validate", str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {path}: plugin: ")
+    assert word in line
+
+
+@pytest.mark.parametrize("file", ["missing.py", "."])
+def test_a_plugin_that_is_not_there_is_told_in_one_line(write_config, capsys, file):
+    path = write_config(plugin=file)
+
+    assert main(["validate", str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "there is no Python file" in line
+
+
+def test_an_installed_package_announces_its_models_by_an_entry_point(tmp_path):
+    (tmp_path / "announced.py").write_text(PLUGIN.format(name="announced"))
+    info = tmp_path / "announced-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: announced\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[imdb_sentiment_benchmark.models]\nannounced = announced\n")
+    told = subprocess.run(
+        [sys.executable, "-c", "from models.registry import model_names; print(model_names())"],
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "'lstm'" in told.stdout
+    assert "'announced'" in told.stdout

@@ -1,0 +1,283 @@
+"""A logged model as its users have it: MLflow loads and serves it where our package is not installed."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import mlflow.pyfunc
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from trained import Trained, record, train
+
+from benchmark.tracking.logged_model import EXAMPLES, requirements, save_pyfunc
+from benchmark.tracking.store import TrackingStore
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 100  # seconds after which a process that should have answered counts as hanging
+
+# Run by an interpreter that cannot find our packages: the checkout is taken off its path and its finders.
+ELSEWHERE = """
+import importlib.util, json, os, sys
+checkout = os.path.realpath(sys.argv[1])
+sys.path = [entry for entry in sys.path if os.path.realpath(entry) != checkout]
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
+ours = ("benchmark", "models", "data_pipeline")
+found = [importlib.util.find_spec(name) for name in ours]
+assert [spec for spec in found if spec and spec.origin] == []  # a wheel has a folder `benchmark` that is no package
+
+import mlflow.pyfunc, pandas
+model = mlflow.pyfunc.load_model(sys.argv[2])
+answers = model.predict(pandas.DataFrame({"text": json.load(sys.stdin)}))
+
+import data_pipeline, models
+assert "benchmark" not in sys.modules
+files = [data_pipeline.__file__, models.__file__]
+print(json.dumps({"answers": answers.to_dict("list"), "files": files, "model_id": model.metadata.model_id}))
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def all_trained() -> dict[str, Trained]:
+    return {}
+
+
+@pytest.fixture
+def trained_as(all_trained, write_config, tmp_path_factory):
+    def get(name: str) -> Trained:
+        if name not in all_trained:
+            all_trained[name] = train(write_config, tmp_path_factory.mktemp("trained"), name)
+        return all_trained[name]
+
+    return get
+
+
+@pytest.fixture
+def lstm(trained_as) -> Trained:
+    return trained_as("lstm")
+
+
+@pytest.fixture
+def saved(lstm, tmp_path) -> Path:
+    """An MLflow model on disk."""
+    save_pyfunc(tmp_path / "saved", lstm.bundle)
+    return tmp_path / "saved"
+
+
+@pytest.fixture
+def environment(store_uri) -> dict[str, str]:
+    """What the processes of a user have; none has our checkout on its path."""
+    mine = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    return {**mine, **quiet, "MLFLOW_TRACKING_URI": store_uri}
+
+
+def probabilities(trained: Trained) -> np.ndarray:
+    """Of the positive class, out of the trainer's own logits of the test part."""
+    logits = torch.from_numpy(trained.predictions.logits).double()
+    return logits.softmax(dim=1)[:, 1].numpy()
+
+
+class TestElsewhere:
+    @pytest.mark.parametrize("name", ["lstm", "bert-frozen"])
+    def test_it_loads_by_its_id_and_says_what_the_trainer_said(
+        self, trained_as, store_uri, tmp_path, environment, name
+    ):
+        trained = trained_as(name)
+        run_id = record(TrackingStore(store_uri, tmp_path / "cache"), trained)
+        [output] = MlflowClient(store_uri).get_run(run_id).outputs.model_outputs
+        done = subprocess.run(
+            [sys.executable, "-c", ELSEWHERE, str(ROOT), f"models:/{output.model_id}"],
+            input=json.dumps(trained.texts),
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout.splitlines()[-1])
+
+        assert np.array_equal(found["answers"]["probability_positive"], probabilities(trained))
+        assert found["model_id"] == output.model_id
+        [location] = {Path(file).parents[1] for file in found["files"]}
+        assert location.name == "code"
+        assert (location.parent / "MLmodel").is_file()
+        assert ROOT not in location.parents
+        assert done.stderr == ""
+
+
+class TestServed:
+    @pytest.fixture
+    def port(self) -> int:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            return int(free.getsockname()[1])
+
+    @pytest.fixture
+    def server(self, saved, port, tmp_path, environment) -> Iterator[subprocess.Popen]:
+        serve = ["-m", "mlflow", "models", "serve", "-m", str(saved), "--env-manager", "local", "-p", str(port)]
+        with (tmp_path / "server.log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, *serve],
+                cwd=tmp_path,
+                # MLflow looks for the server's program on the PATH.
+                env=environment | {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            yield process
+            os.killpg(process.pid, signal.SIGKILL)  # its workers too
+            process.wait()
+
+    def test_a_post_is_answered(self, server, port, tmp_path, lstm):
+        end = time.monotonic() + PATIENCE
+        while not self._is_up(port):
+            log = (tmp_path / "server.log").read_text()
+            assert server.poll() is None, log
+            assert time.monotonic() < end, log
+            time.sleep(0.2)
+        texts = {"columns": ["text"], "data": [[text] for text in lstm.texts]}
+        status, content = self._ask(port, "POST", "/invocations", json.dumps({"dataframe_split": texts}))
+        assert status == 200, content
+        answers = json.loads(content)["predictions"]
+
+        assert np.array_equal([line["probability_positive"] for line in answers], probabilities(lstm))
+        assert {line["label"] for line in answers} <= {"negative", "positive"}
+
+    def _is_up(self, port: int) -> bool:
+        try:
+            return self._ask(port, "GET", "/ping")[0] == 200
+        except OSError:
+            return False
+
+    @staticmethod
+    def _ask(port: int, method: str, path: str, body: str = "") -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        with closing(connection):
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+
+
+class TestFolder:
+    def test_nothing_in_it_is_pickled_or_left_over(self, saved, lstm):
+        files = {path.relative_to(saved).as_posix() for path in saved.rglob("*") if path.is_file()}
+
+        assert not [name for name in files if name.endswith((".pkl", ".pt", ".bin", ".pyc"))]
+        assert {name for name in files if name.startswith("artifacts/")} == {
+            f"artifacts/{lstm.bundle.name}/{name}"
+            for name in ("README.md", "itos.json", "model.json", "weights.safetensors")
+        }
+        assert {name.split("/")[1] for name in files if name.startswith("code/")} == {"data_pipeline", "models"}
+        assert {name for name in files if "/" not in name} == {
+            *("MLmodel", "served_model.py", "requirements.txt", "conda.yaml", "python_env.yaml"),
+            *("input_example.json", "serving_input_example.json"),
+        }
+
+    def test_it_names_the_packages_it_needs_and_no_more(self, saved):
+        lines = (saved / "requirements.txt").read_text().splitlines()
+
+        assert sorted(line.partition("==")[0] for line in lines) == sorted(
+            ["mlflow", "torch", "numpy", "pandas", "pydantic", "safetensors", "filelock", "torchtext"]
+        )
+        assert all("==" in line and "+" not in line for line in lines)
+        assert set(lines) == set(requirements("word"))
+
+    def test_word_pieces_need_their_own(self):
+        names = {line.partition("==")[0] for line in requirements("wordpiece")}
+
+        assert {"transformers", "tokenizers"} <= names
+        assert "torchtext" not in names
+
+    def test_its_signature_says_what_goes_in_and_what_comes_out(self, saved):
+        content = yaml.safe_load((saved / "MLmodel").read_text())
+
+        assert [column["name"] for column in json.loads(content["signature"]["inputs"])] == ["text"]
+        assert [(column["name"], column["type"]) for column in json.loads(content["signature"]["outputs"])] == [
+            ("label", "string"),
+            ("probability_negative", "double"),
+            ("probability_positive", "double"),
+        ]
+
+    def test_it_names_no_path_of_the_machine_that_wrote_it(self, saved, lstm):
+        content = (saved / "MLmodel").read_text()
+
+        assert str(ROOT) not in content
+        assert str(lstm.bundle.parent) not in content
+
+    def test_saving_does_not_run_the_network(self, lstm, tmp_path, monkeypatch):
+        monkeypatch.setattr("models.saved.load_classifier", lambda *_: pytest.fail("the network was built"))
+
+        save_pyfunc(tmp_path / "saved", lstm.bundle)
+
+    def test_nothing_is_taken_along_from_the_working_directory(self, lstm, tmp_path, monkeypatch):
+        (tmp_path / "uv.lock").write_text("version = 1")
+        (tmp_path / "pyproject.toml").write_text("[project]\nname = 'private'")
+        monkeypatch.chdir(tmp_path)
+        save_pyfunc(tmp_path / "saved", lstm.bundle)
+
+        assert not list((tmp_path / "saved").rglob("uv.lock"))
+
+
+class TestInput:
+    @pytest.fixture
+    def model(self, saved) -> mlflow.pyfunc.PyFuncModel:
+        return mlflow.pyfunc.load_model(str(saved))
+
+    @pytest.fixture
+    def expected(self, model) -> list[float]:
+        """What it says of the two examples."""
+        return model.predict(pd.DataFrame({"text": EXAMPLES}))["probability_positive"].tolist()
+
+    def test_texts_may_come_as_a_series(self, model, expected):
+        assert model.predict(pd.Series(EXAMPLES, name="text"))["probability_positive"].tolist() == expected
+
+    def test_one_text_may_come_as_a_dictionary(self, model, expected):
+        assert model.predict({"text": EXAMPLES[0]})["probability_positive"].tolist() == pytest.approx(expected[:1])
+
+    def test_without_mlflows_check_of_names_they_may_be_a_list(self, model, expected):
+        table = model.unwrap_python_model().predict(None, list(EXAMPLES))
+
+        assert table["probability_positive"].tolist() == expected
+
+    def test_other_columns_are_left_alone(self, model, expected):
+        table = pd.DataFrame({"id": [1, 2], "text": EXAMPLES})
+
+        assert model.predict(table)["probability_positive"].tolist() == expected
+
+    def test_rows_keep_their_order_whatever_their_index(self, model, expected):
+        table = pd.DataFrame({"text": EXAMPLES}, index=[7, 3])
+
+        assert model.predict(table)["probability_positive"].tolist() == expected
+
+    def test_a_table_without_texts_is_refused(self, model):
+        with pytest.raises(MlflowException, match="text"):
+            model.predict(pd.DataFrame({"review": EXAMPLES}))
+
+    @pytest.mark.parametrize("cell", [None, 3, float("nan")])
+    def test_a_cell_that_is_no_text_is_refused(self, model, cell):
+        with pytest.raises((MlflowException, ValueError)):
+            model.predict(pd.DataFrame({"text": ["fine", cell]}))

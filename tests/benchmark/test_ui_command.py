@@ -1,0 +1,358 @@
+"""`ui`: a real server on a real store, asked over HTTP, and ended; no process of it may be left."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from shell import PATIENCE, ROOT
+
+from benchmark.cli import main
+from benchmark.mlflow_ui import AddressError, address_of_server, choose_port
+from benchmark.tracking.store import TrackingStore
+
+SECRET = "a-password"  # noqa: S105  opens nothing
+
+
+@pytest.fixture
+def call(capsys):
+    """`call("ui")` is the exit status, what came on standard output and on standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = main(arguments)
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def no_server(monkeypatch):
+    """The command is to end before it starts one."""
+    monkeypatch.setattr("benchmark.mlflow_ui.ui_server", lambda *_: pytest.fail("no server is to be started"))
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+
+@pytest.fixture
+def opened(monkeypatch) -> list[str]:
+    """Addresses that were opened in the browser of a machine with a screen."""
+    addresses: list[str] = []
+    monkeypatch.setattr("webbrowser.open", addresses.append)
+    monkeypatch.setenv("DISPLAY", ":0")
+    return addresses
+
+
+@contextmanager
+def listener(host: str = "127.0.0.1") -> Iterator[int]:
+    """A port on which another process listens."""
+    with socket.socket() as door:
+        door.bind((host, 0))
+        door.listen()
+        yield door.getsockname()[1]
+
+
+# The server
+
+
+@pytest.fixture
+def start(store_uri, tmp_path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """`start("--profile", "paper")` is the command as a process of its own, on `start.port`, ended in any case."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str, uri: str = store_uri) -> subprocess.Popen[str]:
+        with listener() as port:
+            run.port = port  # free again from here on
+        process = subprocess.Popen(
+            # A port of its own: tests that run beside each other would both see that the default one is free.
+            [sys.executable, "-m", "benchmark", "ui", "--no-browser", "--port", str(run.port), *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": uri, "http_proxy": "http://127.0.0.1:9"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            below = psutil.Process(process.pid).children(recursive=True)
+            for each in [*below, process]:
+                each.kill()
+            process.communicate()
+
+
+def below(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def ended(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, str]:
+    """Status and what was printed, after the signal; none of the processes below it is left."""
+    servers = below(process)
+    assert servers
+    process.send_signal(number)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert [server for server in servers if server.is_running() and server.status() != psutil.STATUS_ZOMBIE] == []
+    return process.returncode, out, err
+
+
+def get(url: str) -> bytes:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=PATIENCE) as answer:
+        return answer.read()
+
+
+def test_the_page_it_names_is_served_until_ctrl_c(start, store_uri, tmp_path):
+    store = TrackingStore(store_uri, tmp_path / ".benchmark")
+    store.start_run("quick", "lstm seed 1", {})
+    process = start()
+
+    page = process.stdout.readline().strip()
+
+    address, _, place = page.partition("/#/")
+    experiment = store.experiment_of("quick")
+    assert place.startswith(f"experiments/{experiment}/runs?workflowType=machine_learning&")
+    assert address == f"http://127.0.0.1:{start.port}"
+    assert get(f"{address}/health") == b"OK"
+    assert b"<html" in get(f"{address}/")
+    found = json.loads(get(f"{address}/api/2.0/mlflow/experiments/get?experiment_id={experiment}"))["experiment"]
+    assert found["name"] == "imdb-quick"
+    assert len(below(process)) == 2  # `mlflow ui` and one worker; no job runner
+
+    status, out, err = ended(process, signal.SIGINT)
+
+    assert (status, out) == (0, "")
+    assert err.splitlines()[-2:] == ["MLflow's server is starting", "Ctrl-C ends it"]
+    with pytest.raises(urllib.error.URLError):
+        get(f"{address}/health")
+
+
+def test_without_runs_it_opens_the_list_and_ends_by_sigterm_too(start):
+    process = start("--profile", "paper")
+
+    page = process.stdout.readline().strip()
+    status, _, err = ended(process, signal.SIGTERM)
+
+    assert page == f"http://127.0.0.1:{start.port}/#/experiments?workflowType=machine_learning"
+    assert status == 0
+    assert "no run of profile 'paper' is recorded here yet\n" in err
+
+
+def test_an_interruption_while_it_starts_leaves_nothing(start):
+    process = start()
+    assert any("is starting" in line for line in iter(process.stderr.readline, ""))
+
+    status, out, _ = ended(process, signal.SIGINT)
+
+    assert (status, out) == (130, "")
+
+
+def test_a_store_that_cannot_be_opened_is_told_in_one_line(start, tmp_path):
+    (tmp_path / "junk.db").write_text("this is no database")
+
+    process = start(uri="sqlite:///junk.db")
+    out, err = process.communicate(timeout=PATIENCE)
+
+    assert (process.returncode, out) == (2, "")
+    *_, last = err.splitlines()
+    assert last.startswith("error: tracking store sqlite:///junk.db: cannot be opened")
+    assert sum(line.startswith("error: ") for line in err.splitlines()) == 1
+
+
+def test_a_server_that_fails_is_told_by_its_last_lines(monkeypatch, store_uri, call):
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setenv("MLFLOW_ARTIFACTS_ONLY", "maybe")
+
+    status, out, err = call("ui", "--no-browser", "--tracking-uri", store_uri)
+
+    assert (status, out) == (1, "")
+    assert err.splitlines()[1].startswith("error: MLflow's server ended with status ")
+    assert "maybe" in err
+    assert 3 <= len(err.splitlines()) <= 7
+
+
+def test_a_password_is_on_no_command_line_and_in_no_message(monkeypatch, call):
+    uri = f"postgresql://somebody:{SECRET}@127.0.0.1:9/runs"
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    commands, real = [], subprocess.Popen
+
+    def note(command, **options):
+        commands.append((command, options["env"]))
+        return real([sys.executable, "-c", f"print('no such store', {uri!r}); raise SystemExit(1)"], **options)
+
+    monkeypatch.setattr("benchmark.mlflow_ui.subprocess.Popen", note)
+    monkeypatch.setattr("benchmark.commands.ui.existing_store", lambda _: None)
+
+    status, out, err = call("ui", "--no-browser", "--tracking-uri", uri)
+
+    assert status == 1
+    assert SECRET not in out + err
+    ((command, environment),) = commands
+    assert SECRET not in " ".join(command)
+    assert environment["MLFLOW_BACKEND_STORE_URI"] == uri
+    assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+@pytest.mark.parametrize(("before", "is_taken_over"), [(signal.SIG_DFL, True), (signal.SIG_IGN, False)])
+def test_a_terminal_that_is_closed_interrupts_but_not_under_nohup(before, is_taken_over):
+    code = (
+        "import os, signal\n"
+        "from benchmark.commands.options import interrupt_on_termination\n"
+        f"signal.signal(signal.SIGHUP, signal.Handlers({int(before)}))\n"
+        "interrupt_on_termination()\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    print('goes on')\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert answer.stdout == ("interrupted\n" if is_taken_over else "goes on\n")
+
+
+# Before a server is started
+
+
+@pytest.mark.usefixtures("no_server")
+def test_a_store_that_is_not_there_says_how_to_make_it(tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+
+    assert call("ui") == (
+        2,
+        "",
+        "error: there is no store sqlite:///mlflow.db yet; `python -m benchmark run all` makes it\n",
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("no_server")
+def test_a_port_that_is_taken_is_refused(store_uri, call):
+    with listener() as port:
+        assert call("ui", "--tracking-uri", store_uri, "--port", str(port)) == (
+            2,
+            "",
+            f"error: --port {port}: another process listens there; leave it out to take a free one\n",
+        )
+
+
+def test_a_default_port_that_is_taken_gives_way_to_a_free_one(monkeypatch):
+    with listener() as port:
+        monkeypatch.setattr("benchmark.mlflow_ui.DEFAULT_PORT", port)
+
+        assert choose_port("127.0.0.1", None) != port
+    assert choose_port("127.0.0.1", None) == port
+
+
+def test_that_the_port_is_another_one_is_said(monkeypatch, store_uri, call):
+    def refuse(uri, host, port):
+        raise AddressError(f"{host} {port}")
+
+    monkeypatch.setattr("benchmark.mlflow_ui.ui_server", refuse)
+    monkeypatch.setattr("benchmark.mlflow_ui.choose_port", lambda *_: 5123)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+    err = call("ui", "--tracking-uri", store_uri, "--host", "0.0.0.0")[2]  # noqa: S104  nothing listens there
+
+    assert err.splitlines() == [
+        "port 5000 is taken, so it is 5123",
+        "whoever reaches 0.0.0.0, port 5123, can read and change the runs",
+        "error: 0.0.0.0 5123",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"), [("nowhere.invalid", "there is no such host"), ("192.0.2.1", "cannot be listened on")]
+)
+@pytest.mark.usefixtures("no_server")
+def test_a_host_that_is_not_ours_is_refused(store_uri, call, host, reason):
+    status, out, err = call("ui", "--tracking-uri", store_uri, "--host", host)
+
+    assert (status, out) == (2, "")
+    assert err.splitlines()[-1].startswith(f"error: --host {host}")
+    assert reason in err
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "5000.0"])
+def test_a_port_that_is_none_is_wrong_use(port, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["ui", f"--port={port}"])
+
+    assert caught.value.code == 2
+    assert f"{port!r} is no port; a number from 1 to 65535" in capsys.readouterr().err
+
+
+# A store that is a server already
+
+
+class Remote:
+    """Stands for the store behind a server's address."""
+
+    def __init__(self, uri: str, cache_dir: Path) -> None:
+        self.uri = uri
+
+    def experiment_of(self, profile: str) -> str | None:
+        return {"quick": "7"}.get(profile)
+
+
+@pytest.mark.usefixtures("no_server")
+def test_of_a_tracking_server_the_page_is_opened_and_no_other_server_started(monkeypatch, call, opened):
+    monkeypatch.setattr("benchmark.tracking.store.TrackingStore", Remote)
+    uri = f"https://somebody:{SECRET}@example.org:8443/mlflow/"
+
+    status, out, err = call("ui", "--tracking-uri", uri)
+
+    assert (status, err) == (0, "")
+    assert out.startswith("https://example.org:8443/mlflow/#/experiments/7/runs?workflowType=machine_learning")
+    assert opened == [out.strip()]
+
+
+@pytest.mark.usefixtures("no_server")
+def test_of_a_tracking_server_without_runs_the_list_is_opened(monkeypatch, call, opened):
+    monkeypatch.setattr("benchmark.tracking.store.TrackingStore", Remote)
+
+    call("ui", "--tracking-uri", "http://example.org", "--profile", "paper")
+
+    assert opened == ["http://example.org/#/experiments?workflowType=machine_learning"]
+
+
+@pytest.mark.usefixtures("no_server")
+@pytest.mark.parametrize("screen", [True, False])
+def test_no_browser_where_none_is_wanted_or_none_could_be_seen(monkeypatch, call, opened, screen):
+    monkeypatch.setattr("benchmark.tracking.store.TrackingStore", Remote)
+    monkeypatch.setattr("sys.platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    if screen:
+        monkeypatch.setenv("DISPLAY", ":0")
+
+    status, out, _ = call("ui", "--tracking-uri", "http://example.org", *(["--no-browser"] if screen else []))
+
+    assert (status, opened) == (0, [])
+    assert out.startswith("http://example.org/#/")
+
+
+@pytest.mark.parametrize(
+    ("uri", "address"),
+    [
+        ("http://example.org:5000/", "http://example.org:5000"),
+        (f"https://somebody:{SECRET}@example.org", "https://example.org"),
+        ("sqlite:///mlflow.db", None),
+        (f"postgresql://somebody:{SECRET}@example.org/runs", None),
+        ("./mlruns", None),
+    ],
+)
+def test_which_stores_are_servers(uri, address):
+    assert address_of_server(uri) == address

@@ -1,0 +1,97 @@
+"""Small networks trained for one epoch, with all that the runner has at hand when a run's test part is scored."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmark.bundle import write_bundle
+from benchmark.config_file import load_suite
+from benchmark.plan import Plan, PlannedRun, make_plan, resolve_run_encoder
+from benchmark.records import Status
+from benchmark.tracking.store import TrackingStore
+from benchmark.tracking.tags import run_tags
+from benchmark.training.checkpoint import CheckpointFolder
+from benchmark.training.trainer import Predictions, Trainer
+from data_pipeline.corpus import Corpus
+from data_pipeline.pipeline import build_data
+from data_pipeline.sources import load_corpus
+from models.classifier import Classifier
+from models.registry import ModelContext, get_model_spec
+
+MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network, the files written of it, and what the trainer says of the test part."""
+
+    plan: Plan
+    planned: PlannedRun
+    corpus: Corpus
+    model: Classifier
+    trainer: Trainer
+    predictions: Predictions
+    metrics: dict[str, float]
+    bundle: Path
+
+    @property
+    def texts(self) -> list[str]:
+        return [review.text for review in self.corpus.test]
+
+
+def train(write_config: Callable[..., Path], folder: Path, name: str, *assignments: str) -> Trained:
+    """One epoch of the experiment of the tiny suite, as the runner does it, without a cache of features."""
+    plan = make_plan(load_suite(write_config(), "quick", ["training.epochs=1", *assignments]), "cpu")
+    planned = next(run for run in plan.runs if run.config.experiment_name == name)
+    experiment, corpus = planned.config.experiment, load_corpus(planned.config.data)
+    spec, encoder = get_model_spec(experiment.model.name), resolve_run_encoder(planned.config)
+    encoder_dir = encoder.folder if encoder else None
+    data = build_data(corpus, experiment.tokens, spec.tokenizer, encoder_dir, folder / "cache")
+    torch.manual_seed(1)
+    model = spec.build(experiment.model, ModelContext(data.tokenizer.vocab_size, encoder_dir=encoder_dir))
+    if spec.prepare is not None:
+        spec.prepare(model, data.parts["train"].evaluation_batches(experiment.training.eval_batch_size))
+    trainer = Trainer(model, experiment.training, seed=1, device=torch.device("cpu"), precision=planned.precision)
+    checkpoints = CheckpointFolder(folder / "checkpoints" / planned.identity, planned.identity, {})
+    fit = trainer.fit(data.parts["train"], data.parts["val"], checkpoints)
+    predictions = trainer.predict(data.parts["test"])
+    metrics = {
+        "best_epoch": float(fit.best_epoch),
+        "best_val_loss": fit.epochs[-1].val_loss,
+        "best_val_accuracy": fit.epochs[-1].val_accuracy,
+        "test/accuracy": predictions.accuracy,
+        "test/f1": 0.5,
+        "test/roc_auc": 0.25,
+        "test/log_loss": predictions.loss,
+    }
+    bundle = folder / "written" / name
+    bundle.mkdir(parents=True)
+    write_bundle(
+        bundle,
+        planned,
+        model=model,
+        tokenizer=data.tokenizer,
+        encoder_dir=encoder_dir,
+        corpus=corpus,
+        metrics=metrics,
+    )
+    return Trained(plan, planned, corpus, model, trainer, predictions, metrics, bundle)
+
+
+def record(store: TrackingStore, trained: Trained, *, seed: int = 1, status: Status = Status.FINISHED, **values) -> str:
+    """A run of it in the store, its model logged; `values` take the place of metrics. The run's id."""
+    experiment = trained.planned.config.experiment_name
+    labels = run_tags(
+        parent=store.open_plan(trained.plan.record),
+        experiment=experiment,
+        seed=seed,
+        fingerprint=trained.planned.fingerprint,
+    )
+    tracker = store.start_run("quick", f"{experiment} seed {seed}", labels)
+    tracker.log_model(trained.bundle, experiment, step=1)
+    tracker.log_metrics(trained.metrics | values)
+    if status is not Status.RUNNING:
+        tracker.finish(status)
+    return tracker.run_id
