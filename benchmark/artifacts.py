@@ -16,28 +16,28 @@ import yaml
 
 from benchmark.config import RunConfig
 from benchmark.environment import installed_versions
+from benchmark.records import CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE
 from benchmark.report.figures import confusion_matrix, learning_curve
 from benchmark.training.trainer import Fit, Predictions
 from data_pipeline.corpus import Corpus, Review
 from data_pipeline.pipeline import Part
-
-PREDICTIONS = "predictions.parquet"
+from models.saved import PLUGIN_FILE
 
 
 def write_conditions(folder: Path, run: RunConfig, machine: dict[str, str]) -> None:
     """What a run is made from and on: known before it starts, so that a run that fails has it too."""
-    (folder / "config.yaml").write_text(yaml.safe_dump(run.settings(), sort_keys=False), encoding="utf-8")
-    (folder / "environment.json").write_text(json.dumps(machine, indent=2), encoding="utf-8")
+    (folder / CONFIG_FILE).write_text(yaml.safe_dump(run.settings(), sort_keys=False), encoding="utf-8")
+    (folder / ENVIRONMENT_FILE).write_text(json.dumps(machine, indent=2), encoding="utf-8")
     (folder / "constraints.txt").write_text(installed_versions(), encoding="utf-8")
     if run.plugin is not None:
-        shutil.copyfile(run.plugin, folder / "plugin.py")
+        shutil.copyfile(run.plugin, folder / PLUGIN_FILE)
 
 
 def write_results(folder: Path, name: str, *, fit: Fit, predictions: Predictions, test: Part, corpus: Corpus) -> None:
     """What came of a run: its predictions and two pictures."""
     in_train = {review.text for review in corpus.train}
     table = predictions_table(predictions, test, corpus.test, in_train)
-    table.to_parquet(folder / PREDICTIONS, index=False)
+    table.to_parquet(folder / PREDICTIONS_FILE, index=False)
     learning_curve(folder / "learning_curve.png", name, fit.epochs, fit.best_epoch)
     confusion_matrix(
         folder / "confusion_matrix.png",

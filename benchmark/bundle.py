@@ -14,9 +14,7 @@ from data_pipeline.pipeline import VOCABULARY_FILE
 from data_pipeline.tokenization import WORDPIECE_FILES, Tokenizer, WordTokenizer
 from models.classifier import Classifier
 from models.registry import get_model_spec
-from models.saved import ENCODER_DIR, PLUGIN_FILE, SavedModel, save_classifier
-
-CARD_FILE = "README.md"
+from models.saved import CARD_FILE, ENCODER_DIR, PLUGIN_FILE, SavedModel, save_classifier
 
 
 def write_bundle(

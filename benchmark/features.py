@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from benchmark.progress import Progress
-from benchmark.training.precision import Precision, autocast
 from data_pipeline.batch import evaluation_order
 from data_pipeline.pipeline import Part
 from models.classifier import Classifier
+from models.precision import Precision, autocast
 
 
 def feature_writer(

@@ -36,10 +36,10 @@ def fingerprint(run: RunConfig, inputs: Inputs) -> str:
     settings = run.experiment.model_dump(mode="json", serialize_as_any=True)
     encoder = settings["model"].pop("encoder", None)
     tokens = settings["tokens"]
-    if get_model_spec(run.experiment.model.name).tokenizer == "wordpiece":
+    spec = get_model_spec(run.experiment.model.name)
+    if spec.tokenizer == "wordpiece":
         # The encoder's vocabulary is fixed: these two keys do nothing there.
         tokens = {key: value for key, value in tokens.items() if key not in {"vocab_size", "min_count"}}
-    plugin = get_model_spec(run.experiment.model.name).plugin
     content: dict[str, Any] = {
         "result_version": RESULT_VERSION,
         "corpus": inputs.corpus,
@@ -49,6 +49,6 @@ def fingerprint(run: RunConfig, inputs: Inputs) -> str:
         "tokens": tokens,
         "training": {**settings["training"], "precision": inputs.precision},
     }
-    if plugin is not None:
-        content["plugin"] = hashlib.sha256(plugin.read_bytes()).hexdigest()
+    if spec.plugin is not None:
+        content["plugin"] = hashlib.sha256(spec.plugin.read_bytes()).hexdigest()
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -10,12 +10,13 @@ from typing import Any
 from benchmark.config import PublishedFigure, RunConfig, Suite, run_from_settings
 from benchmark.identity import Inputs, fingerprint
 from benchmark.records import PlanRecord, PlanRow
-from benchmark.training.precision import DeviceSetting, Precision, resolve_device, resolve_precision
+from benchmark.training.precision import DeviceSetting, resolve_device, resolve_precision
 from benchmark.validation import ConfigError
 from data_pipeline.corpus import Corpus
 from data_pipeline.encoder import EMBEDDED_NAME, Encoder, resolve_encoder
 from data_pipeline.sources import load_corpus
 from models.configs import EncoderConfig
+from models.precision import Precision
 
 
 @dataclass(frozen=True, slots=True)

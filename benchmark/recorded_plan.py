@@ -9,13 +9,12 @@ import yaml
 
 from benchmark.config import RunConfig, Suite, run_from_settings
 from benchmark.plan import Plan, PlannedRun, make_plan, resolve_run_encoder
-from benchmark.records import RunRecord, Status
+from benchmark.records import CONFIG_FILE, RunRecord, Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.precision import DeviceSetting
 from data_pipeline.errors import InputError
 from data_pipeline.sources import load_corpus
 
-CONFIG = "config.yaml"
 DEVICES: tuple[DeviceSetting, ...] = ("cpu", "cuda", "mps")
 
 
@@ -65,14 +64,14 @@ def plan_of_recorded_run(store: TrackingStore, original: RunRecord, device: Devi
 def _recorded_config(store: TrackingStore, original: RunRecord) -> RunConfig:
     """The settings that were logged with the run."""
     with tempfile.TemporaryDirectory() as folder:
-        path = store.artifact(original.run_id, CONFIG, Path(folder))
+        path = store.artifact(original.run_id, CONFIG_FILE, Path(folder))
         try:
             settings = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
-            raise ReproductionError(f"{CONFIG} of run {original.run_id} cannot be read ({reason})") from None
+            raise ReproductionError(f"{CONFIG_FILE} of run {original.run_id} cannot be read ({reason})") from None
     if not isinstance(settings, dict):
-        raise ReproductionError(f"{CONFIG} of run {original.run_id} holds no settings")
+        raise ReproductionError(f"{CONFIG_FILE} of run {original.run_id} holds no settings")
     return run_from_settings(settings)
 
 

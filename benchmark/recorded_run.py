@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from benchmark.records import RunRecord
+from benchmark.records import ENVIRONMENT_FILE, PREDICTIONS_FILE, RunRecord, flattened
 from benchmark.tracking.client import TrackingError
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from benchmark.tracking.store import TrackingStore
 
-ENVIRONMENT, PREDICTIONS = "environment.json", "predictions.parquet"
 _BY_EPOCH = ("train/", "val/")  # metrics of these names have a value for each epoch; the others have one
 
 
@@ -50,8 +49,8 @@ def read_recorded_run(store: TrackingStore, record: RunRecord) -> RecordedRun:
         return RecordedRun(
             record,
             {key: store.history(record.run_id, key) for key in keys},
-            _read_environment(_artifact(store, record, ENVIRONMENT, Path(folder))),
-            _read_predictions(_artifact(store, record, PREDICTIONS, Path(folder))),
+            _read_environment(_artifact(store, record, ENVIRONMENT_FILE, Path(folder))),
+            _read_predictions(_artifact(store, record, PREDICTIONS_FILE, Path(folder))),
         )
 
 
@@ -74,15 +73,9 @@ def _read_environment(path: Path | None) -> dict[str, str] | None:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return dict(_flat(content)) if isinstance(content, dict) else None
-
-
-def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
-    for key, value in content.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
+    if not isinstance(content, dict):
+        return None
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in flattened(content)}
 
 
 def _read_predictions(path: Path | None) -> pd.DataFrame | None:

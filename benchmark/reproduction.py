@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmark.comparison import Value, same
-from benchmark.recorded_run import PREDICTIONS, RecordedRun
+from benchmark.recorded_run import RecordedRun
+from benchmark.records import PREDICTIONS_FILE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +91,9 @@ def _input_differences(a: RunRecord, b: RunRecord) -> Iterator[FirstDifference]:
 def _prediction_differences(a: pd.DataFrame | None, b: pd.DataFrame | None) -> Iterator[FirstDifference]:
     if a is None or b is None:
         # Also where both are missing: nobody can say that they are equal.
-        yield FirstDifference(PREDICTIONS, *("cannot be read" if table is None else "is there" for table in (a, b)))
+        yield FirstDifference(
+            PREDICTIONS_FILE, *("cannot be read" if table is None else "is there" for table in (a, b))
+        )
         return
     if set(a.index) != set(b.index):
         only_a, only_b = len(a.index.difference(b.index)), len(b.index.difference(a.index))

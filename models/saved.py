@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1  # raise it when model.json or the state's names change their meaning
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
+CARD_FILE = "README.md"  # what the network is, for people
 PLUGIN_FILE = "plugin.py"  # the file that registers the model, where it is none of ours
 ENCODER_DIR = "encoder"  # holds the encoder's config.json, and its tokenizer
 ENCODER_FILE = f"{ENCODER_DIR}/config.json"

@@ -119,11 +119,10 @@ def existing_uri(arguments: argparse.Namespace) -> str:
         TrackingError: it is an sqlite file that is not there.
     """
     from benchmark.tracking.client import TrackingError, tracking_uri
-    from benchmark.tracking.store import sqlite_file
+    from benchmark.tracking.store import store_exists
 
     uri = tracking_uri(arguments.tracking_uri)
-    file = sqlite_file(uri)
-    if file is not None and not file.exists():
+    if not store_exists(uri):
         raise TrackingError(f"there is no store {uri} yet; `python -m benchmark run all` makes it")
     return uri
 

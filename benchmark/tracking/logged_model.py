@@ -14,7 +14,8 @@ from urllib.request import url2pathname
 
 import data_pipeline
 import models
-from models.saved import FORMAT_VERSION, read_saved_model
+from benchmark.tracking import tags
+from models.saved import CARD_FILE, FORMAT_VERSION, read_saved_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -119,12 +120,12 @@ def upload_model(
     """
     from mlflow.entities import LoggedModelStatus
 
-    card = (bundle / "README.md").read_text(encoding="utf-8")
+    card = (bundle / CARD_FILE).read_text(encoding="utf-8")
     model = client.create_logged_model(
         experiment_id,
         name=re.sub(r"""[/:.%"']""", "-", name),  # MLflow refuses these in a model's name
         source_run_id=run_id,
-        tags={"mlflow.note.content": card},
+        tags={tags.NOTE: card},
         params=_params(bundle),
         model_type=MODEL_TYPE,
     )

@@ -11,7 +11,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self
 
-from benchmark.records import DatasetRecord, Status
+from benchmark.records import DatasetRecord, Status, flattened
 from benchmark.tracking import tags
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class MlflowTracker:
         """See Tracker."""
         from mlflow.entities import Param
 
-        new = [Param(key, str(value)) for key, value in _flat(params) if key not in self._params]
+        new = [Param(key, str(value)) for key, value in flattened(params) if key not in self._params]
         self._client.log_batch(self.run_id, params=new)
 
     @_timed
@@ -189,11 +189,3 @@ class MlflowTracker:
             yield
         finally:
             monitor.finish()
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -53,8 +53,7 @@ class TrackingStore:
         Raises:
             TrackingError: the store cannot be opened.
         """
-        file = sqlite_file(uri)
-        return None if file is not None and not file.exists() else cls(uri, cache_dir)
+        return cls(uri, cache_dir) if store_exists(uri) else None
 
     def open_plan(self, plan: PlanRecord) -> str:
         """Id of the plan's parent run: the one with its tag, reopened, or a new one.
@@ -239,7 +238,7 @@ class TrackingStore:
         if found:
             return found[0]
         name = experiment_name(profile)
-        file = sqlite_file(self.uri)
+        file = _sqlite_file(self.uri)
         # Beside the database; MLflow's own choice would be the working directory, whichever that is.
         beside = (file.resolve().parent / "mlruns" / name).as_uri() if file is not None else None
         return str(self._client.create_experiment(name, beside, tags={tags.NOTE: _EXPERIMENT_NOTE}))
@@ -276,7 +275,13 @@ def experiment_name(profile: str) -> str:
     return f"{_EXPERIMENT_PREFIX}{profile}"
 
 
-def sqlite_file(uri: str) -> Path | None:
+def store_exists(uri: str) -> bool:
+    """False for an sqlite file that is not there; of other stores nobody can tell before they are opened."""
+    file = _sqlite_file(uri)
+    return file is None or file.exists()
+
+
+def _sqlite_file(uri: str) -> Path | None:
     """The database's file, None for a store of another kind."""
     scheme, _, file = uri.partition(":///")
     return Path(file) if scheme == "sqlite" else None

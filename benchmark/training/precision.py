@@ -8,18 +8,7 @@ import torch
 
 from benchmark.training.config import PrecisionSetting
 from data_pipeline.errors import InputError
-from models.precision import Precision, autocast, computes_in_bf16
-
-# Precision and the two functions go with every logged model, which must load without this package; ours to hand on.
-__all__ = [
-    "DeviceSetting",
-    "Precision",
-    "PrecisionError",
-    "autocast",
-    "computes_in_bf16",
-    "resolve_device",
-    "resolve_precision",
-]
+from models.precision import Precision, computes_in_bf16
 
 DeviceSetting = Literal["auto", "cpu", "cuda", "mps"]
 

@@ -20,11 +20,11 @@ from benchmark.reproducibility import random_states, restore_random_states
 from benchmark.training.checkpoint import Checkpoint, CheckpointFolder
 from benchmark.training.config import TrainingConfig
 from benchmark.training.early_stopping import EarlyStopping
-from benchmark.training.precision import Precision, autocast
 from benchmark.training.schedule import learning_rate_factor
 from data_pipeline.batch import Batch, evaluation_order
 from data_pipeline.pipeline import Part
 from models.classifier import Classifier
+from models.precision import Precision, autocast
 
 
 class NonFiniteError(ArithmeticError):

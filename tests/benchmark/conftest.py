@@ -3,7 +3,7 @@
 import csv
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,68 @@ def store_uri(empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """URI of a new sqlite store in tmp_path, which is the working directory: there MLflow puts the artifacts."""
     monkeypatch.chdir(tmp_path)
     return f"sqlite:///{shutil.copy(empty_database, tmp_path / 'mlflow.db')}"
+
+
+@pytest.fixture
+def store(store_uri, tmp_path, monkeypatch) -> TrackingStore:
+    """The store that commands find by themselves, in the working directory's usual cache."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
+    return TrackingStore(store_uri, tmp_path / ".benchmark")
+
+
+@pytest.fixture
+def call(capsys):
+    """`call("report")` is the exit status, what came on standard output and on standard error."""
+
+    from benchmark.cli import main
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = main(arguments)
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Sums are made in one order, whatever the machine."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def all_trained() -> dict[str, Any]:
+    """Those trained so far: each model is trained once for all tests of a file, which only look."""
+    return {}
+
+
+@pytest.fixture
+def trained_as(all_trained, write_config, tmp_path_factory):
+    """`trained_as("lstm", "training.precision=bf16")` is that experiment of the tiny suite after an epoch."""
+    from trained import Trained, train
+
+    def get(name: str, *assignments: str) -> Trained:
+        key = " ".join([name, *assignments])
+        if key not in all_trained:
+            all_trained[key] = train(write_config, tmp_path_factory.mktemp("trained"), name, *assignments)
+        return all_trained[key]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def encoder_without_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that passes for an encoder where none is loaded."""
+    folder = tmp_path_factory.mktemp("encoder")
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (folder / name).write_text('{"max_position_embeddings": 64}')
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from trained import MODELS, Trained, train
+from trained import MODELS, Trained
 
 from benchmark.plan import Workspace
 from benchmark.progress import NullProgress
@@ -20,35 +20,11 @@ from models.precision import computes_in_bf16
 from models.saved import SavedModelError, read_saved_model
 
 CPU = torch.device("cpu")
+pytestmark = pytest.mark.usefixtures("one_thread")
 # oneDNN has no LSTM in bf16 for a processor without it; everything else is emulated there.
 IN_HALVES = [name for name in MODELS if name != "lstm" or computes_in_bf16(CPU)]
 WORD_FILES = {"README.md", "itos.json", "model.json", "weights.safetensors"}
 WORD_PIECE_FILES = {"README.md", "model.json", "weights.safetensors", "encoder"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def all_trained() -> dict[str, Trained]:
-    """Those trained so far: each model is trained once for all the tests that only look."""
-    return {}
-
-
-@pytest.fixture
-def trained_as(all_trained, write_config, tmp_path_factory):
-    def get(name: str, *assignments: str) -> Trained:
-        key = " ".join([name, *assignments])
-        if key not in all_trained:
-            all_trained[key] = train(write_config, tmp_path_factory.mktemp("trained"), name, *assignments)
-        return all_trained[key]
-
-    return get
 
 
 @pytest.fixture(params=MODELS)

@@ -24,12 +24,9 @@ METRICS = {
 
 
 @pytest.fixture(scope="session")
-def tiny_encoder(tmp_path_factory):
-    """A folder that passes for an encoder; no command here loads one."""
-    folder = tmp_path_factory.mktemp("encoder")
-    for name in ("config.json", "model.safetensors", "tokenizer.json"):
-        (folder / name).write_text('{"max_position_embeddings": 64}')
-    return folder
+def tiny_encoder(encoder_without_weights):
+    """No command here loads one."""
+    return encoder_without_weights
 
 
 @pytest.fixture
@@ -38,19 +35,6 @@ def here(store_uri, tmp_path, monkeypatch, write_config):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
     write_config()
     return tmp_path
-
-
-@pytest.fixture
-def call(capsys):
-    """`call("report")` is the exit status, what came on standard output and on standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = main(arguments)
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    return run
 
 
 def record_plan(store_uri, suite, folder, *, failed=()):

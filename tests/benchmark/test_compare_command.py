@@ -6,28 +6,7 @@ import re
 import pytest
 from recorded import Made, epoch, predictions
 
-from benchmark.cli import main
 from benchmark.records import Status
-from benchmark.tracking.store import TrackingStore
-
-
-@pytest.fixture
-def store(store_uri, tmp_path, monkeypatch) -> TrackingStore:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
-    return TrackingStore(store_uri, tmp_path / ".benchmark")
-
-
-@pytest.fixture
-def call(capsys):
-    """`call("compare", a, b)` is the exit status, what came on standard output and on standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = main(arguments)
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ from types import SimpleNamespace
 
 import mlflow.artifacts
 import pytest
-import torch
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel
 from mlflow.tracking._tracking_service.client import TrackingServiceClient
-from trained import Trained, record, train
+from trained import Trained, record
 
 from benchmark.records import Status
 from benchmark.tracking.client import TrackingError
@@ -20,23 +19,14 @@ from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from benchmark.tracking.tracker import NullTracker
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 FILES = {"README.md", "itos.json", "model.json", "weights.safetensors"}
 
 
-@pytest.fixture(scope="module")
-def kept() -> list[Trained]:
-    return []
-
-
 @pytest.fixture
-def trained(kept, write_config, tmp_path_factory) -> Trained:
+def trained(trained_as) -> Trained:
     """One network for all tests here, which only read it."""
-    if not kept:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        kept.append(train(write_config, tmp_path_factory.mktemp("trained"), "rnn"))
-        torch.set_num_threads(threads)
-    return kept[0]
+    return trained_as("rnn")
 
 
 @pytest.fixture

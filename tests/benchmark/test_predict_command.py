@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 import torch
 from mlflow import MlflowClient
-from trained import Trained, record, train
+from trained import Trained, record
 
 from benchmark.cli import main
 from benchmark.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).resolve().parents[2]
 GOOD, BAD = "a wonderful film , moving and clever .", "an awful waste , boring and dull ."
 
@@ -45,26 +46,18 @@ class Called:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def all_recorded() -> dict[str, Recorded]:
     return {}
 
 
 @pytest.fixture
-def recorded_as(all_recorded, write_config, empty_database, tmp_path_factory):
+def recorded_as(all_recorded, trained_as, empty_database, tmp_path_factory):
     def get(name: str) -> Recorded:
         if name not in all_recorded:
             folder = tmp_path_factory.mktemp("recorded")
             uri = f"sqlite:///{shutil.copy(empty_database, folder / 'mlflow.db')}"
-            trained = train(write_config, folder, name)
+            trained = trained_as(name)
             all_recorded[name] = Recorded(uri, trained, record(TrackingStore(uri, folder), trained))
         return all_recorded[name]
 

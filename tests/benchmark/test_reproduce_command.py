@@ -10,22 +10,12 @@ from benchmark.cli import main
 from benchmark.config_file import load_suite
 from benchmark.plan import make_plan
 from benchmark.records import Status
-from benchmark.tracking.store import TrackingStore
 
 
 @pytest.fixture(scope="session")
-def tiny_encoder(tmp_path_factory):
-    """A folder that passes for an encoder; no command here loads one."""
-    folder = tmp_path_factory.mktemp("encoder")
-    for name in ("config.json", "model.safetensors", "tokenizer.json"):
-        (folder / name).write_text('{"max_position_embeddings": 64}')
-    return folder
-
-
-@pytest.fixture
-def store(store_uri, tmp_path, monkeypatch) -> TrackingStore:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
-    return TrackingStore(store_uri, tmp_path / ".benchmark")
+def tiny_encoder(encoder_without_weights):
+    """No command here loads one."""
+    return encoder_without_weights
 
 
 @pytest.fixture

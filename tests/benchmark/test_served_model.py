@@ -20,12 +20,13 @@ import torch
 import yaml
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from trained import Trained, record, train
+from trained import Trained, record
 
 from benchmark.tracking.logged_model import EXAMPLES, requirements, save_pyfunc
 from benchmark.tracking.store import TrackingStore
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.usefixtures("one_thread")
 PATIENCE = 100  # seconds after which a process that should have answered counts as hanging
 
 # Run by an interpreter that cannot find our packages: the checkout is taken off its path and its finders.
@@ -47,29 +48,6 @@ assert "benchmark" not in sys.modules
 files = [data_pipeline.__file__, models.__file__]
 print(json.dumps({"answers": answers.to_dict("list"), "files": files, "model_id": model.metadata.model_id}))
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def all_trained() -> dict[str, Trained]:
-    return {}
-
-
-@pytest.fixture
-def trained_as(all_trained, write_config, tmp_path_factory):
-    def get(name: str) -> Trained:
-        if name not in all_trained:
-            all_trained[name] = train(write_config, tmp_path_factory.mktemp("trained"), name)
-        return all_trained[name]
-
-    return get
 
 
 @pytest.fixture

@@ -24,19 +24,6 @@ SECRET = "a-password"  # noqa: S105  opens nothing
 
 
 @pytest.fixture
-def call(capsys):
-    """`call("ui")` is the exit status, what came on standard output and on standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = main(arguments)
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    return run
-
-
-@pytest.fixture
 def no_server(monkeypatch):
     """The command is to end before it starts one."""
     monkeypatch.setattr("benchmark.mlflow_ui.ui_server", lambda *_: pytest.fail("no server is to be started"))

@@ -3,12 +3,11 @@ import torch
 
 from benchmark.training.precision import (
     PrecisionError,
-    autocast,
-    computes_in_bf16,
     resolve_device,
     resolve_precision,
 )
 from data_pipeline.errors import InputError
+from models.precision import autocast, computes_in_bf16
 
 CPU = torch.device("cpu")
 
