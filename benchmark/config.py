@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from benchmark.training.config import TrainingConfig
 from benchmark.validation import ConfigError, validated
-from data_pipeline.config import DataConfig, TokensConfig
+from data_pipeline.config import DEFAULT_TRAIN_SIZE, DataConfig, DataSettings, Size, TokensConfig
 from models.plugins import PluginError, load_plugin
 from models.registry import ModelConfig, UnknownModelError, get_model_spec
 
 M = TypeVar("M", bound=ModelConfig)
 EXPERIMENT_SECTIONS = ("model", "tokens", "training")
 PROFILE_SECTIONS = ("data", "seeds")
+LISTS = (("seeds",), ("data", "train_size"))  # settings of a profile of which each value makes runs of its own
 
 
 def _all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -42,6 +43,22 @@ class ExperimentConfig(_Settings, Generic[M]):
     """How the trainer trains it."""
 
 
+class ProfileData(DataSettings):
+    """The reviews of a profile; each size of the train part makes runs of its own, with the same val and test."""
+
+    train_size: Annotated[
+        tuple[Size, ...],
+        BeforeValidator(lambda value: value if isinstance(value, (list, tuple)) else (value,)),
+        Field(min_length=1, strict=False),
+        AfterValidator(_all_different),
+    ] = (DEFAULT_TRAIN_SIZE,)
+    """Reviews trained on, one number or a list; `all`: what test and val leave."""
+
+    def each(self) -> tuple[DataConfig, ...]:
+        """The settings with one size of the train part at a time."""
+        return tuple(DataConfig(**{**self.model_dump(), "train_size": size}) for size in self.train_size)
+
+
 class ProfileConfig(_Settings):
     """One entry of `profiles`: a named size of the whole suite."""
 
@@ -53,7 +70,7 @@ class ProfileConfig(_Settings):
         AfterValidator(_all_different),
     ] = (2077,)
     """One run of every experiment for each seed."""
-    data: DataConfig = DataConfig()
+    data: ProfileData = ProfileData()
     """The reviews and their split, the same for every experiment."""
     experiments: Annotated[tuple[str, ...], Field(min_length=1, strict=False), AfterValidator(_all_different)]
     """Experiments of the profile, in the order of the table."""
@@ -74,8 +91,10 @@ class PublishedFigure(_Settings):
     """The pre-trained encoder, where there was one."""
     source: str
     """Where the figure stands."""
-    setup: str
-    """How it was obtained, in one line."""
+    setup: str | None = None
+    """How it was obtained, in one line; null: the source does not say."""
+    train_size: int | None = Field(default=None, ge=1)
+    """Reviews that it was trained on."""
 
 
 class FileShape(_Settings):
@@ -95,16 +114,17 @@ class Suite:
     profile: str
     description: str
     seeds: tuple[int, ...]
-    data: DataConfig
+    data: tuple[DataConfig, ...]
     experiments: Mapping[str, ExperimentConfig[Any]]
     published: tuple[PublishedFigure, ...]
     plugin: Path | None = None
 
     def runs(self) -> tuple[RunConfig, ...]:
-        """Every experiment with every seed; the experiments of the first seed come first."""
+        """Every experiment with every train size and seed; all of the first seed come first."""
         return tuple(
-            RunConfig(self.profile, name, experiment, self.data, seed, self.plugin)
+            RunConfig(self.profile, name, experiment, data, seed, self.plugin)
             for seed in self.seeds
+            for data in self.data
             for name, experiment in self.experiments.items()
         )
 

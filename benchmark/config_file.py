@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from benchmark.config import (
     EXPERIMENT_SECTIONS,
+    LISTS,
     PROFILE_SECTIONS,
     FileShape,
     ProfileConfig,
@@ -51,6 +52,7 @@ def load_suite(path: Path, profile: str = "quick", assignments: Sequence[str] = 
         profile: one of its profiles.
         assignments: `--set` options, each `KEY=VALUE`. KEY begins with an experiment's name (that experiment
             alone), or with `model`, `tokens`, `training` (every experiment), `data` or `seeds` (the profile).
+            `seeds` and `data.train_size` take several values with commas between them.
         seeds: instead of the profile's seeds, where given.
 
     Raises:
@@ -72,7 +74,9 @@ def load_suite(path: Path, profile: str = "quick", assignments: Sequence[str] = 
     if seeds:
         raw, where = {**raw, "seeds": list(seeds)}, "--seed" if where == str(path) else f"{where}, --seed"
     settings = validated(ProfileConfig, raw, where, ())
-    return Suite(profile, chosen.description, settings.seeds, settings.data, experiments, file.published, file.plugin)
+    return Suite(
+        profile, chosen.description, settings.seeds, settings.data.each(), experiments, file.published, file.plugin
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ def _parse_option(text: str, experiments: Sequence[str]) -> _Option:
     if not sign or not all(parts):
         raise ConfigError(f"{where}: wants KEY=VALUE, as in --set lstm.training.batch_size=32")
     value = parse_scalar(value_text, where)
+    if parts in LISTS and isinstance(value, str) and "," in value:
+        value = [parse_scalar(each, where) for each in value.split(",")]
     if parts[0] in PROFILE_SECTIONS:
         return _Option(text, (), _nested(parts, value))
     named = parts[0] in experiments

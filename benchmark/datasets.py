@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from benchmark.records import DatasetRecord
 from data_pipeline.config import DataConfig
-from data_pipeline.corpus import Corpus, Review
+from data_pipeline.corpus import Corpus
+from data_pipeline.review import Review
 
 COLUMNS = (
     {"name": "text", "type": "string", "required": True},

@@ -40,6 +40,9 @@ def fingerprint(run: RunConfig, inputs: Inputs) -> str:
     if spec.tokenizer == "wordpiece":
         # The encoder's vocabulary is fixed: these two keys do nothing there.
         tokens = {key: value for key, value in tokens.items() if key not in {"vocab_size", "min_count"}}
+    if tokens["truncation"] == "head":
+        # What all runs did before there was a choice: theirs are the same runs.
+        tokens = {key: value for key, value in tokens.items() if key != "truncation"}
     content: dict[str, Any] = {
         "result_version": RESULT_VERSION,
         "corpus": inputs.corpus,

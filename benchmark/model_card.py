@@ -115,7 +115,7 @@ def _terms(planned: PlannedRun) -> str:
             "  research; none of them is in this model's files."
         )
     encoder = encoder_config(planned.config)
-    if encoder is not None and encoder.path is None:
+    if encoder is not None and encoder.embedded:
         lines.append(f"- The encoder {encoder_name(planned.config)}: Apache 2.0.")
     elif encoder is not None:
         lines.append(f"- The encoder {encoder_name(planned.config)}: see the terms of its publisher.")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.config import PublishedFigure, RunConfig, Suite, run_from_settings
+from benchmark.config import RunConfig, Suite, run_from_settings
 from benchmark.identity import Inputs, fingerprint
 from benchmark.records import PlanRecord, PlanRow
 from benchmark.training.precision import DeviceSetting, resolve_device, resolve_precision
 from benchmark.validation import ConfigError
-from data_pipeline.corpus import Corpus
+from data_pipeline.config import DataConfig
+from data_pipeline.corpus import Corpus, audit, describe_audit
 from data_pipeline.encoder import EMBEDDED_NAME, Encoder, resolve_encoder
-from data_pipeline.sources import load_corpus
+from data_pipeline.sources import Place, load_corpus
 from models.configs import EncoderConfig
 from models.precision import Precision
 
@@ -27,11 +28,18 @@ class Workspace:
         tracking_uri: MLflow's store.
         cache_dir: tokens, features, checkpoints and locks.
         device: what computes.
+        data: folder or archive of the official reviews; None: they are downloaded where they are needed.
     """
 
     tracking_uri: str
     cache_dir: Path
     device: DeviceSetting = "auto"
+    data: Path | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where reviews are found and kept."""
+        return Place(self.data, self.cache_dir)
 
     def checkpoint_dir(self, identity: str) -> Path:
         """Where the run of this identity keeps the state of its training until it is finished."""
@@ -43,12 +51,13 @@ class Workspace:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the process that will run in it."""
-        return {**asdict(self), "cache_dir": str(self.cache_dir)}
+        return {**asdict(self), "cache_dir": str(self.cache_dir), "data": str(self.data) if self.data else None}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Workspace:
         """The workspace out of `to_json`'s values."""
-        return cls(content["tracking_uri"], Path(content["cache_dir"]), content["device"])
+        data = Path(content["data"]) if content["data"] else None
+        return cls(content["tracking_uri"], Path(content["cache_dir"]), content["device"], data)
 
 
 RUN, REPRODUCTION = "run", "reproduction"
@@ -93,10 +102,17 @@ class PlannedRun:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A suite made ready: the record that the report goes by, and the runs."""
+    """A suite made ready.
+
+    Attributes:
+        record: what the report goes by.
+        runs: what is to be run.
+        audit: what the reader should know of the reviews, a line each.
+    """
 
     record: PlanRecord
     runs: tuple[PlannedRun, ...]
+    audit: tuple[str, ...] = ()
 
 
 def encoder_config(run: RunConfig) -> EncoderConfig | None:
@@ -110,57 +126,93 @@ def encoder_name(run: RunConfig) -> str | None:
     encoder = encoder_config(run)
     if encoder is None:
         return None
-    return EMBEDDED_NAME if encoder.path is None else encoder.name or encoder.path.name
+    if encoder.hub is None and encoder.path is not None:
+        return encoder.name or encoder.path.name
+    return encoder.hub or EMBEDDED_NAME
 
 
-def resolve_run_encoder(run: RunConfig) -> Encoder | None:
+def resolve_run_encoder(run: RunConfig, *, download: bool = True) -> Encoder | None:
     """The run's encoder on this machine, checked by hash, or None where the model has none.
 
     Raises:
+        EncoderNotHereError: it would have to be downloaded, and `download` is false.
         DataError: it is missing, or it is not the one meant.
     """
     config = encoder_config(run)
-    return None if config is None else resolve_encoder(config.path, config.sha256)
+    if config is None:
+        return None
+    return resolve_encoder(config.path, config.sha256, hub=config.hub, revision=config.revision, download=download)
 
 
-def make_plan(suite: Suite, device: DeviceSetting) -> Plan:
+def make_plan(suite: Suite, workspace: Workspace, *, download: bool = True) -> Plan:
     """Read the reviews, look at the machine, and give every run its identity.
 
+    Args:
+        suite: what is wanted.
+        workspace: where the reviews are, and what computes.
+        download: False: reviews or an encoder that are not here are not fetched.
+
     Raises:
+        ReviewsNotHereError, EncoderNotHereError: they would have to be downloaded, and `download` is false.
         DataError: the reviews or an encoder cannot be read.
         ConfigError: reviews are to be longer than an encoder can read.
         PrecisionError: a run asks for what this machine does not have.
     """
-    corpus = load_corpus(suite.data)
     runs = suite.runs()
-    # The seed is no part of a fingerprint: what holds for one seed's runs holds for all.
+    # Neither train size nor seed matters here: what holds for an experiment's first run holds for all of them.
     firsts = {run.experiment_name: run for run in reversed(runs)}
-    resolved = {name: _resolve(firsts[name], corpus, device) for name in suite.experiments}
-    published = {figure.experiment: figure for figure in suite.published}
+    resolved = {name: _resolve(firsts[name], workspace.device, download=download) for name in suite.experiments}
+    published = {figure.experiment: figure.model_dump() for figure in suite.published}
+    corpora = {data: load_corpus(data, workspace.place, download=download) for data in suite.data}
+    marks, rows = {}, []
+    for data, corpus in corpora.items():
+        for name, (encoder, precision) in resolved.items():
+            inputs = Inputs(corpus.fingerprint, corpus.split_fingerprint, encoder, precision)
+            marks[data, name] = fingerprint(firsts[name], inputs)
+            rows.append(
+                PlanRow(
+                    experiment=name,
+                    fingerprint=marks[data, name],
+                    encoder=encoder_name(firsts[name]),
+                    published=published.get(name),
+                    train_size=len(corpus.train),
+                    split_fingerprint=corpus.split_fingerprint,
+                )
+            )
+    corpus = corpora[suite.data[0]]
     record = PlanRecord(
         profile=suite.profile,
         seeds=suite.seeds,
-        rows=tuple(_row(firsts[name], mark, published.get(name)) for name, (mark, _) in resolved.items()),
+        rows=tuple(rows),
         corpus=corpus.name,
         held_out_test=corpus.held_out_test,
-        sizes={part: len(reviews) for part, reviews in corpus.parts.items()},
-        split_fingerprint=corpus.split_fingerprint,
+        val_size=len(corpus.val),
+        test_size=len(corpus.test),
     )
-    return Plan(record, tuple(PlannedRun(run, *resolved[run.experiment_name]) for run in runs))
+    settled = {data: _with_numbers(data, corpus) for data, corpus in corpora.items()}
+    planned = [
+        PlannedRun(
+            config=replace(run, data=settled[run.data]),
+            fingerprint=marks[run.data, run.experiment_name],
+            precision=resolved[run.experiment_name][1],
+        )
+        for run in runs
+    ]
+    return Plan(record, tuple(planned), describe_audit(audit(corpus)))
 
 
-def _resolve(run: RunConfig, corpus: Corpus, device: DeviceSetting) -> tuple[str, Precision]:
-    """Fingerprint and precision of a run on this machine."""
+def _with_numbers(data: DataConfig, corpus: Corpus) -> DataConfig:
+    """The settings with the sizes that the parts have, so that a record never says `all`."""
+    return data.model_copy(update={"train_size": len(corpus.train), "test_size": len(corpus.test)})
+
+
+def _resolve(run: RunConfig, device: DeviceSetting, *, download: bool) -> tuple[str | None, Precision]:
+    """Fingerprint of a run's encoder, if it has one, and its precision on this machine."""
     precision = resolve_precision(run.experiment.training.precision, resolve_device(device))
-    encoder = resolve_run_encoder(run)
+    encoder = resolve_run_encoder(run, download=download)
     if encoder is not None and run.experiment.tokens.max_length > encoder.max_positions:
         raise ConfigError(
             f"{run.experiment_name}.tokens.max_length: {run.experiment.tokens.max_length} tokens, "
             f"but the encoder reads {encoder.max_positions} at most; lower it"
         )
-    inputs = Inputs(corpus.fingerprint, corpus.split_fingerprint, encoder.fingerprint if encoder else None, precision)
-    return fingerprint(run, inputs), precision
-
-
-def _row(run: RunConfig, mark: str, figure: PublishedFigure | None) -> PlanRow:
-    return PlanRow(run.experiment_name, mark, encoder_name(run), figure.model_dump() if figure else None)
+    return encoder.fingerprint if encoder else None, precision

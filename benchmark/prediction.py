@@ -36,15 +36,15 @@ def best_finished_run(store: TrackingStore, profile: str, experiment: str) -> Ru
             f"no run of profile {profile!r} is recorded here; `python -m benchmark run all --profile {profile}` makes "
             "them"
         )
-    marks = {row.experiment: row.fingerprint for row in plan.rows}
-    if experiment not in marks:
+    if experiment not in plan.models:
         raise PredictionError(
-            f"--model {experiment}: profile {profile!r} has no such experiment{did_you_mean(experiment, marks)}"
+            f"--model {experiment}: profile {profile!r} has no such experiment{did_you_mean(experiment, plan.models)}"
         )
+    marks = {row.fingerprint for row in plan.rows if row.experiment == experiment}
     finished = [
         run
         for run in store.runs(profile)
-        if run.fingerprint == marks[experiment] and run.status is Status.FINISHED and BEST_BY in run.metrics
+        if run.fingerprint in marks and run.status is Status.FINISHED and BEST_BY in run.metrics
     ]
     if not finished:
         raise PredictionError(

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from benchmark.config import RunConfig, Suite, run_from_settings
-from benchmark.plan import Plan, PlannedRun, make_plan, resolve_run_encoder
+from benchmark.plan import Plan, PlannedRun, Workspace, make_plan, resolve_run_encoder
 from benchmark.records import CONFIG_FILE, RunRecord, Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.precision import DeviceSetting
@@ -22,13 +22,13 @@ class ReproductionError(InputError):
     """A run that cannot be done again here; the message says why."""
 
 
-def plan_of_recorded_run(store: TrackingStore, original: RunRecord, device: DeviceSetting) -> PlannedRun:
+def plan_of_recorded_run(store: TrackingStore, original: RunRecord, workspace: Workspace) -> PlannedRun:
     """The run as it is to be done again.
 
     Args:
         store: where the original is recorded.
         original: the run.
-        device: what computes.
+        workspace: where the reviews are, and what computes.
 
     Raises:
         ReproductionError: it is not finished, its settings are not recorded, or reviews, encoder, precision or code
@@ -47,16 +47,16 @@ def plan_of_recorded_run(store: TrackingStore, original: RunRecord, device: Devi
         profile=run.profile,
         description="",
         seeds=(run.seed,),
-        data=run.data,
+        data=(run.data,),
         experiments={run.experiment_name: run.experiment},
         published=(),
         plugin=run.plugin,
     )
-    plan = make_plan(suite, device)
+    plan = make_plan(suite, workspace)
     planned = plan.runs[0]
     if planned.fingerprint != original.fingerprint:
         raise ReproductionError(
-            f"run {original.run_id} cannot be done again here: not the same {_what_differs(plan, original)}"
+            f"run {original.run_id} cannot be done again here: not the same {_what_differs(plan, original, workspace)}"
         )
     return planned
 
@@ -81,12 +81,12 @@ def recorded_device(original: RunRecord) -> DeviceSetting:
     return next((device for device in DEVICES if device == kind), "auto")
 
 
-def _what_differs(plan: Plan, original: RunRecord) -> str:
+def _what_differs(plan: Plan, original: RunRecord, workspace: Workspace) -> str:
     """Which of the inputs are not those of the original; only what the fingerprint alone knows must be guessed."""
     planned, encoder = plan.runs[0], resolve_run_encoder(plan.runs[0].config)
     here = {
-        "corpus_fingerprint": load_corpus(planned.config.data).fingerprint,
-        "split_fingerprint": plan.record.split_fingerprint,
+        "corpus_fingerprint": load_corpus(planned.config.data, workspace.place).fingerprint,
+        "split_fingerprint": plan.record.rows[0].split_fingerprint,
         "encoder_fingerprint": encoder.fingerprint if encoder else "none",
         "precision": planned.precision,
     }

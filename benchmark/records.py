@@ -113,12 +113,23 @@ class DatasetRecord:
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """One row that the table must have: an experiment and the seeds wanted of it."""
+    """One row that the table must have, with every seed of the plan.
+
+    Attributes:
+        experiment: entry of experiments.yaml.
+        fingerprint: of its runs.
+        encoder: name of the pre-trained encoder, None without one.
+        published: the figure from elsewhere to set beside it, or None.
+        train_size: reviews that it is trained on.
+        split_fingerprint: of the split, which differs from row to row by train_size alone.
+    """
 
     experiment: str
     fingerprint: str
     encoder: str | None
     published: Mapping[str, Any] | None
+    train_size: int
+    split_fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +142,8 @@ class PlanRecord:
         rows: in the order of the table.
         corpus: name of the corpus, as the report says it.
         held_out_test: the test part was cut from the training reviews: no official test figure.
-        sizes: reviews of each part.
-        split_fingerprint: of the split that all rows share.
+        val_size: reviews that choose the epoch, the same for all rows.
+        test_size: reviews scored once, the same for all rows.
     """
 
     profile: str
@@ -140,8 +151,23 @@ class PlanRecord:
     rows: tuple[PlanRow, ...]
     corpus: str
     held_out_test: bool
-    sizes: Mapping[str, int]
-    split_fingerprint: str
+    val_size: int
+    test_size: int
+
+    @property
+    def train_sizes(self) -> tuple[int, ...]:
+        """Reviews trained on, each size once, in the order of the rows."""
+        return tuple(dict.fromkeys(row.train_size for row in self.rows))
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The experiments, each once, in the order of the rows."""
+        return tuple(dict.fromkeys(row.experiment for row in self.rows))
+
+    def spell_sizes(self) -> str:
+        """Such as `3,000 train, 500 val, 1,000 test`."""
+        train = " / ".join(f"{size:,}" for size in self.train_sizes)
+        return f"{train} train, {self.val_size:,} val, {self.test_size:,} test"
 
     @property
     def fingerprint(self) -> str:
@@ -150,10 +176,10 @@ class PlanRecord:
 
     def describe(self) -> str:
         """One paragraph for a visitor of the MLflow UI."""
-        sizes = ", ".join(f"{count:,} {part}" for part, count in self.sizes.items())
+        splits = ", ".join(dict.fromkeys(row.split_fingerprint for row in self.rows))
         return (
-            f"{len(self.rows)} models on {self.corpus}: {sizes} reviews, the same split for all "
-            f"(fingerprint {self.split_fingerprint}), seeds {', '.join(map(str, self.seeds))}. "
+            f"{len(self.models)} models on {self.corpus}: {self.spell_sizes()} reviews, the same split for all "
+            f"(fingerprint {splits}), seeds {', '.join(map(str, self.seeds))}. "
             "The runs are nested below; `python -m benchmark report` makes the table from them."
         )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_pipeline.errors import InputError
-from data_pipeline.sources import long_fields
+from data_pipeline.table import long_fields
 
 TEXT_COLUMN = "text"
 STANDARD_INPUT = "standard input"

@@ -148,7 +148,7 @@ def _prepare(run: _Run) -> _Prepared:
     spec, encoder = get_model_spec(experiment.model.name), resolve_run_encoder(config)
     encoder_dir = encoder.folder if encoder else None
     with run.phases.measure("tokenize"):
-        corpus = load_corpus(config.data)
+        corpus = load_corpus(config.data, run.workspace.place)
         data = build_data(corpus, experiment.tokens, spec.tokenizer, encoder_dir, run.workspace.cache_dir)
     run.tracker.set_tags(_corpus_tags(corpus) | ({"encoder_fingerprint": encoder.fingerprint} if encoder else {}))
     run.tracker.log_datasets(dataset_records(corpus, config.data))

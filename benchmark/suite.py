@@ -64,6 +64,8 @@ def _run_missing(plan: Plan, names: Sequence[str], launcher: Launcher) -> Counte
     counts: Counter[str] = Counter()
     for position, planned in enumerate(wanted, start=1):
         title = f"[{position}/{len(wanted)}] {planned.config.name}"
+        if len(plan.record.train_sizes) > 1:
+            title += f", trained on {planned.config.data.train_size:,}"
         found = best_run(known, planned.fingerprint, planned.config.seed)
         if found is None or found.status is not Status.FINISHED:
             launcher.say(title)

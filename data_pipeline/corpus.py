@@ -1,36 +1,14 @@
-"""Reviews, their ids and the one split that every model shares. Imports no torch."""
+"""The split reviews that every model shares, and what is odd about them. Imports no torch."""
 
 import hashlib
-import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from itertools import combinations, pairwise
+from itertools import combinations
 
 from data_pipeline.config import DataConfig
-from data_pipeline.errors import DataError
-
-ID_LENGTH = 16  # hex digits, 64 bits: two of 50,000 reviews collide once in ten billion corpora
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """One review as its source gives it.
-
-    Attributes:
-        id: stable name, see `review_ids`.
-        text: the raw text, markup included.
-        label: 0 negative, 1 positive.
-        stars: the writer's 1 to 10, where the source knows them.
-        film: id of the film, such as `tt0111161`, where the source knows it.
-    """
-
-    id: str
-    text: str
-    label: int
-    stars: int | None = None
-    film: str | None = None
+from data_pipeline.review import Review
+from data_pipeline.split import split, split_beside_test, without_duplicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,73 +58,32 @@ class Audit:
     left_out: int
 
 
-def review_ids(pairs: Iterable[tuple[str, int]]) -> list[str]:
-    """Stable ids of (text, label) pairs, in their order.
+def make_corpus(
+    name: str, reviews: Sequence[Review], config: DataConfig, official_test: Sequence[Review] | None = None
+) -> Corpus:
+    """The corpus of these reviews, split as `config` says.
 
-    An id is the start of sha256(label, NUL, text), a dash, and how often the same pair came before. It depends on
-    neither file names nor row numbers, so the same reviews have the same ids whatever they were packed in.
-    """
-    seen: Counter[str] = Counter()
-    ids = []
-    for text, label in pairs:
-        content = hashlib.sha256(f"{label}\0{text}".encode()).hexdigest()[:ID_LENGTH]
-        ids.append(f"{content}-{seen[content]}")
-        seen[content] += 1
-    return ids
-
-
-def make_corpus(name: str, pairs: Sequence[tuple[str, int]], config: DataConfig) -> Corpus:
-    """The corpus of these (text, label) pairs, split as `config` says.
+    Args:
+        name: what the report calls it.
+        reviews: what train and val are cut from, and test where there is no official one.
+        config: sizes, seed and kind of split.
+        official_test: the source's own test part; it keeps its duplicates, since published figures count them.
 
     Raises:
-        DataError: more reviews are asked for than there are, or a part would lack a class.
+        DataError: more reviews are asked for than there are, a part would lack a class, or films are not known.
     """
-    reviews = [Review(id_, text, label) for id_, (text, label) in zip(review_ids(pairs), pairs, strict=True)]
-    parts = split(reviews, config)
+    parts = split(reviews, config) if official_test is None else split_beside_test(reviews, official_test, config)
+    sources = [("", reviews)] if official_test is None else [("train ", reviews), ("test ", official_test)]
     return Corpus(
         name=name,
         train=parts["train"],
         val=parts["val"],
         test=parts["test"],
-        left_out=len(reviews) - len(_without_duplicates(reviews)),
-        fingerprint=_hash_lines(sorted(review.id for review in reviews)),
+        left_out=len(reviews) - len(without_duplicates(reviews)),
+        fingerprint=_hash_lines(f"{side}{id_}" for side, part in sources for id_ in sorted(r.id for r in part)),
         split_fingerprint=_hash_lines(f"{part} {review.id}" for part in sorted(parts) for review in parts[part]),
+        held_out_test=official_test is None,
     )
-
-
-def split(reviews: Sequence[Review], config: DataConfig) -> dict[str, tuple[Review, ...]]:
-    """The reviews of train, val and test: stratified, seeded, without duplicates.
-
-    Each class is put in the order of sha256(split_seed, id); test takes the first of it, then val, then train.
-    Another train_size therefore changes neither test nor val, and a smaller train part lies within a larger one.
-    Each part has the source's share of positive reviews, to within one review, while both classes last.
-
-    Raises:
-        DataError: more reviews are asked for than there are, or a part would lack a class.
-    """
-    unique = _without_duplicates(reviews)
-    sizes = {"test": config.test_size, "val": config.val_size, "train": config.train_size}
-    _check_sizes(sizes, available=len(unique), duplicates=len(reviews) - len(unique))
-
-    rank = {r.id: hashlib.sha256(f"{config.split_seed}:{r.id}".encode()).digest() for r in unique}
-    ordered = sorted(unique, key=lambda review: rank[review.id])
-    positives = [review for review in ordered if review.label == 1]
-    negatives = [review for review in ordered if review.label == 0]
-    share = Fraction(sum(review.label for review in reviews), len(reviews))
-
-    def positives_among(first: int) -> int:
-        """How many of the first reviews handed out are positive; rounding a running total never adds up wrongly."""
-        wanted = math.floor(first * share + Fraction(1, 2))
-        return max(first - len(negatives), min(wanted, len(positives)))
-
-    bounds = [0, sizes["test"], sizes["test"] + sizes["val"], sum(sizes.values())]
-    parts = {}
-    for part, (start, stop) in zip(sizes, pairwise(bounds), strict=True):
-        low, high = positives_among(start), positives_among(stop)
-        members = positives[low:high] + negatives[start - low : stop - high]
-        _check_classes(part, members)
-        parts[part] = tuple(sorted(members, key=lambda review: rank[review.id]))
-    return parts
 
 
 def audit(corpus: Corpus) -> Audit:
@@ -160,31 +97,16 @@ def audit(corpus: Corpus) -> Audit:
     )
 
 
-def _without_duplicates(reviews: Sequence[Review]) -> list[Review]:
-    """One review for each text; none where the same text carries both labels, for nobody knows which one is right."""
-    labels = defaultdict(set)
-    for review in reviews:
-        labels[review.text].add(review.label)
-    return [review for review in reviews if review.id.endswith("-0") and len(labels[review.text]) == 1]
-
-
-def _check_sizes(sizes: dict[str, int], *, available: int, duplicates: int) -> None:
-    asked = sum(sizes.values())
-    if asked <= available:
-        return
-    largest = max(sizes, key=lambda part: sizes[part])
-    room = available - (asked - sizes[largest])
-    advice = f"lower {largest}_size to {room} or less" if room >= 2 else "lower test_size, val_size and train_size"
-    raise DataError(
-        f"train_size, val_size and test_size ask for {asked} reviews and the source has {available}"
-        f" ({duplicates} duplicates left out); {advice}"
-    )
-
-
-def _check_classes(part: str, members: Sequence[Review]) -> None:
-    for label, word in enumerate(("negative", "positive")):
-        if all(review.label != label for review in members):
-            raise DataError(f"the {part} part would hold no {word} review; raise {part}_size or add {word} reviews")
+def describe_audit(found: Audit) -> tuple[str, ...]:
+    """What a reader of the figures should know of the reviews, a line each."""
+    lines = []
+    if found.left_out:
+        lines.append(f"{found.left_out:,} reviews of the source are left out: their text stands in it more than once")
+    if twice := found.duplicates_within["test"]:
+        lines.append(f"{twice:,} reviews of the official test part repeat the text of another one there; they are kept")
+    if shared := found.duplicates_across["train", "test"] + found.duplicates_across["val", "test"]:
+        lines.append(f"{shared:,} texts of the official test part stand in train or val too; they are kept and marked")
+    return tuple(lines)
 
 
 def _hash_lines(lines: Iterable[str]) -> str:

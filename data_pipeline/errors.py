@@ -7,3 +7,7 @@ class InputError(ValueError):
 
 class DataError(InputError):
     """Reviews, an encoder or a tokenizer that cannot be used."""
+
+
+class ReviewsNotHereError(DataError):
+    """The official reviews would have to be downloaded, and that was not asked for."""

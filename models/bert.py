@@ -7,11 +7,8 @@ Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Langua
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from collections.abc import Iterable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +16,8 @@ from torch import Tensor, nn
 from data_pipeline.batch import Batch
 from models.classifier import Classifier, ParameterGroup
 from models.configs import FinetunedBertConfig, FrozenBertConfig
+from models.pretrained import load_encoder, max_tokens
 from models.registry import ModelContext
-
-if TYPE_CHECKING:
-    from transformers import BertModel
 
 
 def pool_cls(states: Tensor, mask: Tensor) -> Tensor:
@@ -53,7 +48,7 @@ class BertClassifier(Classifier):
             context: the encoder's folder, the tokenizer's vocabulary and C.
 
         Raises:
-            ValueError: no folder, weights missing from it, or a tokenizer that knows more ids than the encoder.
+            ValueError: see `load_encoder`.
         """
         super().__init__()
         self.encoder = load_encoder(context, config)
@@ -124,7 +119,7 @@ class BertClassifier(Classifier):
 
     def _encode(self, batch: Batch, every_layer: bool) -> tuple[Tensor, ...]:
         """(B, T, E) states of the last layer, or of all L + 1 from the embeddings' output upwards."""
-        longest, positions = batch.input_ids.shape[1], self.encoder.config.max_position_embeddings
+        longest, positions = batch.input_ids.shape[1], max_tokens(self.encoder.config)
         if longest > positions:
             raise ValueError(f"a review of {longest} tokens, but the encoder has {positions} positions")
         output = self.encoder(
@@ -192,76 +187,3 @@ def learn_standardization(model: Classifier, batches: Iterable[Batch]) -> None:
     if isinstance(model.standardize, Standardize):
         device = model.standardize.mean.device
         model.standardize.learn(model.pooled_features(batch.to(device)) for batch in batches)
-
-
-def load_encoder(context: ModelContext, config: FrozenBertConfig | FinetunedBertConfig) -> BertModel:
-    """The encoder in the context's folder, in float32; transformers' own report of what it loaded is not shown.
-
-    Raises:
-        ValueError: no folder, weights missing from it, or a tokenizer that knows more ids than the encoder.
-    """
-    if context.encoder_dir is None:
-        raise ValueError(f"model {config.name!r} needs the folder of its encoder")
-    dropouts: dict[str, float] = {}
-    if isinstance(config, FinetunedBertConfig):
-        dropouts["attention_probs_dropout_prob"] = config.attention_dropout
-        dropouts["hidden_dropout_prob"] = config.hidden_dropout
-    make = _pretrained_encoder if context.pretrained else _encoder_without_weights
-    with quiet_transformers():
-        encoder = make(context.encoder_dir, dropouts)
-    if context.vocab_size > encoder.config.vocab_size:
-        raise ValueError(f"the tokenizer has {context.vocab_size} ids, the encoder {encoder.config.vocab_size}")
-    return encoder
-
-
-def _pretrained_encoder(folder: Path, dropouts: Mapping[str, float]) -> BertModel:
-    """The encoder with the folder's weights.
-
-    Raises:
-        ValueError: weights are missing.
-    """
-    from transformers import BertModel
-
-    load: Any = BertModel.from_pretrained  # its annotation does not know of output_loading_info
-    encoder, loaded = load(
-        folder,
-        add_pooling_layer=False,
-        attn_implementation="sdpa",
-        dtype=torch.float32,  # transformers would take the checkpoint's, which may be half
-        use_safetensors=True,
-        local_files_only=True,
-        ignore_mismatched_sizes=True,  # refused below, in words; transformers' error points to its hidden report
-        output_loading_info=True,
-        **dropouts,
-    )
-    # transformers fills gaps with random weights and only warns.
-    absent = sorted(loaded["missing_keys"] | {key[0] for key in loaded["mismatched_keys"]})
-    if absent:
-        raise ValueError(f"{folder} lacks {len(absent)} weights of a BERT, such as {absent[0]}")
-    return cast("BertModel", encoder)
-
-
-def _encoder_without_weights(folder: Path, dropouts: Mapping[str, float]) -> BertModel:
-    """The encoder that the folder's config.json describes, with random weights."""
-    from transformers import BertConfig, BertModel
-
-    load: Any = BertConfig.from_pretrained  # its annotation does not know of the config's own keys
-    shape = load(folder, local_files_only=True, attn_implementation="sdpa", **dropouts)
-    # Built by its class, not from the config's dtype, it is in float32.
-    return BertModel(shape, add_pooling_layer=False)
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """No progress bar and no warnings from transformers inside; afterwards as it was before."""
-    from transformers.utils import logging as talk
-
-    verbosity, has_bar = talk.get_verbosity(), talk.is_progress_bar_enabled()
-    talk.set_verbosity(logging.ERROR)
-    talk.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        talk.set_verbosity(verbosity)
-        if has_bar:
-            talk.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,9 +1,10 @@
 """The settings of our own models. Imports no torch."""
 
+import re
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from models.registry import ModelConfig
 
@@ -31,17 +32,49 @@ class EncoderConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     path: Path | None = Field(default=None, strict=False)
-    """A local folder with config.json, model.safetensors and the tokenizer; null: the embedded MiniLM."""
+    """A local folder with config.json, model.safetensors and the tokenizer; null: `hub`, or the embedded MiniLM."""
     name: str | None = None
     """What the report calls the folder's encoder; null: the folder's own name."""
+    hub: str | None = None
+    """A repository on the Hugging Face hub, as google-bert/bert-base-uncased; `path` may then be a local copy of it."""
+    revision: str | None = None
+    """The repository's commit, 40 hex digits."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """Expected sha256 of model.safetensors; null: any in a folder, the publisher's for the embedded one."""
+    """Expected sha256 of model.safetensors; null: any in a folder, the publisher's for the hub's and the embedded."""
+
+    @field_validator("hub")
+    @classmethod
+    def _hub_is_a_name(cls, hub: str | None) -> str | None:
+        if hub is not None and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", hub, re.ASCII):
+            raise ValueError("should be a repository's name on the hub, such as google-bert/bert-base-uncased")
+        return hub
+
+    @field_validator("revision")
+    @classmethod
+    def _revision_is_a_commit(cls, revision: str | None) -> str | None:
+        if revision is not None and not re.fullmatch(r"[0-9a-f]{40}", revision):
+            raise ValueError(
+                "should be a commit, 40 hex digits, as the repository's page lists them under Files, History: a "
+                "branch or tag can be moved, and results would not be repeatable"
+            )
+        return revision
 
     @model_validator(mode="after")
-    def _embedded_has_its_name(self) -> Self:
-        if self.name is not None and self.path is None:
-            raise ValueError("`name` goes with `path`; the embedded encoder has a name of its own")
+    def _one_place(self) -> Self:
+        if self.hub is not None and self.path is not None and self.sha256 is None:
+            raise ValueError("`path` beside `hub` is a local copy of it, which only `sha256` can prove; give that too")
+        if self.hub is not None and self.revision is None:
+            raise ValueError("`hub` needs `revision`, the commit: what a repository holds can change")
+        if self.revision is not None and self.hub is None:
+            raise ValueError("`revision` goes with `hub`, the repository that it is a commit of")
+        if self.name is not None and (self.path is None or self.hub is not None):
+            raise ValueError("`name` goes with `path`; the embedded encoder and the hub's have names of their own")
         return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it is the MiniLM that is installed with the suite."""
+        return self.path is None and self.hub is None
 
 
 class BertConfig(ModelConfig):

@@ -16,6 +16,7 @@ from data_pipeline.errors import InputError
 
 if TYPE_CHECKING:
     from benchmark.config import Suite
+    from benchmark.plan import Workspace
     from benchmark.tracking.store import TrackingStore
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -57,6 +58,7 @@ def add_suite_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, nargs="+", default=[], metavar="N", help="instead of the profile's seeds")
     add_device_option(parser)
+    add_data_option(parser)
     add_store_options(parser)
 
 
@@ -68,6 +70,17 @@ def add_profile_option(parser: argparse.ArgumentParser, text: str) -> None:
 def add_device_option(parser: argparse.ArgumentParser) -> None:
     """What computes."""
     parser.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="what computes")
+
+
+def add_data_option(parser: argparse.ArgumentParser) -> None:
+    """Where the official reviews are."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="PATH",
+        help="folder aclImdb or archive aclImdb_v1.tar.gz for profiles of source aclimdb (default: BENCHMARK_DATA, "
+        "else it is downloaded into the cache)",
+    )
 
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:
@@ -92,8 +105,25 @@ def chosen_suite(arguments: argparse.Namespace) -> Suite:
         ConfigError: the file or an option is wrong.
     """
     from benchmark.config_file import load_suite, locate_config
+    from benchmark.validation import ConfigError
 
-    return load_suite(locate_config(arguments.config), arguments.profile, arguments.set, arguments.seed)
+    suite = load_suite(locate_config(arguments.config), arguments.profile, arguments.set, arguments.seed)
+    if arguments.data and suite.data[0].source != "aclimdb":
+        raise ConfigError(
+            f"--data: profile {suite.profile} reads source `{suite.data[0].source}`; choose one of source `aclimdb`, "
+            "or add --set data.source=aclimdb"
+        )
+    return suite
+
+
+def workspace(arguments: argparse.Namespace) -> Workspace:
+    """Where the options say that state and reviews are, and what computes."""
+    from benchmark.plan import Workspace
+    from benchmark.tracking.client import tracking_uri
+
+    given = arguments.data or os.environ.get("BENCHMARK_DATA")
+    data = Path(given).absolute() if given else None
+    return Workspace(tracking_uri(arguments.tracking_uri), cache_dir(arguments), arguments.device, data)
 
 
 def cache_dir(arguments: argparse.Namespace) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from benchmark.commands.compare import difference_rows
@@ -11,11 +12,12 @@ from benchmark.commands.options import (
     EXIT_FAILED,
     Commands,
     add_command,
+    add_data_option,
     add_store_options,
-    cache_dir,
     existing_store,
     interrupt_on_termination,
     say,
+    workspace,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--device", choices=["auto", "cpu", "cuda", "mps"], help="what computes (default: what computed the run)"
     )
+    add_data_option(parser)
     add_store_options(parser)
 
 
@@ -41,7 +44,6 @@ def reproduce(arguments: argparse.Namespace) -> int:
 
     from benchmark.comparison import compare_values
     from benchmark.launch import run_again
-    from benchmark.plan import Workspace
     from benchmark.recorded_plan import plan_of_recorded_run, recorded_device
     from benchmark.recorded_run import read_recorded_run
     from benchmark.records import Status
@@ -50,10 +52,10 @@ def reproduce(arguments: argparse.Namespace) -> int:
 
     interrupt_on_termination()
     device = arguments.device or recorded_device(original)
-    planned = plan_of_recorded_run(store, original, device)
-    workspace = Workspace(store.uri, cache_dir(arguments), device)
+    place = replace(workspace(arguments), device=device)
+    planned = plan_of_recorded_run(store, original, place)
     say(f"{original.name} (MLflow run {original.run_id}) is done again")
-    again = run_again(planned, original, workspace, say)
+    again = run_again(planned, original, place, say)
     status, words = EXIT_FAILED, f"failed: {again.error or again.status.value.lower()}"
     before, after = read_recorded_run(store, original), read_recorded_run(store, again)
     if again.status is Status.FINISHED:

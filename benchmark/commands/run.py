@@ -9,12 +9,13 @@ from benchmark.commands.options import (
     Commands,
     add_command,
     add_suite_options,
-    cache_dir,
     chosen_names,
     chosen_suite,
     interrupt_on_termination,
     say,
+    workspace,
 )
+from benchmark.commands.outlook import print_outlook
 from benchmark.commands.report import print_report
 
 
@@ -27,6 +28,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="start over: what is recorded of these runs is set aside (it stays in MLflow) and all is done again",
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="run nothing: print the plan, how its runs stand, and the time and disk that they need here",
+    )
     add_suite_options(parser)
 
 
@@ -34,17 +40,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status is 1 if a run failed."""
     suite = chosen_suite(arguments)
     names = chosen_names(arguments.names, list(suite.experiments))
+    if arguments.dry_run:
+        return print_outlook(arguments, suite, names)
     interrupt_on_termination()
 
-    from benchmark.plan import Workspace, make_plan
+    from benchmark.plan import make_plan
     from benchmark.suite import run_plan
-    from benchmark.tracking.client import tracking_uri
 
-    plan = make_plan(suite, arguments.device)
-    workspace = Workspace(tracking_uri(arguments.tracking_uri), cache_dir(arguments), arguments.device)
-    sizes = ", ".join(f"{count:,} {part}" for part, count in plan.record.sizes.items())
-    say(f"profile {suite.profile}: {plan.record.corpus}, {sizes}")
-    outcome = run_plan(plan, names, workspace, say, fresh=arguments.fresh)
+    place = workspace(arguments)
+    plan = make_plan(suite, place)
+    say(f"profile {suite.profile}: {plan.record.corpus}, {plan.record.spell_sizes()}")
+    for line in plan.audit:
+        say(f"  {line}")
+    outcome = run_plan(plan, names, place, say, fresh=arguments.fresh)
     say(f"{outcome.finished} finished, {outcome.skipped} skipped, {outcome.failed} failed\n")
     status = print_report(arguments, suite.profile, [])
     return EXIT_FAILED if outcome.failed else status

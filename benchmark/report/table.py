@@ -13,7 +13,10 @@ from benchmark.records import PlanRecord, PlanRow, RunRecord, Status, best_run
 
 ACCURACY = "test accuracy, %"
 MEASURED = (ACCURACY, "F1, %", "parameters", "trained", "train time")
-OTHER_SETUP = "other set-up"
+TRAINED_ON = "trained on"
+CURVE_TITLE = "Test accuracy, %, by the number of reviews trained on"
+OTHER_SETUP, UNKNOWN_SETUP = "other set-up", "settings unknown"
+NEARLY = 0.05  # train parts of sizes that differ by no more than this are called the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +24,13 @@ class Report:
     """The table and the sentences that belong to it.
 
     Attributes:
-        table: one row a model, cells as text.
+        table: one row a model and train size, cells as text.
+        curve: test accuracy by model and train size, cells as text; None where there is one size.
         notes: what a reader must know to read the table rightly, a sentence each.
     """
 
     table: pd.DataFrame
+    curve: pd.DataFrame | None
     notes: tuple[str, ...]
 
     def render(self, form: str) -> str:
@@ -34,23 +39,30 @@ class Report:
         return forms[form]()
 
     def _terminal(self) -> str:
-        return f"{self._tabulated('rounded_outline')}\n\n" + "".join(f"{note}\n" for note in self.notes)
+        return self._with_notes("rounded_outline", "")
 
     def _markdown(self) -> str:
-        return f"{self._tabulated('pipe')}\n\n" + "".join(f"- {note}\n" for note in self.notes)
+        return self._with_notes("pipe", "- ")
+
+    def _with_notes(self, style: str, bullet: str) -> str:
+        tables = [_tabulated(self.table, style, last="left")]
+        if self.curve is not None:
+            tables += [f"{CURVE_TITLE}:", _tabulated(self.curve, style, last="right")]
+        return "\n\n".join([*tables, "".join(f"{bullet}{note}\n" for note in self.notes)])
 
     def _csv(self) -> str:
         return self.table.to_csv(index=False)
 
     def _latex(self) -> str:
         notes = "".join(f"% {note}\n" for note in self.notes)
-        escaped = self.table.rename(columns=_escape_latex).map(_escape_latex)
-        return notes + str(escaped.to_latex(index=False))
+        tables = [self.table] if self.curve is None else [self.table, self.curve]
+        escaped = [table.rename(columns=_escape_latex).map(_escape_latex) for table in tables]
+        return notes + f"\n% {CURVE_TITLE}\n".join(str(table.to_latex(index=False)) for table in escaped)
 
-    def _tabulated(self, style: str) -> str:
-        alignment = ["left", *["right"] * (len(self.table.columns) - 2), "left"]
-        text = self.table.to_markdown(index=False, tablefmt=style, disable_numparse=True, colalign=alignment)
-        return str(text)
+
+def _tabulated(table: pd.DataFrame, style: str, last: str) -> str:
+    alignment = ["left", *["right"] * (len(table.columns) - 2), last]
+    return str(table.to_markdown(index=False, tablefmt=style, disable_numparse=True, colalign=alignment))
 
 
 def make_report(plan: PlanRecord, runs: Sequence[RunRecord]) -> Report:
@@ -60,8 +72,12 @@ def make_report(plan: PlanRecord, runs: Sequence[RunRecord]) -> Report:
         plan: what is wanted; decides the rows and their order.
         runs: all runs of the profile, newest first; those of other settings are not looked at.
     """
-    rows = [_row(plan, row, runs) for row in plan.rows]
-    return Report(pd.DataFrame(rows), _notes(plan, runs))
+    table = pd.DataFrame([_row(plan, row, runs) for row in plan.rows])
+    if len(plan.train_sizes) == 1:
+        return Report(table.drop(columns=TRAINED_ON), None, _notes(plan, runs))
+    curve = table.pivot(index="model", columns=TRAINED_ON, values=ACCURACY)
+    curve = curve.loc[list(plan.models), [f"{size:,}" for size in sorted(plan.train_sizes)]]
+    return Report(table, curve.reset_index().rename_axis(columns=None), _notes(plan, runs))
 
 
 def _row(plan: PlanRecord, row: PlanRow, runs: Sequence[RunRecord]) -> dict[str, str]:
@@ -73,6 +89,7 @@ def _row(plan: PlanRecord, row: PlanRow, runs: Sequence[RunRecord]) -> dict[str,
     accuracy = statistics.mean(100 * metrics["test/accuracy"] for metrics in finished) if complete else None
     return {
         "model": row.experiment,
+        TRAINED_ON: f"{row.train_size:,}",
         "seeds": f"{len(finished)} of {len(plan.seeds)}",
         **measured,
         "published, %": _published(plan, row, accuracy),
@@ -110,23 +127,35 @@ def _published(plan: PlanRecord, row: PlanRow, accuracy: float | None) -> str:
     if row.published is None:
         return ""
     figure = float(row.published["test_accuracy"])
-    if not _same_setup(plan, row):
-        return f"{figure:.2f} ({OTHER_SETUP})"
+    if setup := _other_setup(plan, row):
+        return f"{figure:.2f} ({setup})"
     return f"{figure:.2f}" + (f" (ours {accuracy - figure:+.2f})" if accuracy is not None else "")
 
 
-def _same_setup(plan: PlanRecord, row: PlanRow) -> bool:
-    return row.published is not None and (row.published["corpus"], row.published["encoder"]) == (
-        plan.corpus,
-        row.encoder,
-    )
+def _other_setup(plan: PlanRecord, row: PlanRow) -> str:
+    """Why our figure and the published one must not be subtracted; empty where they may."""
+    assert row.published is not None
+    size = row.published["train_size"] or row.train_size
+    same = (row.published["corpus"], row.published["encoder"]) == (plan.corpus, row.encoder)
+    if not same or abs(row.train_size - size) > NEARLY * size:
+        return OTHER_SETUP
+    return UNKNOWN_SETUP if row.published["setup"] is None else ""
+
+
+def _published_note(plan: PlanRecord, row: PlanRow) -> str:
+    """Under what conditions a figure was obtained that ours must not be compared with as if they were the same."""
+    assert row.published is not None
+    encoder = f", {row.published['encoder']}" if row.published["encoder"] else ""
+    where = f"{row.published['source']}, {row.published['corpus']}{encoder}"
+    if _other_setup(plan, row) == UNKNOWN_SETUP:
+        return f"Published, {UNKNOWN_SETUP}: {where}, does not give its settings; {row.experiment} has ours here."
+    return f"Published, {OTHER_SETUP}: {where}; {row.published['setup'] or UNKNOWN_SETUP}."
 
 
 def _notes(plan: PlanRecord, runs: Sequence[RunRecord]) -> tuple[str, ...]:
-    sizes = ", ".join(f"{count:,} {part}" for part, count in plan.sizes.items())
     seeds = f"seed{'s' if len(plan.seeds) > 1 else ''} {', '.join(map(str, plan.seeds))}"
     notes = [
-        f"Profile {plan.profile}: {plan.corpus}, {sizes}, the same split for every model; {seeds}; "
+        f"Profile {plan.profile}: {plan.corpus}, {plan.spell_sizes()}, the same split for every model; {seeds}; "
         "the epoch of lowest val/loss, scored on test once."
     ]
     if plan.held_out_test:
@@ -136,14 +165,7 @@ def _notes(plan: PlanRecord, runs: Sequence[RunRecord]) -> tuple[str, ...]:
         notes.append(f"Encoder of the BERT rows: {', '.join(sorted(encoders))}.")
     if len(plan.seeds) > 1:
         notes.append("Mean ± standard deviation over seeds.")
-    notes += sorted(
-        {
-            f"Published, {OTHER_SETUP}: {row.published['source']}, {row.published['corpus']}"
-            f"{', ' + row.published['encoder'] if row.published['encoder'] else ''}; {row.published['setup']}."
-            for row in plan.rows
-            if row.published is not None and not _same_setup(plan, row)
-        }
-    )
+    notes += sorted({_published_note(plan, row) for row in plan.rows if row.published and _other_setup(plan, row)})
     for row in plan.rows:
         for seed in plan.seeds:
             run = best_run(runs, row.fingerprint, seed)

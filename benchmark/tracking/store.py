@@ -67,7 +67,7 @@ class TrackingStore:
             run_id = str(found[0].info.run_id)
             self._client.update_run(run_id, status=Status.RUNNING.value)
         else:
-            name = f"plan: {len(plan.rows)} models x {len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
+            name = f"plan: {len(plan.models)} models x {len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
             labels = tags.origin_tags(f"run all --profile {plan.profile}")
             labels |= {tags.KIND: "plan", tags.PLAN: plan.fingerprint, tags.NOTE: plan.describe()}
             run_id = str(self._client.create_run(experiment_id, run_name=name, tags=labels).info.run_id)

@@ -10,9 +10,13 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from benchmark.plan import Workspace
 from benchmark.records import RunRecord, Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
+
+# For plans that are only made: nothing is read from it and nothing written.
+NOWHERE = Workspace(tracking_uri="unused", cache_dir=Path("unused"), device="cpu")
 
 
 def predictions(logits: Mapping[str, tuple[float, float]]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from recorded import NOWHERE
 
 from benchmark.cli import main
 from benchmark.plan import make_plan
@@ -40,7 +41,7 @@ def here(store_uri, tmp_path, monkeypatch, write_config):
 def record_plan(store_uri, suite, folder, *, failed=()):
     """What `run all` leaves in the store, without the training."""
     store = TrackingStore(store_uri, folder)
-    plan = make_plan(suite, "cpu")
+    plan = make_plan(suite, NOWHERE)
     parent = store.open_plan(plan.record)
     for planned in plan.runs:
         config = planned.config

@@ -51,7 +51,8 @@ def test_a_profile_becomes_a_suite(write_config, reviews_csv):
     suite = load_suite(write_config(), "quick")
 
     assert (suite.profile, suite.description, suite.seeds) == ("quick", "made-up reviews", (1,))
-    assert (suite.data.path, suite.data.train_size, suite.data.split_seed) == (reviews_csv, 200, 7)
+    (data,) = suite.data
+    assert (data.path, data.train_size, data.split_seed) == (reviews_csv, 200, 7)
     assert list(suite.experiments) == ["rnn", "lstm", "bert-frozen", "bert-finetuned"]
     assert [figure.experiment for figure in suite.published] == ["lstm", "bert-finetuned"]
 
@@ -187,7 +188,7 @@ def test_set_reaches_settings_within_the_model(write_config):
 
 
 def test_set_changes_the_data_of_the_profile(write_config, reviews_csv):
-    data = load_suite(write_config(), assignments=["data.train_size=100"]).data
+    data = load_suite(write_config(), assignments=["data.train_size=100"]).data[0]
 
     assert (data.train_size, data.val_size, data.path) == (100, 50, reviews_csv)
 
@@ -257,7 +258,7 @@ def test_a_value_that_is_no_yaml_is_named(write_config):
 def test_two_options_may_be_valid_only_together(write_config):
     path = write_config(profiles={"quick": {"data": {"source": "embedded", "path": None}}})
 
-    data = load_suite(path, assignments=["data.source=table", "data.path=mine.csv"]).data
+    data = load_suite(path, assignments=["data.source=table", "data.path=mine.csv"]).data[0]
 
     assert (data.source, data.path) == ("table", Path("mine.csv"))
 
@@ -312,7 +313,7 @@ def test_an_unknown_key_of_a_published_figure_gets_a_suggestion(write_config, co
 
 def test_an_unknown_key_like_no_other_gets_the_list(write_config):
     assert faults(write_config(experiments={"rnn": {"tokens": {"zzz": 1}}})) == [
-        "experiments.rnn.tokens.zzz: unknown key; known: max_length, vocab_size, min_count"
+        "experiments.rnn.tokens.zzz: unknown key; known: max_length, truncation, vocab_size, min_count"
     ]
 
 
@@ -357,7 +358,7 @@ def test_a_reviews_table_needs_its_path(write_config):
 def test_an_unknown_source_is_shown(write_config):
     path = write_config(profiles={"quick": {"data": {"source": "imdb"}}})
 
-    assert faults(path) == ["profiles.quick.data.source: should be 'embedded' or 'table', found 'imdb'"]
+    assert faults(path) == ["profiles.quick.data.source: should be 'embedded', 'aclimdb' or 'table', found 'imdb'"]
 
 
 def test_an_unknown_model_gets_a_suggestion(write_config):
@@ -551,7 +552,7 @@ def test_faults_of_a_profile_and_of_an_experiment_are_told_at_once(write_config,
 def test_the_repository_s_own_file_is_valid_and_its_quick_profile_needs_no_network():
     suite = load_suite(REPOSITORY / "experiments.yaml", "quick")
 
-    assert suite.data.source == "embedded"
+    assert suite.data[0].source == "embedded"
     encoders = [e.model.encoder for e in suite.experiments.values() if hasattr(e.model, "encoder")]
     assert len(encoders) == 2
     assert {encoder.path for encoder in encoders} == {None}  # None: the wheel's

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from recorded import NOWHERE
 
 from benchmark import identity
 from benchmark.config import RunConfig, experiment_config
@@ -30,7 +31,7 @@ OTHER_TRAINING = {
     "patience": 3,
     "length_grouping": False,
 }
-OTHER_TOKENS = {"max_length": 128, "vocab_size": 5000, "min_count": 1}
+OTHER_TOKENS = {"truncation": "tail", "max_length": 128, "vocab_size": 5000, "min_count": 1}
 OTHER_RECURRENT = {
     "embedding_dim": 64,
     "hidden_dim": 64,
@@ -92,7 +93,7 @@ def test_a_whole_number_written_without_a_dot_changes_nothing():
         *parameters("lstm", "training", OTHER_TRAINING),
         *parameters("bert-frozen", "training", OTHER_TRAINING),
         *parameters("lstm", "tokens", OTHER_TOKENS),
-        *parameters("bert-frozen", "tokens", {"max_length": 128}),
+        *parameters("bert-frozen", "tokens", {"max_length": 128, "truncation": "head_tail"}),
         *parameters("lstm", "model", OTHER_RECURRENT),
         *parameters("bert-frozen", "model", OTHER_FROZEN),
         *parameters("bert-finetuned", "model", OTHER_FINETUNED),
@@ -169,11 +170,17 @@ def test_where_the_reviews_lie_does_not_change_it():
 
 @pytest.mark.parametrize("model", ["bert-frozen", "bert-finetuned"])
 @pytest.mark.parametrize(
-    "change", [{"path": "elsewhere"}, {"path": "elsewhere", "name": "my copy"}, {"sha256": "e" * 64}]
+    "change",
+    [
+        {"path": "elsewhere"},
+        {"path": "elsewhere", "name": "my copy"},
+        {"hub": "a/b", "revision": "a" * 40},
+        {"sha256": "e" * 64},
+    ],
 )
 def test_where_the_encoder_lies_and_what_it_is_called_do_not_change_it(model, change):
     assert mark(run_of(model, encoder=change)) == mark(run_of(model))
-    assert set(EncoderConfig.model_fields) == {"path", "name", "sha256"}
+    assert set(EncoderConfig.model_fields) == {"path", "name", "hub", "revision", "sha256"}
 
 
 @pytest.mark.parametrize("file", ["tokenizer.json", "config.json", "model.safetensors"])
@@ -187,7 +194,7 @@ def test_each_file_of_the_encoder_changes_it(write_config, tmp_path, file):
             profiles={"quick": {"experiments": ["bert-frozen"]}},
             experiments={"bert-frozen": {"model": {"encoder": {"path": str(folder)}}}},
         )
-        return make_plan(load_suite(path), "cpu").runs[0].fingerprint
+        return make_plan(load_suite(path), NOWHERE).runs[0].fingerprint
 
     assert mark_with("") != mark_with("\n")
     assert mark_with("") == mark_with("")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from recorded import NOWHERE
 from shell import Shell, rows
 
 from benchmark.cli import main
@@ -79,13 +80,13 @@ def test_its_settings_are_checked_as_ours_are(with_plugin, capsys):
 
 def test_its_code_is_part_of_a_runs_identity(with_plugin, tmp_path):
     path = with_plugin("coded.py", PLUGIN.format(name="coded"), "coded")
-    before = make_plan(load_suite(path), "cpu").runs[0].fingerprint
-    again = make_plan(load_suite(path), "cpu").runs[0].fingerprint
+    before = make_plan(load_suite(path), NOWHERE).runs[0].fingerprint
+    again = make_plan(load_suite(path), NOWHERE).runs[0].fingerprint
     with (tmp_path / "coded.py").open("a") as file:
         file.write("# changed\n")
 
     assert again == before
-    assert make_plan(load_suite(path), "cpu").runs[0].fingerprint != before
+    assert make_plan(load_suite(path), NOWHERE).runs[0].fingerprint != before
 
 
 @pytest.mark.parametrize(

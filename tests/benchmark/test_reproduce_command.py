@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from recorded import Made, epoch
+from recorded import NOWHERE, Made, epoch
 
 from benchmark.cli import main
 from benchmark.config_file import load_suite
@@ -21,11 +21,11 @@ def tiny_encoder(encoder_without_weights):
 @pytest.fixture
 def made(write_config):
     """`made("lstm")` is a finished run of that experiment as this machine would do it, not yet recorded."""
-    plan = make_plan(load_suite(write_config()), "cpu")
+    plan = make_plan(load_suite(write_config()), NOWHERE)
 
     def of(experiment: str = "lstm", **changes) -> Made:
         planned = next(run for run in plan.runs if run.config.experiment_name == experiment)
-        labels = {"precision": "fp32", "device": "cpu", "split_fingerprint": plan.record.split_fingerprint}
+        labels = {"precision": "fp32", "device": "cpu", "split_fingerprint": plan.record.rows[0].split_fingerprint}
         run = Made(experiment, planned.config.seed, planned.fingerprint, planned.config.settings(), labels)
         return replace(run, **changes)
 

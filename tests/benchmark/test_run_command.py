@@ -17,6 +17,7 @@ import psutil
 import pytest
 import yaml
 from mlflow.entities import Run
+from recorded import NOWHERE
 from shell import PATIENCE, Done, Shell, finish, first_epoch, rows, slow_rnn
 
 from benchmark.config_file import load_suite
@@ -303,7 +304,7 @@ def start_child(shell: Shell) -> Callable[..., subprocess.Popen[str]]:
 
     def start(profile: str, program: Sequence[str] = ("-m", "benchmark.child")) -> subprocess.Popen[str]:
         workspace = Workspace(shell.uri, shell.folder / "cache-of-children", "cpu")
-        plan = make_plan(load_suite(shell.folder / "experiments.yaml", profile), "cpu")
+        plan = make_plan(load_suite(shell.folder / "experiments.yaml", profile), NOWHERE)
         store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
         (planned,) = plan.runs
         tracker = store.start_run(

@@ -14,6 +14,7 @@ import torch
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from recorded import NOWHERE
 from sklearn import metrics
 
 from benchmark import runner
@@ -58,7 +59,7 @@ def plan(write_config: Callable[..., Path]) -> Callable[..., Plan]:
     """`plan("training.epochs=1", seeds=[1, 2])` is the tiny suite with that changed."""
 
     def make(*assignments: str, seeds: tuple[int, ...] = ()) -> Plan:
-        return make_plan(load_suite(write_config(), "quick", assignments, seeds), "cpu")
+        return make_plan(load_suite(write_config(), "quick", assignments, seeds), NOWHERE)
 
     return make
 

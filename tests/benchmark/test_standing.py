@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from recorded import NOWHERE
 
 from benchmark.config_file import load_suite
 from benchmark.plan import Workspace, make_plan
@@ -21,7 +22,7 @@ def workspace(store_uri, tmp_path) -> Workspace:
 
 @pytest.fixture
 def plan(write_config):
-    return make_plan(load_suite(write_config(), "quick"), "cpu")
+    return make_plan(load_suite(write_config(), "quick"), NOWHERE)
 
 
 @pytest.fixture

@@ -34,16 +34,16 @@ def figure(accuracy=85.0, corpus=CORPUS, encoder=None):
         "encoder": encoder,
         "source": "a paper",
         "setup": "3 epochs",
+        "train_size": None,
     }
 
 
 def plan_of(*rows, seeds=(1,), held_out=True) -> PlanRecord:
-    sizes = {"train": 4000, "val": 1000, "test": 2000}
-    return PlanRecord("quick", seeds, rows, CORPUS, held_out, sizes, "5" * 64)
+    return PlanRecord("quick", seeds, rows, CORPUS, held_out, 1000, 2000)
 
 
-def row_of(name="lstm", fingerprint=LSTM, encoder=None, published=None) -> PlanRow:
-    return PlanRow(name, fingerprint, encoder, published)
+def row_of(name="lstm", fingerprint=LSTM, encoder=None, published=None, trained_on=4000) -> PlanRow:
+    return PlanRow(name, fingerprint, encoder, published, trained_on, "5" * 64)
 
 
 def run_of(seed=1, status=Status.FINISHED, fingerprint=LSTM, name="lstm", error="", **metrics) -> RunRecord:
@@ -401,3 +401,29 @@ def test_another_process_gives_the_same_bytes(hash_seed):
     )
 
     assert answer.stdout.decode() == make_report(plan, runs).render("markdown")
+
+
+def published_cell(published, trained_on=4000, corpus=CORPUS) -> str:
+    plan = plan_of(row_of(published=published | {"corpus": corpus}, trained_on=trained_on))
+    return row(make_report(plan, [run_of()]))[PUBLISHED]
+
+
+def test_a_figure_of_unknown_settings_is_set_beside_ours_and_not_subtracted():
+    assert published_cell(figure() | {"setup": None}) == "85.00 (settings unknown)"
+
+
+def test_the_note_says_whose_settings_stand_there_then():
+    plan = plan_of(row_of(published=figure() | {"setup": None}))
+
+    assert (
+        f"Published, settings unknown: a paper, {CORPUS}, does not give its settings; lstm has ours here."
+        in make_report(plan, [run_of()]).notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "cell"),
+    [(4000, "85.00 (ours +1.00)"), (3900, "85.00 (ours +1.00)"), (3000, "85.00 (other set-up)")],
+)
+def test_a_figure_is_subtracted_only_where_about_as_many_reviews_were_trained_on(trained_on, cell):
+    assert published_cell(figure() | {"train_size": 4000}, trained_on) == cell

@@ -22,9 +22,11 @@ PUBLISHED = {"experiment": "lstm", "test_accuracy": 86.62, "corpus": "c", "encod
 
 
 def plan_of(profile="quick", seeds=(1, 2)) -> PlanRecord:
-    rows = (PlanRow("lstm", FINGERPRINT, None, PUBLISHED), PlanRow("bert-frozen", "b" * 16, "tiny", None))
-    sizes = {"train": 200, "val": 50, "test": 60}
-    return PlanRecord(profile, seeds, rows, "made-up reviews", True, sizes, "5" * 64)
+    rows = (
+        PlanRow("lstm", FINGERPRINT, None, PUBLISHED, 200, "5" * 64),
+        PlanRow("bert-frozen", "b" * 16, "tiny", None, 200, "5" * 64),
+    )
+    return PlanRecord(profile, seeds, rows, "made-up reviews", True, 50, 60)
 
 
 @pytest.fixture

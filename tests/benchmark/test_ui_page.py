@@ -31,8 +31,8 @@ def chromium() -> str:
 def page(store_uri, tmp_path) -> str:
     """Address of the page that `ui` prints, over a plan, its three finished runs and one that was set aside."""
     store = TrackingStore(store_uri, tmp_path / "cache")
-    rows = tuple(PlanRow(name, "f", None, None) for name in ACCURACY)
-    plan = store.open_plan(PlanRecord("quick", (1,), rows, "made-up reviews", True, {"train": 9}, "5" * 64))
+    rows = tuple(PlanRow(name, "f", None, None, 9, "5" * 64) for name in ACCURACY)
+    plan = store.open_plan(PlanRecord("quick", (1,), rows, "made-up reviews", True, 9, 9))
     for name, accuracy in ACCURACY.items():
         labels = run_tags(parent=plan, experiment=name, seed=1, fingerprint="f")
         run = store.start_run("quick", f"{name} seed 1", labels)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from recorded import NOWHERE
 
 from benchmark.bundle import write_bundle
 from benchmark.config_file import load_suite
@@ -43,7 +44,7 @@ class Trained:
 
 def train(write_config: Callable[..., Path], folder: Path, name: str, *assignments: str) -> Trained:
     """One epoch of the experiment of the tiny suite, as the runner does it, without a cache of features."""
-    plan = make_plan(load_suite(write_config(), "quick", ["training.epochs=1", *assignments]), "cpu")
+    plan = make_plan(load_suite(write_config(), "quick", ["training.epochs=1", *assignments]), NOWHERE)
     planned = next(run for run in plan.runs if run.config.experiment_name == name)
     experiment, corpus = planned.config.experiment, load_corpus(planned.config.data)
     spec, encoder = get_model_spec(experiment.model.name), resolve_run_encoder(planned.config)

@@ -4,8 +4,11 @@ import random
 import pytest
 
 from data_pipeline.config import DataConfig
-from data_pipeline.corpus import Corpus, Review, audit, make_corpus, review_ids, split
+from data_pipeline.corpus import Corpus, audit
+from data_pipeline.corpus import make_corpus as corpus_of_reviews
 from data_pipeline.errors import DataError
+from data_pipeline.review import Review, identified, review_ids
+from data_pipeline.split import split
 
 
 def config(train=20, val=10, test=14, seed=3):
@@ -16,8 +19,11 @@ def pairs(negative=50, positive=50):
     return [(f"bad {i}", 0) for i in range(negative)] + [(f"good {i}", 1) for i in range(positive)]
 
 
-def reviews(rows):
-    return [Review(id_, text, label) for id_, (text, label) in zip(review_ids(rows), rows, strict=True)]
+reviews = identified
+
+
+def make_corpus(name, rows, settings):
+    return corpus_of_reviews(name, identified(rows), settings)
 
 
 def ids(part):
@@ -155,7 +161,7 @@ class TestRefusals:
             make_corpus("c", pairs() + pairs(), config(train=20, val=10, test=90))
 
     def test_no_one_size_could_be_lowered_far_enough(self):
-        with pytest.raises(DataError, match="lower test_size, val_size and train_size"):
+        with pytest.raises(DataError, match="lower train_size, val_size and test_size"):
             make_corpus("c", pairs(), config(train=100, val=100, test=100))
 
     def test_a_part_without_one_of_the_classes(self):

@@ -93,6 +93,7 @@ def test_a_full_disk_is_a_message_and_not_a_bus_error(tmp_path, fill, monkeypatc
     [
         {"encoder_fingerprint": "x"},
         {"tokens": TokensConfig(max_length=128)},
+        {"tokens": TokensConfig(truncation="tail")},
         {"precision": "fp32"},
         {"ids": ["b", "a"]},
     ],

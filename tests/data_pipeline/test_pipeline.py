@@ -1,13 +1,17 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 
-from data_pipeline.config import TokensConfig
-from data_pipeline.pipeline import build_data, part_of_texts
+from data_pipeline.config import TokensConfig, Truncation
+from data_pipeline.pipeline import build_data, kept_tokens, part_of_texts
+from data_pipeline.token_store import TOKENS_FILE
 from data_pipeline.tokenization import WordPieceTokenizer, WordTokenizer, clean
 
 SHORT = TokensConfig(max_length=16, vocab_size=1000, min_count=1)
 KINDS = ["word", "wordpiece"]
+TRUNCATIONS = get_args(Truncation)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +77,7 @@ class TestParts:
     @pytest.mark.parametrize("kind", KINDS)
     def test_a_part_not_asked_for_is_not_tokenised_and_cannot_be_reached(self, build, tmp_path, kind, corpus):
         data = build(kind, cache=tmp_path, parts=("train", "val"))
-        encoded = list((tmp_path / "tokens").glob("*/tokens.npy"))
+        encoded = list((tmp_path / "tokens").glob(f"*/{TOKENS_FILE}"))
 
         assert set(data.parts) == {"train", "val"}
         assert len(encoded) == 2
@@ -91,7 +95,7 @@ class TestBatches:
         part = data.parts["test"]
         long, short = int(np.argmax(part.token_counts)), int(np.argmin(part.token_counts))
         batch = part.batch(np.array([long, short]))
-        pieces = data.tokenizer.encode([corpus.test[long].text, corpus.test[short].text])
+        pieces = list(data.tokenizer.encode([corpus.test[long].text, corpus.test[short].text]))
 
         assert batch.input_ids[0].tolist() == [101, *pieces[0][:14], 102]
         expected = [101, *pieces[1], 102]
@@ -104,8 +108,9 @@ class TestBatches:
     def test_words_stand_alone(self, build, corpus):
         data = build("word")
         batch = data.parts["val"].batch(np.array([3]))
+        (row,) = data.tokenizer.encode([clean(corpus.val[3].text)])
 
-        assert batch.input_ids[0].tolist() == data.tokenizer.encode([clean(corpus.val[3].text)])[0][:16].tolist()
+        assert batch.input_ids[0].tolist() == row[:16].tolist()
 
     @pytest.mark.parametrize("length_grouping", [True, False])
     def test_an_epoch_is_every_review_once_and_the_same_for_the_same_seed(self, build, length_grouping):
@@ -123,6 +128,68 @@ class TestBatches:
 
         assert len(lengths) == 40
         assert lengths == sorted(lengths)
+
+
+class TestTruncation:
+    @pytest.mark.parametrize(
+        ("truncation", "length", "room", "kept"),
+        [
+            ("head", 9, 6, [0, 1, 2, 3, 4, 5]),
+            ("tail", 9, 6, [3, 4, 5, 6, 7, 8]),
+            ("head_tail", 9, 8, [0, 1, 3, 4, 5, 6, 7, 8]),
+            ("head_tail", 9, 7, [0, 1, 4, 5, 6, 7, 8]),
+            ("head_tail", 9, 6, [0, 1, 5, 6, 7, 8]),
+            ("head_tail", 9, 5, [0, 1, 6, 7, 8]),
+            ("head_tail", 9, 4, [0, 6, 7, 8]),
+            ("head_tail", 600, 510, [*range(128), *range(600 - 382, 600)]),  # the 128 + 382 of the paper
+        ],
+    )
+    def test_which_part_of_a_longer_review_is_kept(self, truncation, length, room, kept):
+        row = np.arange(length, dtype=np.int32)
+
+        assert np.concatenate(kept_tokens(row, room, truncation)).tolist() == kept
+
+    @pytest.mark.parametrize("length", [1, 5, 6])
+    @pytest.mark.parametrize("truncation", TRUNCATIONS)
+    def test_a_review_that_fits_is_kept_whole(self, truncation, length):
+        row = np.arange(length, dtype=np.int32)
+
+        assert np.concatenate(kept_tokens(row, 6, truncation)).tolist() == row.tolist()
+
+    @pytest.mark.parametrize(("kind", "special"), [("word", ([], [])), ("wordpiece", ([101], [102]))])
+    @pytest.mark.parametrize("max_length", [16, 17, 19])
+    @pytest.mark.parametrize("truncation", TRUNCATIONS)
+    def test_special_tokens_stand_around_what_is_kept(self, build, corpus, kind, special, max_length, truncation):
+        tokens = SHORT.model_copy(update={"max_length": max_length, "truncation": truncation})
+        tokenizer = build(kind).tokenizer
+        part = part_of_texts([review.text for review in corpus.test], tokenizer, tokens)
+        room = max_length - len(special[0] + special[1])
+        found = all_batches(part.evaluation_batches(7))
+        rows = list(tokenizer.encode([review.text for review in corpus.test]))
+
+        assert {len(row) > room for row in rows} == {True, False}
+        for position, row in enumerate(rows):
+            expected = [*special[0], *np.concatenate(kept_tokens(row, room, truncation)).tolist(), *special[1]]
+            assert found[str(position)] == (0, expected, len(expected))
+            assert part.lengths[position] == len(expected)
+            assert part.truncated[position] == (len(row) > room)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_one_entry_serves_every_truncation(self, corpus, encoder_dir, tmp_path, kind, no_tokenising):
+        def epoch(truncation):
+            tokens = SHORT.model_copy(update={"truncation": truncation})
+            part = build_data(corpus, tokens, kind, encoder_dir, tmp_path).parts["test"]
+            return all_batches(part.evaluation_batches(9))
+
+        head = epoch("head")
+        no_tokenising()
+        tail, both = epoch("tail"), epoch("head_tail")
+
+        assert all(len(row) == len(tail[id_][1]) == len(both[id_][1]) for id_, (_, row, _) in head.items())
+        assert head != tail != both != head
+
+    def test_the_head_is_kept_unless_it_is_said_otherwise(self):
+        assert TokensConfig().truncation == "head"
 
 
 class TestFeatures:

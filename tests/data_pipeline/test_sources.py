@@ -2,6 +2,7 @@ import csv
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from data_pipeline import sources
@@ -137,3 +138,50 @@ def test_reading_reviews_needs_no_heavy_library():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "set()"
+
+
+class TestParquet:
+    @pytest.fixture
+    def load_frame(self, tmp_path):
+        """Write these columns as parquet and load them."""
+
+        def load(**columns):
+            path = tmp_path / "mine.parquet"
+            pd.DataFrame(columns).to_parquet(path)
+            return load_corpus(DataConfig(source="table", path=path, **TINY))
+
+        return load
+
+    @pytest.mark.parametrize("labels", [[0, 1], [False, True], ["0", "1"]], ids=["numbers", "truth values", "text"])
+    def test_texts_and_labels_are_read(self, load_frame, labels):
+        corpus = load_frame(more=range(6), text=[f"review {i}" for i in range(6)], label=labels * 3)
+
+        assert texts(corpus) == {f"review {i}": i % 2 for i in range(6)}
+        assert corpus.name == "table mine.parquet"
+
+    def test_it_gives_the_same_corpus_as_the_same_table_in_csv(self, load_frame, load_table):
+        as_parquet = load_frame(text=[f"review {i}" for i in range(6)], label=[0, 1] * 3)
+
+        assert as_parquet.split_fingerprint == load_table(table(*GOOD_ROWS)).split_fingerprint
+
+    @pytest.mark.parametrize(
+        ("columns", "words"),
+        [
+            ({"text": ["a", "b"], "label": [0, 2]}, "row 2: the label is '2'; write 0 .*two classes, more are not"),
+            ({"text": ["a", "b"], "label": [0, None]}, "row 2: the label is '(None|nan)'"),
+            ({"text": ["a", None], "label": [0, 1]}, "row 2: the text is None, no text"),
+            ({"text": ["a", " "], "label": [0, 1]}, "row 2: the text is empty"),
+            ({"text": ["a", "b"], "label": [1, 1]}, "both 0 and 1 are needed"),
+            ({"review": ["a", "b"], "label": [0, 1]}, "no column text; the columns are 'review,label'"),
+        ],
+    )
+    def test_what_is_wrong_is_told_with_its_row(self, load_frame, columns, words):
+        with pytest.raises(DataError, match=words):
+            load_frame(**columns)
+
+    def test_a_file_that_is_no_parquet_is_told(self, tmp_path):
+        path = tmp_path / "mine.parquet"
+        path.write_bytes(table(*GOOD_ROWS))
+
+        with pytest.raises(DataError, match=r"mine.parquet cannot be read as parquet .*; write it again"):
+            load_corpus(DataConfig(source="table", path=path, **TINY))

@@ -1,7 +1,9 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from data_pipeline.token_store import cached_tokens, token_key
+from data_pipeline.token_store import OFFSETS_FILE, TOKENS_FILE, cached_tokens, token_key
 
 TEXTS = ["a b c", "d", "e f"]
 
@@ -14,7 +16,7 @@ class Encoder:
 
     def __call__(self, texts):
         self.calls += 1
-        return [np.array([ord(word) for word in text.split()], dtype=np.int32) for text in texts]
+        return (np.array([ord(word) for word in text.split()], dtype=np.int32) for text in texts)
 
 
 @pytest.fixture
@@ -57,10 +59,13 @@ def test_stored_tokens_cannot_be_written_to(get):
     "damage",
     [
         lambda tokens, _: tokens.write_bytes(tokens.read_bytes()[:-4]),
+        lambda tokens, _: tokens.write_bytes(tokens.read_bytes()[:-1]),
+        lambda tokens, _: tokens.write_bytes(tokens.read_bytes() + b"1234"),
         lambda tokens, _: tokens.write_bytes(b""),
-        lambda tokens, _: np.save(tokens, np.arange(7, dtype=np.int32)),
-        lambda tokens, _: np.save(tokens, np.arange(6, dtype=np.int64)),
+        lambda tokens, _: tokens.unlink(),
         lambda _, offsets: offsets.unlink(),
+        lambda _, offsets: offsets.write_bytes(b"nonsense"),
+        lambda _, offsets: np.save(offsets, np.array([0, 3, 4, 6], dtype=np.int32)),
         lambda _, offsets: np.save(offsets, np.array([0, 3, 6])),
         lambda _, offsets: np.save(offsets, np.array([0, 4, 3, 6])),
         lambda _, offsets: np.save(offsets, np.array([1, 3, 4, 6])),
@@ -69,10 +74,44 @@ def test_stored_tokens_cannot_be_written_to(get):
 def test_a_damaged_entry_is_thrown_away_and_rebuilt(get, encode, tmp_path, damage):
     get()
     folder = tmp_path / "tokens" / "key"
-    damage(folder / "tokens.npy", folder / "offsets.npy")
+    damage(folder / TOKENS_FILE, folder / OFFSETS_FILE)
 
     assert rows(get()) == EXPECTED
     assert encode.calls == 2
+
+
+@pytest.mark.parametrize("texts", [[], ["", ""]])
+def test_a_part_without_tokens_is_a_store_without_tokens(tmp_path, encode, texts):
+    """An empty file cannot be mapped."""
+    for _ in range(2):
+        store = cached_tokens(tmp_path, "key", texts, encode)
+
+        assert rows(store) == [[] for _ in texts]
+        assert (store.tokens.dtype, store.lengths.tolist()) == (np.int32, [0 for _ in texts])
+    assert encode.calls == 1
+
+
+def test_a_review_less_or_more_than_there_are_texts_is_refused(tmp_path):
+    for count in (2, 4):
+        with pytest.raises(ValueError, match="do not fit each other"):
+            cached_tokens(tmp_path, f"{count}", TEXTS, lambda _, count=count: iter([np.zeros(1, np.int32)] * count))
+
+
+def test_rows_are_written_as_they_come_and_let_go(tmp_path):
+    """Of 50 MiB of tokens, Python's allocator never holds three rows of 1 MiB."""
+
+    def encode(texts):
+        return (np.full(2**18, position, dtype=np.int32) for position, _ in enumerate(texts))
+
+    tracemalloc.start()
+    try:
+        store = cached_tokens(tmp_path, "key", ["x"] * 50, encode)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert (store.tokens.nbytes, store[49][-1]) == (50 * 2**20, 49)
+    assert peak < 4 * 2**20
 
 
 def test_the_key_knows_tokenizer_reviews_and_their_order():

@@ -1,11 +1,14 @@
 import json
 import shutil
+import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
+from torchtext.data.utils import get_tokenizer
 from transformers import AutoTokenizer
 
+from data_pipeline import tokenization
 from data_pipeline.errors import DataError
 from data_pipeline.tokenization import WordPieceTokenizer, WordTokenizer, clean
 
@@ -21,6 +24,11 @@ def words(*texts, vocab_size=100, min_count=1):
     return WordTokenizer.from_texts(texts, vocab_size, min_count)
 
 
+def ids(tokenizer, text):
+    (row,) = tokenizer.encode([text])
+    return row.tolist()
+
+
 @pytest.mark.parametrize("tag", ["<br />", "<br>", "<br/>", "<BR />"])
 def test_line_break_tags_become_spaces(tag):
     assert clean(f"one{tag}two <i>three</i>") == "one two <i>three</i>"
@@ -31,37 +39,42 @@ class TestWords:
         tokenizer = words("b b b a a c")
 
         assert tokenizer.pad_id == 0
-        assert tokenizer.encode(["b a c never"])[0].tolist() == [2, 3, 4, 1]
+        assert ids(tokenizer, "b a c never") == [2, 3, 4, 1]
         assert tokenizer.vocab_size == 5
 
     def test_words_are_those_of_basic_english(self):
         tokenizer = words("the film , it ' s great .")
 
-        assert (
-            tokenizer.encode(["The FILM,<br />it's great."])[0].tolist()
-            == tokenizer.encode(["the film , it ' s great ."])[0].tolist()
-        )
+        assert ids(tokenizer, "The FILM,<br />it's great.") == ids(tokenizer, "the film , it ' s great .")
+
+    def test_words_and_ids_are_those_that_torchtext_gives(self):
+        split, tokenizer = get_tokenizer("basic_english"), words(*TEXTS)
+        texts = [*TEXTS, "Never seen: the film!", "the end"]
+
+        assert [row.tolist() for row in tokenizer.encode(texts)] == [
+            [tokenizer._vocab[word] for word in split(clean(text))] for text in texts
+        ]
 
     def test_every_spelling_of_a_line_break_parts_two_words(self):
-        assert words("a b").encode(["a<br>b<br/>a<BR />b"])[0].tolist() == [2, 3, 2, 3]
+        assert ids(words("a b"), "a<br>b<br/>a<BR />b") == [2, 3, 2, 3]
 
     def test_ties_in_count_are_broken_alphabetically(self):
-        assert words("c b a").encode(["a b c"])[0].tolist() == [2, 3, 4]
+        assert ids(words("c b a"), "a b c") == [2, 3, 4]
         assert words("a b c").fingerprint == words("c b a").fingerprint
 
     def test_vocab_size_counts_words_and_not_the_two_special_ones(self):
         tokenizer = words("c c c b b a", vocab_size=2)
 
         assert tokenizer.vocab_size == 4
-        assert tokenizer.encode(["a b c"])[0].tolist() == [1, 3, 2]
+        assert ids(tokenizer, "a b c") == [1, 3, 2]
 
     def test_words_seen_less_than_min_count_are_unknown(self):
-        assert words("a a b", min_count=2).encode(["a b"])[0].tolist() == [2, 1]
+        assert ids(words("a a b", min_count=2), "a b") == [2, 1]
 
     def test_an_unknown_word_leaves_the_vocabulary_as_it_is(self):
         tokenizer = words("a")
 
-        assert tokenizer.encode(["b c d"])[0].tolist() == [1, 1, 1]
+        assert ids(tokenizer, "b c d") == [1, 1, 1]
         assert len(tokenizer._vocab.stoi) == tokenizer.vocab_size == 3  # torchtext's `stoi[word]` would insert b, c, d
 
     def test_counting_and_encoding_in_one_pass_gives_what_two_passes_give(self):
@@ -71,6 +84,40 @@ class TestWords:
         assert [row.tolist() for row in rows] == [row.tolist() for row in tokenizer.encode(texts)]
         assert tokenizer.fingerprint == WordTokenizer.from_texts(texts, 6, 2).fingerprint
 
+    def test_the_reviews_of_one_pass_are_parted_where_they_end(self, monkeypatch):
+        texts = [*TEXTS, "", "<pad> rare", *TEXTS]
+        whole = WordTokenizer.fit_encode(texts, vocab_size=6, min_count=2)
+        for chunk in (1, 2, 8, 9):
+            monkeypatch.setattr(tokenization, "CHUNK", chunk)
+            tokenizer, rows = WordTokenizer.fit_encode(texts, vocab_size=6, min_count=2)
+
+            assert tokenizer.fingerprint == whole[0].fingerprint
+            assert [row.tolist() for row in rows] == [row.tolist() for row in tokenizer.encode(texts)]
+
+    def test_no_reviews_make_a_vocabulary_of_the_two_special_words(self):
+        tokenizer, rows = WordTokenizer.fit_encode([], vocab_size=6, min_count=2)
+
+        assert (tokenizer.vocab_size, list(rows), list(tokenizer.encode([]))) == (2, [], [])
+
+    def test_one_pass_holds_four_bytes_a_word_until_they_are_handed_out(self, monkeypatch):
+        monkeypatch.setattr(tokenization, "CHUNK", 20)
+        texts = ["film plot " * 2500] * 400  # 2,000,000 words
+        memory = []
+        tracemalloc.start()
+        try:
+            _, rows = WordTokenizer.fit_encode(texts, vocab_size=6, min_count=2)
+            memory += tracemalloc.get_traced_memory()
+            for position, _ in enumerate(rows):
+                if position == 200:
+                    memory.append(tracemalloc.get_traced_memory()[0])
+        finally:
+            tracemalloc.stop()
+
+        held, peak, half_way = (size / 8_000_000 for size in memory)
+        assert 1 < held < 1.1
+        assert peak < 1.4
+        assert half_way < 0.7
+
     def test_nothing_is_truncated_and_no_special_token_is_added(self):
         (row,) = words("a").encode(["a " * 5000])
 
@@ -79,10 +126,10 @@ class TestWords:
 
     @pytest.mark.parametrize("text", ["", "<br />", ' "" '])
     def test_a_text_without_words_is_one_unknown_word(self, text):
-        assert words("a").encode([text])[0].tolist() == [1]
+        assert ids(words("a"), text) == [1]
 
     def test_a_review_that_spells_out_a_special_word_is_no_padding(self):
-        assert words("a <pad> <pad>").encode(["<pad> a <unk>"])[0].tolist() == [1, 2, 1]
+        assert ids(words("a <pad> <pad>"), "<pad> a <unk>") == [1, 2, 1]
 
     def test_a_round_trip_through_the_file_keeps_every_id(self, tmp_path):
         before = words(*TEXTS, "été naïve film")
@@ -105,6 +152,20 @@ class TestWords:
         assert words("a b").fingerprint != words("a c").fingerprint
 
 
+class TestBoth:
+    @pytest.mark.parametrize("kind", ["word", "wordpiece"])
+    def test_rows_are_made_chunk_by_chunk_as_they_are_asked_for(self, pieces, monkeypatch, kind):
+        monkeypatch.setattr(tokenization, "CHUNK", 2)
+        cleaned = []
+        monkeypatch.setattr(tokenization, "clean", lambda text: cleaned.append(text) or text)
+        rows = {"word": words("film"), "wordpiece": pieces}[kind].encode(["film"] * 9)
+        cleaned.clear()
+        next(rows)
+
+        assert 1 <= len(cleaned) <= 2
+        assert (len(list(rows)), len(cleaned)) == (8, 9)
+
+
 class TestWordPieces:
     def test_the_ids_are_those_of_transformers(self, pieces, encoder_dir):
         theirs = AutoTokenizer.from_pretrained(encoder_dir)(
@@ -120,7 +181,7 @@ class TestWordPieces:
         """MiniLM's own tokenizer.json truncates to 128 tokens and pads to them."""
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            rows = pieces.encode(["film " * 3000, "film"])
+            rows = list(pieces.encode(["film " * 3000, "film"]))
 
         assert [len(row) for row in rows] == [3000, 1]
         assert rows[0].dtype == np.int32
@@ -133,10 +194,10 @@ class TestWordPieces:
 
     @pytest.mark.parametrize("text", ["", "<br />", " \n"])
     def test_a_text_without_tokens_is_one_unknown(self, pieces, text):
-        assert pieces.encode([text])[0].tolist() == [100]
+        assert ids(pieces, text) == [100]
 
     def test_a_review_that_spells_out_a_special_token_does_not_end_there(self, pieces):
-        assert not {0, 101, 102} & set(pieces.encode(["[CLS] a [SEP] b [PAD]"])[0].tolist())
+        assert not {0, 101, 102} & set(ids(pieces, "[CLS] a [SEP] b [PAD]"))
 
     def test_the_fingerprint_is_that_of_the_tokenizer_files(self, pieces, encoder_dir, tmp_path):
         for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):

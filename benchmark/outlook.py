@@ -1,0 +1,152 @@
+"""What a plan still has to do on this machine: how its runs stand, and the time and disk that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from benchmark.config import RunConfig, Suite
+from benchmark.plan import PlannedRun, Workspace, make_plan
+from benchmark.records import RunRecord, Status, best_run
+from benchmark.standing import standing
+from benchmark.tracking.store import TrackingStore
+from data_pipeline.config import DataConfig
+from data_pipeline.encoder import EncoderNotHereError
+from data_pipeline.errors import ReviewsNotHereError
+from data_pipeline.sources import OFFICIAL_ARCHIVE_BYTES, OFFICIAL_PART_SIZE, official_archive
+
+if TYPE_CHECKING:
+    from benchmark.throughput import Throughput
+
+FLOAT_BYTES, TOKEN_BYTES = 4, 4
+CHECKPOINT_COPIES = 8  # weights, best weights and AdamW's two moments, of the newest epoch and of the one before
+RECORD_BYTES = 4 * 2**20  # pictures, predictions and metrics of a run, the network apart
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One run of a suite and how it stands.
+
+    Attributes:
+        config: its settings.
+        state: a word.
+        advice: what the user can do.
+        record: what is recorded of it, None where nothing is.
+        sibling_seconds: what the same run took with another seed, None where none is finished.
+    """
+
+    config: RunConfig
+    state: str
+    advice: str
+    record: RunRecord | None = None
+    sibling_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Time and disk that the missing runs need.
+
+    Attributes:
+        seconds: of each run of the suite, at most; 0 where it is finished.
+        cache_bytes: what is kept in the cache.
+        record_bytes: what is kept in the tracking store.
+        assumed: experiments whose encoder is not here, so that a network of BERT base's shape was measured.
+    """
+
+    seconds: tuple[float, ...]
+    cache_bytes: float
+    record_bytes: float
+    assumed: tuple[str, ...]
+
+
+def standings(suite: Suite, workspace: Workspace, store: TrackingStore | None) -> list[Standing]:
+    """How each run of the suite stands, in the order of its runs; nothing is downloaded to find out."""
+    known = store.runs(suite.profile) if store else []
+    found: dict[RunConfig, Standing] = {}
+    for name in suite.experiments:  # one by one: that an encoder is not here says nothing of the other experiments
+        alone = replace(suite, experiments={name: suite.experiments[name]})
+        runs = alone.runs()
+        try:
+            planned = make_plan(alone, workspace, download=False).runs
+        except (ReviewsNotHereError, EncoderNotHereError) as missing:
+            what = "reviews" if isinstance(missing, ReviewsNotHereError) else "encoder"
+            found |= {run: Standing(run, "unknown", f"`run {name}` fetches its {what} first") for run in runs}
+        else:
+            found |= {run: _standing(run, plan, known, workspace) for run, plan in zip(runs, planned, strict=True)}
+    return [found[run] for run in suite.runs()]
+
+
+def _standing(config: RunConfig, planned: PlannedRun, known: Sequence[RunRecord], workspace: Workspace) -> Standing:
+    record = best_run(known, planned.fingerprint, config.seed)
+    state, advice = standing(record, planned, workspace)
+    took = [
+        run.metrics["total_seconds"]
+        for run in known
+        if run.fingerprint == planned.fingerprint and run.status is Status.FINISHED and "total_seconds" in run.metrics
+    ]
+    return Standing(planned.config, state, advice, record, sum(took) / len(took) if took else None)
+
+
+def need(runs: Sequence[Standing], workspace: Workspace, measure: Callable[[RunConfig], Throughput]) -> Need:
+    """What the runs that are not finished need; a model is measured where no finished run tells how long it takes.
+
+    Args:
+        runs: see `standings`.
+        workspace: where the cache is.
+        measure: how fast a run's model is.
+    """
+    missing = [run for run in runs if run.state != "finished"]
+    firsts = {run.config.experiment_name: run.config for run in reversed(missing)}
+    speeds = {name: measure(config) for name, config in firsts.items()}
+    seconds, paid = [], set[tuple[str, str]]()
+    for run in runs:
+        name, data = run.config.experiment_name, run.config.data
+        if run.state == "finished":
+            seconds.append(0.0)
+        elif run.sibling_seconds is not None:
+            seconds.append(run.sibling_seconds)
+        else:
+            seconds.append(_seconds(run.config, speeds[name], features=(name, str(data.train_size)) not in paid))
+        paid.add((name, str(data.train_size)))
+    return Need(
+        seconds=tuple(seconds),
+        cache_bytes=_cache_bytes(list(firsts.values()), speeds, workspace),
+        record_bytes=sum(
+            speeds[run.config.experiment_name].parameters_total * FLOAT_BYTES + RECORD_BYTES for run in missing
+        ),
+        assumed=tuple(name for name, speed in speeds.items() if speed.assumed_encoder),
+    )
+
+
+def part_sizes(data: DataConfig) -> tuple[int, int, int]:
+    """Reviews of train, val and test; until the reviews are here, `all` is what official parts are known to have."""
+    test = OFFICIAL_PART_SIZE if data.test_size == "all" else data.test_size
+    train = OFFICIAL_PART_SIZE - data.val_size if data.train_size == "all" else data.train_size
+    return train, data.val_size, test
+
+
+def _seconds(run: RunConfig, speed: Throughput, *, features: bool) -> float:
+    """Wall time of a run that trains all its epochs."""
+    train, val, test = part_sizes(run.data)
+    epoch = train / speed.train_reviews_per_second + val / speed.inference_reviews_per_second
+    seconds = run.experiment.training.epochs * epoch + test / speed.inference_reviews_per_second
+    if features and speed.features_reviews_per_second is not None:
+        seconds += (train + val + test) / speed.features_reviews_per_second
+    return seconds
+
+
+def _cache_bytes(firsts: Sequence[RunConfig], speeds: dict[str, Throughput], workspace: Workspace) -> float:
+    """Downloads, tokens and features of all experiments, and the checkpoints of the largest."""
+    if not firsts:
+        return 0.0
+    data = firsts[0].data
+    reviews = sum(part_sizes(data))
+    fetched = data.source == "aclimdb" and workspace.data is None and not official_archive(workspace.cache_dir).exists()
+    tokens = {speed.tokens_per_review for speed in speeds.values()}  # one store for each tokenizer
+    return (
+        (OFFICIAL_ARCHIVE_BYTES if fetched else 0)
+        + sum(tokens) * reviews * TOKEN_BYTES
+        + sum(speed.feature_bytes for speed in speeds.values()) * reviews
+        + max(speed.parameters_trainable for speed in speeds.values()) * FLOAT_BYTES * CHECKPOINT_COPIES
+    )

@@ -1,0 +1,145 @@
+"""The user's own reviews: a CSV or parquet with a text and a label in each row. Imports no torch."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from data_pipeline.errors import DataError
+
+COLUMNS = ("text", "label")
+LABELS = {"0": 0, "1": 1}
+LABEL_ADVICE = "write 0 (negative) or 1 (positive); the suite compares models on two classes, more are not supported"
+LONGEST_FIELD = 2**31 - 1  # characters; csv's own limit of 131,072 is too short for a long article
+SHOWN = 60  # characters of a wrong value that a message quotes
+
+
+def read_table(path: Path) -> list[tuple[str, int]]:
+    """The (text, label) pairs of a table: parquet where the name ends in .parquet, else CSV in UTF-8.
+
+    Raises:
+        DataError: it cannot be read, lacks a column or a class, has an empty text, or a label that is not 0 or 1.
+    """
+    if not path.is_file():
+        raise DataError(f"there is no file {path}; give `path` a CSV or parquet with columns text and label")
+    rows = _parquet_rows(path) if path.suffix == ".parquet" else _csv_pairs(path)
+    pairs = []
+    for place, text, label in rows:
+        if label not in LABELS:
+            raise DataError(f"{path}, {place}: the label is {label[:SHOWN]!r}; {LABEL_ADVICE}")
+        if not text.strip():
+            raise DataError(f"{path}, {place}: the text is empty; fill it in or remove the row")
+        pairs.append((text, LABELS[label]))
+    labels = {label for _, label in pairs}
+    if len(labels) < len(LABELS):
+        raise DataError(f"{path}: {len(pairs)} reviews with labels {sorted(labels)}; both 0 and 1 are needed")
+    return pairs
+
+
+def _csv_pairs(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Place, text and label of each row of a CSV."""
+    for line, row in csv_rows(_decode(read_bytes(path), path), path, columns=set(COLUMNS)):
+        yield f"line {line}", row["text"], row["label"]
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Place, text and label of each row of a parquet file; a label may be text, a whole number or a truth value."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        columns = pq.read_schema(path).names
+        if missing := sorted(set(COLUMNS) - set(columns)):
+            found = ",".join(columns)[:SHOWN]
+            raise DataError(f"{path}: no column {' and no column '.join(missing)}; the columns are {found!r}")
+        table = pq.read_table(path, columns=list(COLUMNS))
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} cannot be read as parquet ({reason}); write it again") from None
+    rows: Iterable[dict[str, Any]] = table.to_pylist()
+    for number, row in enumerate(rows, start=1):
+        text, label = row["text"], row["label"]
+        if not isinstance(text, str):
+            raise DataError(f"{path}, row {number}: the text is {text!r}, no text; fill it in or remove the row")
+        # One missing label makes pandas write the whole column as floating point numbers.
+        whole = isinstance(label, bool) or (isinstance(label, float) and label.is_integer())
+        yield f"row {number}", text, str(int(label)) if whole else str(label)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's content.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; check the file and its permissions") from error
+
+
+def _decode(content: bytes, path: Path) -> str:
+    """UTF-8 text, with or without the byte order mark that Excel writes."""
+    position = content.find(b"\0")
+    if position >= 0:
+        line = _line_of(content, position)
+        raise DataError(f"{path}, line {line}: a NUL byte; save the table as CSV in UTF-8 (UTF-16 looks like this)")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = _line_of(content, error.start)
+        raise DataError(f"{path}, line {line}: not UTF-8 ({error.reason}); save the table in UTF-8") from error
+
+
+def _line_of(content: bytes, position: int) -> int:
+    return content.count(b"\n", 0, position) + 1
+
+
+def csv_rows(text: str, path: Path, columns: set[str]) -> list[tuple[int, dict[str, str]]]:
+    """Each row as a dict, with the number of the line it starts on; all rows are as wide as the header.
+
+    Raises:
+        DataError: a column is missing, a row has another width than the header, or the quoting is broken.
+    """
+    rows = []
+    line = 1
+    with long_fields():
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        try:
+            header = next(reader, [])
+            _check_header(header, columns, path)
+            line = reader.line_num + 1
+            for fields in reader:
+                if fields:
+                    rows.append((line, _row(header, fields, path, line)))
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise DataError(f"{path}, line {line}: {error}; check the quotes around the texts") from error
+    return rows
+
+
+def _check_header(header: list[str], columns: set[str], path: Path) -> None:
+    if missing := sorted(columns - set(header)):
+        found = ",".join(header)[:SHOWN]
+        raise DataError(f"{path}, line 1: no column {' and no column '.join(missing)}; the header is {found!r}")
+
+
+def _row(header: list[str], fields: list[str], path: Path, line: int) -> dict[str, str]:
+    if len(fields) != len(header):
+        raise DataError(
+            f"{path}, line {line}: {len(fields)} fields where the header has {len(header)};"
+            " put texts with commas or line breaks in double quotes"
+        )
+    return dict(zip(header, fields, strict=True))
+
+
+@contextmanager
+def long_fields() -> Iterator[None]:
+    """Let csv read long fields; its limit belongs to the whole process, so it is put back."""
+    before = csv.field_size_limit(LONGEST_FIELD)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)

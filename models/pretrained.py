@@ -1,0 +1,141 @@
+"""The pre-trained encoders that a classifier may stand on: read from a folder, with weights or without."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from models.configs import FinetunedBertConfig, FrozenBertConfig
+from models.registry import ModelContext
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderKind:
+    """What transformers calls differently from one kind of encoder to another.
+
+    Attributes:
+        attention_dropout: key of the config for dropout on attention weights.
+        hidden_dropout: key of the config for dropout on hidden states.
+        has_pooler: its class puts a layer on [CLS] that is of no use here, unless it is told not to.
+    """
+
+    attention_dropout: str
+    hidden_dropout: str
+    has_pooler: bool
+
+
+KINDS = {  # by `model_type` of config.json
+    "bert": EncoderKind("attention_probs_dropout_prob", "hidden_dropout_prob", has_pooler=True),
+    "distilbert": EncoderKind("attention_dropout", "dropout", has_pooler=False),
+    "roberta": EncoderKind("attention_probs_dropout_prob", "hidden_dropout_prob", has_pooler=True),
+}
+
+
+def load_encoder(context: ModelContext, config: FrozenBertConfig | FinetunedBertConfig) -> PreTrainedModel:
+    """The encoder in the context's folder, in float32; transformers' own report of what it loaded is not shown.
+
+    Raises:
+        ValueError: no folder, an encoder of another kind, weights missing, or a tokenizer that knows more ids than the
+            encoder.
+    """
+    if context.encoder_dir is None:
+        raise ValueError(f"model {config.name!r} needs the folder of its encoder")
+    with quiet_transformers():
+        shape = _shape(context.encoder_dir, config)
+        if context.pretrained:
+            encoder = _pretrained_encoder(context.encoder_dir, shape)
+        else:
+            encoder = _encoder_without_weights(shape)
+    if context.vocab_size > shape.vocab_size:
+        raise ValueError(f"the tokenizer has {context.vocab_size} ids, the encoder {shape.vocab_size}")
+    return encoder
+
+
+def _shape(folder: Path, config: FrozenBertConfig | FinetunedBertConfig) -> PreTrainedConfig:
+    """What config.json says, with the dropouts of the settings.
+
+    Raises:
+        ValueError: it is of another kind of encoder.
+    """
+    from transformers import CONFIG_MAPPING, PreTrainedConfig
+
+    content, _ = PreTrainedConfig.get_config_dict(folder, local_files_only=True)
+    name = content.get("model_type", "bert")  # AutoConfig would refuse the first BERTs, which do not say
+    if name not in KINDS:
+        raise ValueError(f"{folder} holds an encoder of kind {name!r}; known: {', '.join(KINDS)}")
+    dropouts: dict[str, float] = {}
+    if isinstance(config, FinetunedBertConfig):
+        dropouts[KINDS[name].attention_dropout] = config.attention_dropout
+        dropouts[KINDS[name].hidden_dropout] = config.hidden_dropout
+    load: Any = CONFIG_MAPPING[name].from_pretrained  # its annotation does not know of the config's own keys
+    return cast("PreTrainedConfig", load(folder, local_files_only=True, **dropouts))
+
+
+def max_tokens(shape: PreTrainedConfig) -> int:
+    """Tokens that the encoder reads at once; RoBERTa numbers them from the number after padding's."""
+    positions = int(shape.max_position_embeddings)
+    return positions - int(shape.pad_token_id) - 1 if shape.model_type == "roberta" else positions
+
+
+def _class_settings(shape: PreTrainedConfig) -> dict[str, Any]:
+    """What is asked of the encoder's class, with weights or without."""
+    without_pooler = {"add_pooling_layer": False} if KINDS[shape.model_type].has_pooler else {}
+    # In float32 always: transformers would take the checkpoint's type, which may be half.
+    return {"attn_implementation": "sdpa", "dtype": torch.float32, **without_pooler}
+
+
+def _pretrained_encoder(folder: Path, shape: PreTrainedConfig) -> PreTrainedModel:
+    """The encoder with the folder's weights.
+
+    Raises:
+        ValueError: weights are missing.
+    """
+    from transformers import AutoModel
+
+    encoder, loaded = AutoModel.from_pretrained(
+        folder,
+        config=shape,
+        use_safetensors=True,
+        local_files_only=True,
+        ignore_mismatched_sizes=True,  # refused below, in words; transformers' error points to its hidden report
+        output_loading_info=True,
+        **_class_settings(shape),
+    )
+    # transformers fills gaps with random weights and only warns.
+    absent = sorted(loaded["missing_keys"] | {key[0] for key in loaded["mismatched_keys"]})
+    if absent:
+        raise ValueError(f"{folder} lacks {len(absent)} weights of a BERT, such as {absent[0]}")
+    return cast("PreTrainedModel", encoder)
+
+
+def _encoder_without_weights(shape: PreTrainedConfig) -> PreTrainedModel:
+    """The encoder of this shape with random weights."""
+    from transformers import AutoModel
+
+    make: Any = AutoModel.from_config  # not annotated
+    return cast("PreTrainedModel", make(shape, **_class_settings(shape)))
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """No progress bar and no warnings from transformers inside; afterwards as it was before."""
+    from transformers.utils import logging as talk
+
+    verbosity, has_bar = talk.get_verbosity(), talk.is_progress_bar_enabled()
+    talk.set_verbosity(logging.ERROR)
+    talk.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        talk.set_verbosity(verbosity)
+        if has_bar:
+            talk.enable_progress_bar()  # type: ignore[no-untyped-call]

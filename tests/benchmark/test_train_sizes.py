@@ -1,0 +1,144 @@
+"""Several sizes of the train part in one plan: a run for each, and the learning-curve table."""
+
+import io
+
+import pandas as pd
+import pytest
+from recorded import NOWHERE
+
+from benchmark.config_file import load_suite
+from benchmark.plan import make_plan
+from benchmark.records import PlanRecord, PlanRow, RunRecord, Status
+from benchmark.report.table import make_report
+from benchmark.validation import ConfigError
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(encoder_without_weights):
+    """None is loaded here."""
+    return encoder_without_weights
+
+
+@pytest.mark.parametrize("value", ["60,120,200", "[60, 120, 200]", " 60, 120, 200"])
+def test_an_option_with_several_sizes_plans_a_run_for_each(write_config, value):
+    suite = load_suite(write_config(), assignments=[f"data.train_size={value}", "seeds=1,2"])
+
+    assert [data.train_size for data in suite.data] == [60, 120, 200]
+    assert suite.seeds == (1, 2)
+    runs = [(run.seed, run.data.train_size, run.experiment_name) for run in suite.runs()]
+    assert len(set(runs)) == len(runs) == 2 * 3 * 4
+    assert runs[:5] == [*((1, 60, name) for name in suite.experiments), (1, 120, "rnn")]
+
+
+def test_the_file_may_list_them_too(write_config):
+    path = write_config(profiles={"quick": {"data": {"train_size": [60, "all"]}}})
+
+    assert [data.train_size for data in load_suite(path).data] == [60, "all"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("60,1", "data.train_size[1]: should be a whole number of at least 2, or `all`, found 1"),
+        ("60,many", "data.train_size[1]: should be a whole number of at least 2, or `all`, found 'many'"),
+        ("60,60", "data.train_size: 60 stands here twice"),
+        ("[]", "data.train_size: should not be empty"),
+        ("1.5", "data.train_size[0]: should be a whole number of at least 2, or `all`, found 1.5"),
+    ],
+)
+def test_what_is_no_list_of_sizes_is_refused(write_config, value, words):
+    with pytest.raises(ConfigError) as told:
+        load_suite(write_config(), assignments=[f"data.train_size={value}"])
+
+    assert str(told.value) == f"--set data.train_size={value}: {words}"
+
+
+def test_all_sizes_share_val_and_test_and_a_record_says_numbers(write_config):
+    plan = make_plan(load_suite(write_config(), assignments=["data.train_size=60,all"]), NOWHERE)
+
+    assert plan.record.train_sizes == (60, 290)  # of 400 reviews
+    assert len({row.split_fingerprint for row in plan.record.rows}) == 2
+    assert len({row.fingerprint for row in plan.record.rows}) == 8
+    assert {run.config.data.train_size for run in plan.runs} == {60, 290}
+
+
+def test_a_run_is_the_same_whether_its_size_is_asked_for_alone_or_with_others(write_config):
+    alone = make_plan(load_suite(write_config(), assignments=["data.train_size=60"]), NOWHERE)
+    among = make_plan(load_suite(write_config(), assignments=["data.train_size=200,60"]), NOWHERE)
+
+    assert {run.identity for run in alone.runs} < {run.identity for run in among.runs}
+
+
+# The table
+
+
+def plan_of(*sizes) -> PlanRecord:
+    rows = tuple(
+        PlanRow(name, f"{name}-{size}", None, None, size, f"split-{size}") for size in sizes for name in ("rnn", "lstm")
+    )
+    return PlanRecord("quick", (1, 2), rows, "made-up reviews", False, 10, 20)
+
+
+def run_of(name, size, seed, accuracy) -> RunRecord:
+    metrics = {
+        "test/accuracy": accuracy,
+        "test/f1": accuracy,
+        "parameters_total": 10,
+        "parameters_trainable": 10,
+        "train_seconds": 1,
+    }
+    return RunRecord(f"id-{name}-{size}-{seed}", name, name, seed, f"{name}-{size}", Status.FINISHED, metrics)
+
+
+RUNS = [
+    *(run_of("rnn", 2000, seed, 0.7 + seed / 100) for seed in (1, 2)),
+    *(run_of("rnn", 500, seed, 0.6 + seed / 100) for seed in (1, 2)),
+    *(run_of("lstm", 500, seed, 0.5) for seed in (1, 2)),
+    run_of("lstm", 2000, 1, 0.9),
+]
+
+
+def test_the_learning_curve_has_a_row_a_model_and_a_column_a_size_from_small_to_large():
+    curve = make_report(plan_of(2000, 500), RUNS).curve
+
+    assert curve.to_dict("list") == {
+        "model": ["rnn", "lstm"],
+        "500": ["61.50 ± 0.71", "50.00 ± 0.00"],
+        "2,000": ["71.50 ± 0.71", "incomplete: 1 missing"],
+    }
+
+
+def test_the_main_table_says_what_each_row_was_trained_on():
+    table = make_report(plan_of(2000, 500), RUNS).table
+
+    assert list(zip(table["model"], table["trained on"], strict=True)) == [
+        ("rnn", "2,000"),
+        ("lstm", "2,000"),
+        ("rnn", "500"),
+        ("lstm", "500"),
+    ]
+
+
+def test_one_size_needs_neither():
+    report = make_report(plan_of(500), RUNS)
+
+    assert report.curve is None
+    assert "trained on" not in report.table
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown", "latex"])
+def test_every_form_for_readers_shows_the_curve(form):
+    shown = make_report(plan_of(500, 2000), RUNS).render(form)
+
+    assert "by the number of reviews trained on" in shown
+    assert shown.count("71.50") == 3  # accuracy and F1 of the row, and the curve
+
+
+def test_the_csv_stays_one_table():
+    frame = pd.read_csv(io.StringIO(make_report(plan_of(500, 2000), RUNS).render("csv")))
+
+    assert len(frame) == 4
+
+
+def test_notes_name_all_sizes():
+    assert "500 / 2,000 train, 10 val, 20 test" in make_report(plan_of(500, 2000), RUNS).notes[0]
