@@ -37,12 +37,13 @@ def model_card(planned: PlannedRun, corpus: Corpus, metrics: Mapping[str, float]
 def _what_it_is(planned: PlannedRun) -> str:
     config = planned.config
     experiment, encoder = config.experiment, encoder_name(config)
+    kept = experiment.tokens.truncation.replace("_", " and ")
     reviews = "a review like those it was trained on" if config.data.source == "table" else "an English film review"
     lines = [
         f"Tells whether {reviews} is negative or positive.",
         "",
         f"- Model: `{experiment.model.name}`" + (f", encoder {encoder}" if encoder else ""),
-        f"- Reads: the raw text, cut to {experiment.tokens.max_length} tokens",
+        f"- Reads: the raw text, cut to {experiment.tokens.max_length} tokens ({kept} kept)",
         f"- Gives: a label and the probabilities of both, computed in {_precision(planned)}",
         f"- Made by: seed {config.seed} of experiment `{config.experiment_name}`, profile `{config.profile}`, "
         f"fingerprint `{planned.fingerprint}`",

@@ -99,7 +99,8 @@ def audit(corpus: Corpus) -> Audit:
 
 def describe_audit(found: Audit) -> tuple[str, ...]:
     """What a reader of the figures should know of the reviews, a line each."""
-    lines = []
+    classes = [f"{part} {counts.get(0, 0):,} + {counts.get(1, 0):,}" for part, counts in found.classes.items()]
+    lines = [f"negative + positive: {', '.join(classes)}"]
     if found.left_out:
         lines.append(f"{found.left_out:,} reviews of the source are left out: their text stands in it more than once")
     if twice := found.duplicates_within["test"]:

@@ -21,7 +21,7 @@ def view_state() -> str:
             "searchFilter": "tags.`benchmark.kind` = 'run'",
             "orderByKey": metrics[0],
             "orderByAsc": False,
-            "selectedColumns": ["attributes.`Created`", "attributes.`Duration`", *metrics],
+            "selectedColumns": ["attributes.`Created`", "attributes.`Duration`", "params.`data.train_size`", *metrics],
         }
     )
 

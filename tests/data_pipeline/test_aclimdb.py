@@ -208,10 +208,11 @@ class TestCorpus:
 
         assert {name: len(part) for name, part in corpus.parts.items()} == {"train": 35, "val": 12, "test": 48}
         told = describe_audit(audit(corpus))
-        assert [line.split()[0] for line in told] == ["1", "1", "1"]
-        assert "left out" in told[0]
-        assert "repeat" in told[1]
-        assert "stand in train or val too" in told[2]
+        assert told[0] == "negative + positive: train 17 + 18, val 6 + 6, test 24 + 24"
+        assert [line.split()[0] for line in told[1:]] == ["1", "1", "1"]
+        assert "left out" in told[1]
+        assert "repeat" in told[2]
+        assert "stand in train or val too" in told[3]
 
     def test_by_film_no_film_stands_in_train_and_val_and_sizes_and_classes_are_kept(self, place):
         corpus = load_corpus(self.config(split="by_film"), place)
