@@ -7,11 +7,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmark.commands import compare, list_runs, predict, report, reproduce, run, ui, validate
+from benchmark.commands import compare, list_runs, predict, report, reproduce, run, throughput, ui, validate
 from benchmark.commands.options import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE
 from data_pipeline.errors import InputError
 
-COMMANDS = (run, report, predict, compare, reproduce, ui, list_runs, validate)  # in the order of --help
+COMMANDS = (run, report, predict, compare, reproduce, throughput, ui, list_runs, validate)  # in the order of --help
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -51,6 +51,17 @@ def decisive(machine: Mapping[str, str]) -> dict[str, str]:
     return {key: machine[key] for key in DECISIVE}
 
 
+def machine_tags(machine: Mapping[str, str], precision: str) -> dict[str, str]:
+    """What a visitor of MLflow's page sees of an environment first."""
+    return {
+        "hardware": f"{machine['processor']}, {machine['threads']} threads, {machine['memory_gib']} GiB",
+        "device": machine["device"],
+        "precision": precision,
+        "torch": machine["torch"],
+        "transformers": machine["transformers"],
+    }
+
+
 def git_state(source: Path) -> dict[str, str]:
     """Commit of our code, and a hash of what was changed since; empty where it was installed without git.
 

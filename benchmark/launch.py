@@ -10,8 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from benchmark.plan import REPRODUCTION, PlannedRun, Workspace
-from benchmark.records import RunRecord, Status, best_run
+from benchmark.plan import PlannedRun, Workspace
+from benchmark.records import REPRODUCTION, RunRecord, Status, best_run
 from benchmark.run_lock import hold, local_lock, lock_name
 from benchmark.standing import reconcile
 from benchmark.tracking import tags

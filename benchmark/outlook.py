@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from benchmark.config import RunConfig, Suite
 from benchmark.plan import PlannedRun, Workspace, make_plan
-from benchmark.records import RunRecord, Status, best_run
+from benchmark.records import RunRecord, Status, Throughput, best_run
 from benchmark.standing import standing
 from benchmark.tracking.store import TrackingStore
 from data_pipeline.config import DataConfig
 from data_pipeline.encoder import EncoderNotHereError
 from data_pipeline.errors import ReviewsNotHereError
 from data_pipeline.sources import OFFICIAL_ARCHIVE_BYTES, OFFICIAL_PART_SIZE, official_archive
-
-if TYPE_CHECKING:
-    from benchmark.throughput import Throughput
 
 FLOAT_BYTES, TOKEN_BYTES = 4, 4
 CHECKPOINT_COPIES = 8  # weights, best weights and AdamW's two moments, of the newest epoch and of the one before
@@ -32,6 +28,7 @@ class Standing:
         config: its settings.
         state: a word.
         advice: what the user can do.
+        planned: with its identity; None where reviews or encoder are not here.
         record: what is recorded of it, None where nothing is.
         sibling_seconds: what the same run took with another seed, None where none is finished.
     """
@@ -39,6 +36,7 @@ class Standing:
     config: RunConfig
     state: str
     advice: str
+    planned: PlannedRun | None = None
     record: RunRecord | None = None
     sibling_seconds: float | None = None
 
@@ -85,17 +83,22 @@ def _standing(config: RunConfig, planned: PlannedRun, known: Sequence[RunRecord]
         for run in known
         if run.fingerprint == planned.fingerprint and run.status is Status.FINISHED and "total_seconds" in run.metrics
     ]
-    return Standing(planned.config, state, advice, record, sum(took) / len(took) if took else None)
+    return Standing(planned.config, state, advice, planned, record, sum(took) / len(took) if took else None)
 
 
-def need(runs: Sequence[Standing], workspace: Workspace, measure: Callable[[RunConfig], Throughput]) -> Need:
-    """What the runs that are not finished need; a model is measured where no finished run tells how long it takes.
+def need(
+    runs: Sequence[Standing], workspace: Workspace, measure: Callable[[RunConfig], Throughput], *, again: bool = False
+) -> Need:
+    """What the runs that are not finished need.
 
     Args:
         runs: see `standings`.
         workspace: where the cache is.
         measure: how fast a run's model is.
+        again: all of them are to be done, also those that are finished.
     """
+    if again:
+        runs = [replace(run, state="missing", sibling_seconds=None) for run in runs]
     missing = [run for run in runs if run.state != "finished"]
     firsts = {run.config.experiment_name: run.config for run in reversed(missing)}
     speeds = {name: measure(config) for name, config in firsts.items()}
@@ -129,8 +132,8 @@ def part_sizes(data: DataConfig) -> tuple[int, int, int]:
 def _seconds(run: RunConfig, speed: Throughput, *, features: bool) -> float:
     """Wall time of a run that trains all its epochs."""
     train, val, test = part_sizes(run.data)
-    epoch = train / speed.train_reviews_per_second + val / speed.inference_reviews_per_second
-    seconds = run.experiment.training.epochs * epoch + test / speed.inference_reviews_per_second
+    epoch = train / speed.train_reviews_per_second + val / speed.validation_reviews_per_second
+    seconds = run.experiment.training.epochs * epoch + test / speed.validation_reviews_per_second
     if features and speed.features_reviews_per_second is not None:
         seconds += (train + val + test) / speed.features_reviews_per_second
     return seconds

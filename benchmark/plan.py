@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmark.config import RunConfig, Suite, run_from_settings
 from benchmark.identity import Inputs, fingerprint
-from benchmark.records import PlanRecord, PlanRow
+from benchmark.records import RUN, PlanRecord, PlanRow
 from benchmark.training.precision import DeviceSetting, resolve_device, resolve_precision
 from benchmark.validation import ConfigError
 from data_pipeline.config import DataConfig
@@ -58,9 +58,6 @@ class Workspace:
         """The workspace out of `to_json`'s values."""
         data = Path(content["data"]) if content["data"] else None
         return cls(content["tracking_uri"], Path(content["cache_dir"]), content["device"], data)
-
-
-RUN, REPRODUCTION = "run", "reproduction"
 
 
 @dataclass(frozen=True, slots=True)

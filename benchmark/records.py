@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
+
+RUN, REPRODUCTION, THROUGHPUT = "run", "reproduction", "throughput"  # kinds of runs that a store keeps
 
 # Artifacts of a run that are read back.
 CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE = "config.yaml", "environment.json", "predictions.parquet"
@@ -86,6 +88,62 @@ class RunRecord:
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     lock: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """How fast a model is on one machine; the names are those under which MLflow keeps the figures.
+
+    Attributes:
+        train_reviews_per_second: of an epoch, dropout and optimizer included; where the encoder is frozen, on features
+            that are made already.
+        train_tokens_per_second: the same in tokens, after truncation.
+        validation_reviews_per_second: of the validation after an epoch, likewise.
+        inference_reviews_per_second: of new reviews in batches, tokenised before; a frozen encoder included.
+        inference_tokens_per_second: the same in tokens, after truncation.
+        features_reviews_per_second: of a frozen encoder's one pass, None without one.
+        latency_p50_ms: of one new review, tokenisation included: the median.
+        latency_p95_ms: what one in twenty exceeds.
+        train_gflops: useful matrix products of training a second, 1e9 of them; padding is not useful.
+        matmul_gflops: what products of the same shapes alone make here, in the same minute.
+        share_of_peak: the first as a part of the second.
+        peak_memory_mib: of the process that measured.
+        parameters_total: of the network.
+        parameters_trainable: those that learn.
+        tokens_per_review: of whole reviews, before truncation.
+        feature_bytes: on disk, of one review's features; 0 without a frozen encoder.
+        assumed_encoder: the encoder is not here, and a network of BERT base's shape stood in for it.
+    """
+
+    train_reviews_per_second: float
+    train_tokens_per_second: float
+    validation_reviews_per_second: float
+    inference_reviews_per_second: float
+    inference_tokens_per_second: float
+    features_reviews_per_second: float | None
+    latency_p50_ms: float
+    latency_p95_ms: float
+    train_gflops: float
+    matmul_gflops: float
+    share_of_peak: float
+    peak_memory_mib: float
+    parameters_total: int
+    parameters_trainable: int
+    tokens_per_review: float
+    feature_bytes: int
+    assumed_encoder: bool = False
+
+    def metrics(self) -> dict[str, float]:
+        """The figures as MLflow keeps them, without those that there are none of."""
+        return {name: float(value) for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_metrics(cls, metrics: Mapping[str, float]) -> Throughput:
+        """What `metrics` gave."""
+        found: dict[str, Any] = {each.name: metrics.get(each.name) for each in fields(cls)}
+        for name in ("parameters_total", "parameters_trainable", "feature_bytes"):
+            found[name] = int(found[name])
+        return cls(**found | {"assumed_encoder": bool(found["assumed_encoder"])})
 
 
 @dataclass(frozen=True, slots=True)

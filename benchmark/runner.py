@@ -15,10 +15,11 @@ from benchmark.analysis.metrics import classification_metrics
 from benchmark.artifacts import write_conditions, write_results
 from benchmark.bundle import write_bundle
 from benchmark.datasets import dataset_records
-from benchmark.environment import decisive, environment, peak_memory_mib
+from benchmark.environment import decisive, environment, machine_tags, peak_memory_mib
 from benchmark.features import feature_shape, feature_writer
-from benchmark.plan import RUN, PlannedRun, Workspace, resolve_run_encoder
+from benchmark.plan import PlannedRun, Workspace, resolve_run_encoder
 from benchmark.progress import Progress
+from benchmark.records import RUN
 from benchmark.reproducibility import seed_everything
 from benchmark.tracking.tracker import Tracker
 from benchmark.training.checkpoint import CheckpointFolder
@@ -136,7 +137,7 @@ def _record_conditions(run: _Run, machine: dict[str, str]) -> None:
     """What the run is made from and on, before it starts."""
     config = run.planned.config
     run.tracker.log_params(config.settings())
-    run.tracker.set_tags(_machine_tags(machine, run.planned.precision))
+    run.tracker.set_tags(machine_tags(machine, run.planned.precision))
     with tempfile.TemporaryDirectory() as folder:
         write_conditions(Path(folder), config, machine)
         run.tracker.log_artifacts(Path(folder))
@@ -190,17 +191,6 @@ def _record_outcome(run: _Run, made: _Prepared, outcome: Outcome) -> None:
             )
             run.tracker.log_model(bundle, name, step=fit.best_epoch)
     run.tracker.log_metrics({**outcome.metrics, "tracking_seconds": run.tracker.seconds})
-
-
-def _machine_tags(machine: dict[str, str], precision: str) -> dict[str, str]:
-    hardware = f"{machine['processor']}, {machine['threads']} threads, {machine['memory_gib']} GiB"
-    return {
-        "hardware": hardware,
-        "device": machine["device"],
-        "precision": precision,
-        "torch": machine["torch"],
-        "transformers": machine["transformers"],
-    }
 
 
 def _corpus_tags(corpus: Corpus) -> dict[str, str]:

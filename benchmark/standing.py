@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmark.plan import REPRODUCTION, RUN, PlannedRun, Workspace
-from benchmark.records import RunRecord, Status
+from benchmark.plan import PlannedRun, Workspace
+from benchmark.records import REPRODUCTION, RUN, RunRecord, Status
 from benchmark.run_lock import hold_if_free, local_lock
 from benchmark.tracking.store import TrackingStore
 

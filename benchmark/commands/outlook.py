@@ -13,7 +13,7 @@ from benchmark.commands.options import EXIT_DONE, say, workspace
 
 if TYPE_CHECKING:
     from benchmark.config import RunConfig, Suite
-    from benchmark.throughput import Throughput
+    from benchmark.records import Throughput
 
 
 def print_outlook(arguments: argparse.Namespace, suite: Suite, names: Sequence[str]) -> int:
@@ -22,17 +22,26 @@ def print_outlook(arguments: argparse.Namespace, suite: Suite, names: Sequence[s
 
     from benchmark.outlook import need, standings
     from benchmark.progress import spell_seconds
-    from benchmark.throughput import measure
+    from benchmark.speeds import hardware_here, measured_apart
     from benchmark.tracking.client import without_secrets
     from benchmark.tracking.store import TrackingStore
 
     def measured(run: RunConfig) -> Throughput:
+        if run.experiment_name in known:
+            return known[run.experiment_name]
         say(f"measuring {run.experiment_name} on embedded reviews")
-        return measure(run, place.device)
+        return measured_apart(run, place.device)
 
     place = workspace(arguments)
     wanted = replace(suite, experiments={name: suite.experiments[name] for name in names})
-    runs = standings(wanted, place, TrackingStore.existing(place.tracking_uri, place.cache_dir))
+    store = TrackingStore.existing(place.tracking_uri, place.cache_dir)
+    runs = standings(wanted, place, store)
+    speeds = store.speeds(suite.profile, hardware_here(place)) if store else {}
+    known = {
+        run.config.experiment_name: speeds[run.planned.fingerprint]
+        for run in runs
+        if run.planned and run.planned.fingerprint in speeds
+    }
     needed = need(runs, place, measured)
     rows = [
         {
@@ -51,8 +60,8 @@ def print_outlook(arguments: argparse.Namespace, suite: Suite, names: Sequence[s
     for name in needed.assumed:
         print(f"  the encoder of {name} is not here; a network of BERT base's shape was measured in its place")
     print(f"disk: {_spell_bytes(needed.cache_bytes)} in the cache, {_free(place.cache_dir)} free there")
-    store = without_secrets(place.tracking_uri, place.tracking_uri)
-    print(f"      {_spell_bytes(needed.record_bytes)} in the tracking store {store}")
+    uri = without_secrets(place.tracking_uri, place.tracking_uri)
+    print(f"      {_spell_bytes(needed.record_bytes)} in the tracking store {uri}")
     return EXIT_DONE
 
 

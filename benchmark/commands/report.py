@@ -62,7 +62,7 @@ def print_report(arguments: argparse.Namespace, profile: str, outputs: Sequence[
             f"no run of profile {profile!r} is recorded here; `python -m benchmark run all "
             f"--profile {profile}` makes them"
         )
-    table = make_report(plan, store.runs(profile))
+    table = make_report(plan, store.runs(profile), store.speeds(profile))
     for path in outputs:
         write_output(path, table.render(SUFFIXES[path.suffix]))
     if not outputs:

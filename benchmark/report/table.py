@@ -5,11 +5,12 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pandas as pd
 
 from benchmark.progress import spell_seconds
-from benchmark.records import PlanRecord, PlanRow, RunRecord, Status, best_run
+from benchmark.records import PlanRecord, PlanRow, RunRecord, Status, Throughput, best_run
 
 ACCURACY = "test accuracy, %"
 MEASURED = (ACCURACY, "F1, %", "parameters", "trained", "train time")
@@ -65,14 +66,17 @@ def _tabulated(table: pd.DataFrame, style: str, last: str) -> str:
     return str(table.to_markdown(index=False, tablefmt=style, disable_numparse=True, colalign=alignment))
 
 
-def make_report(plan: PlanRecord, runs: Sequence[RunRecord]) -> Report:
+def make_report(
+    plan: PlanRecord, runs: Sequence[RunRecord], speeds: Mapping[str, Throughput] = MappingProxyType({})
+) -> Report:
     """The table of a plan.
 
     Args:
         plan: what is wanted; decides the rows and their order.
         runs: all runs of the profile, newest first; those of other settings are not looked at.
+        speeds: what `throughput` measured, by fingerprint; without any, the table has no columns for it.
     """
-    table = pd.DataFrame([_row(plan, row, runs) for row in plan.rows])
+    table = pd.DataFrame([_row(plan, row, runs, speeds) for row in plan.rows])
     if len(plan.train_sizes) == 1:
         return Report(table.drop(columns=TRAINED_ON), None, _notes(plan, runs))
     curve = table.pivot(index="model", columns=TRAINED_ON, values=ACCURACY)
@@ -80,7 +84,7 @@ def make_report(plan: PlanRecord, runs: Sequence[RunRecord]) -> Report:
     return Report(table, curve.reset_index().rename_axis(columns=None), _notes(plan, runs))
 
 
-def _row(plan: PlanRecord, row: PlanRow, runs: Sequence[RunRecord]) -> dict[str, str]:
+def _row(plan: PlanRecord, row: PlanRow, runs: Sequence[RunRecord], speeds: Mapping[str, Throughput]) -> dict[str, str]:
     found = [best_run(runs, row.fingerprint, seed) for seed in plan.seeds]
     finished = [run.metrics for run in found if run is not None and run.status is Status.FINISHED]
     complete = len(finished) == len(plan.seeds)
@@ -92,7 +96,19 @@ def _row(plan: PlanRecord, row: PlanRow, runs: Sequence[RunRecord]) -> dict[str,
         TRAINED_ON: f"{row.train_size:,}",
         "seeds": f"{len(finished)} of {len(plan.seeds)}",
         **measured,
+        **_speed(row, speeds),
         "published, %": _published(plan, row, accuracy),
+    }
+
+
+def _speed(row: PlanRow, speeds: Mapping[str, Throughput]) -> dict[str, str]:
+    """The cells that say what an answer costs."""
+    if not speeds:
+        return {}
+    speed = speeds.get(row.fingerprint)
+    return {
+        "inference, reviews/s": f"{speed.inference_reviews_per_second:,.1f}" if speed else "",
+        "one review, ms": f"{speed.latency_p50_ms:.1f}" if speed else "",
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.records import PlanRecord, RunRecord, Status
+from benchmark.records import THROUGHPUT, PlanRecord, RunRecord, Status, Throughput
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError, quiet_client, without_secrets
 from benchmark.tracking.mlflow_tracker import MlflowTracker
@@ -137,6 +137,12 @@ class TrackingStore:
     def runs(self, profile: str, kind: str = "run") -> list[RunRecord]:
         """All runs of the profile, newest first, whatever their status."""
         return [_record(run) for run in self._search(self._find_experiment(profile), f"tags.`{tags.KIND}` = '{kind}'")]
+
+    def speeds(self, profile: str, hardware: str = "") -> dict[str, Throughput]:
+        """By fingerprint, what `throughput` measured last, on any machine or on this kind alone."""
+        runs = [run for run in self.runs(profile, THROUGHPUT) if run.status is Status.FINISHED]
+        wanted = [run for run in reversed(runs) if not hardware or run.tags.get("hardware") == hardware]
+        return {run.fingerprint: Throughput.from_metrics(run.metrics) for run in wanted}
 
     def runs_of(self, profile: str, fingerprint: str, seed: int, kind: str = "run") -> list[RunRecord]:
         """The runs of one identity, newest first."""

@@ -126,6 +126,14 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory, reviews_csv: Path) ->
 
 
 @pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cache of the hub, and no way to it."""
+    monkeypatch.setattr("data_pipeline.hub.cached_snapshot", lambda *_: None)
+    monkeypatch.setattr("data_pipeline.encoder.cached_snapshot", lambda *_: None)
+    monkeypatch.setattr("data_pipeline.encoder.download_snapshot", lambda *_: pytest.fail("nothing is to be fetched"))
+
+
+@pytest.fixture
 def config_content(reviews_csv: Path, tiny_encoder: Path) -> dict[str, Any]:
     """What a small valid experiments.yaml says; a test may change it. fp32, so that every processor gives the same."""
     recurrent = {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.1}

@@ -11,12 +11,33 @@ import pandas as pd
 import yaml
 
 from benchmark.plan import Workspace
-from benchmark.records import RunRecord, Status
+from benchmark.records import RunRecord, Status, Throughput
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 
 # For plans that are only made: nothing is read from it and nothing written.
 NOWHERE = Workspace(tracking_uri="unused", cache_dir=Path("unused"), device="cpu")
+
+# An encoder that only the hub has.
+HUB = ["bert-frozen.model.encoder={path: null, name: null, hub: a/b, revision: " + "a" * 40 + "}"]
+SPEED = Throughput(
+    train_reviews_per_second=100.0,
+    train_tokens_per_second=1000.0,
+    validation_reviews_per_second=200.0,
+    inference_reviews_per_second=150.0,
+    inference_tokens_per_second=1500.0,
+    features_reviews_per_second=None,
+    latency_p50_ms=7.25,
+    latency_p95_ms=9.0,
+    train_gflops=60.0,
+    matmul_gflops=100.0,
+    share_of_peak=0.6,
+    peak_memory_mib=1234.0,
+    parameters_total=1_000_000,
+    parameters_trainable=500_000,
+    tokens_per_review=10.0,
+    feature_bytes=0,
+)
 
 
 def predictions(logits: Mapping[str, tuple[float, float]]) -> pd.DataFrame:

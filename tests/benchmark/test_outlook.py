@@ -3,44 +3,22 @@
 from dataclasses import replace
 
 import pytest
-from recorded import NOWHERE
+from recorded import HUB, NOWHERE, SPEED
 
-from benchmark import throughput
 from benchmark.cli import main
 from benchmark.config_file import load_suite
 from benchmark.outlook import Standing, need, part_sizes, standings
 from benchmark.plan import make_plan
 from benchmark.records import Status
-from benchmark.throughput import Throughput, measure
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from data_pipeline.config import DataConfig
-
-SPEED = Throughput(
-    train_reviews_per_second=100.0,
-    inference_reviews_per_second=200.0,
-    features_reviews_per_second=None,
-    parameters_total=1_000_000,
-    parameters_trainable=500_000,
-    tokens_per_review=10.0,
-    feature_bytes=0,
-    assumed_encoder=False,
-)
-HUB = ["bert-frozen.model.encoder={path: null, name: null, hub: a/b, revision: " + "a" * 40 + "}"]
 
 
 @pytest.fixture(scope="session")
 def tiny_encoder(encoder_without_weights):
     """None is loaded here."""
     return encoder_without_weights
-
-
-@pytest.fixture
-def offline(monkeypatch, tmp_path):
-    """No cache of the hub, and no way to it."""
-    monkeypatch.setattr("data_pipeline.hub.cached_snapshot", lambda *_: None)
-    monkeypatch.setattr("data_pipeline.encoder.cached_snapshot", lambda *_: None)
-    monkeypatch.setattr("data_pipeline.encoder.download_snapshot", lambda *_: pytest.fail("nothing is to be fetched"))
 
 
 class TestStandings:
@@ -145,45 +123,10 @@ class TestNeed:
         assert part_sizes(data) == (20_000, 5_000, 25_000)
 
 
-class TestThroughput:
-    @pytest.fixture(autouse=True)
-    def short(self, monkeypatch):
-        monkeypatch.setattr(throughput, "SECONDS", 0.02)
-        monkeypatch.setattr(throughput, "MOST_REVIEWS", 64)
-
-    def run(self, write_config, name, *assignments):
-        suite = load_suite(write_config(), assignments=["tokens.max_length=16", *assignments])
-        return next(run for run in suite.runs() if run.experiment_name == name)
-
-    def test_a_model_is_trained_and_evaluated_at_the_size_of_its_whole_vocabulary(self, write_config):
-        found = measure(self.run(write_config, "lstm", "lstm.tokens.vocab_size=5000"), "cpu")
-
-        assert found.train_reviews_per_second > 0
-        assert found.inference_reviews_per_second > 0
-        assert found.parameters_total > 5000 * 16
-        assert (found.features_reviews_per_second, found.feature_bytes, found.assumed_encoder) == (None, 0, False)
-        assert 200 < found.tokens_per_review < 350
-
-    def test_a_frozen_encoder_is_timed_apart_from_its_head(self, write_config):
-        run = self.run(write_config, "bert-frozen", "bert-frozen.model.encoder={path: null, name: null}")
-
-        found = measure(run, "cpu")
-
-        assert found.features_reviews_per_second > 0
-        assert found.feature_bytes == 7 * 2 * 384 * 2
-        assert found.parameters_trainable < found.parameters_total
-
-    def test_for_an_encoder_that_is_not_here_bert_base_stands_in(self, write_config, offline):
-        found = measure(self.run(write_config, "bert-frozen", *HUB), "cpu")
-
-        assert found.assumed_encoder
-        assert 100_000_000 < found.parameters_total < 120_000_000
-
-
 def test_the_command_prints_the_plan_and_what_it_needs_and_leaves_nothing(write_config, tmp_path, monkeypatch, capsys):
     write_config()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/none.db")
-    monkeypatch.setattr(throughput, "measure", lambda run, device: SPEED)
+    monkeypatch.setattr("benchmark.speeds.measured_apart", lambda run, device: SPEED)
     before = sorted(tmp_path.iterdir())
 
     status = main(

@@ -141,6 +141,7 @@ class TestAllModels:
 
         assert lines[0].startswith("profile quick: table ")
         assert lines[0].endswith("200 train, 50 val, 60 test")
+        assert lines[1] == "  negative + positive: train 100 + 100, val 25 + 25, test 30 + 30"
         assert lines[-2:] == ["3 finished, 1 skipped, 0 failed", ""]
         for position, name in enumerate(MODELS[1:], start=2):
             start = lines.index(f"[{position}/4] {name} seed 1")
@@ -148,7 +149,7 @@ class TestAllModels:
             assert lines[start + 2].startswith("  epoch 2/2: train/loss 0.")
             assert lines[start + 3].startswith("  test/accuracy ")
             assert lines[start + 4].startswith("  finished after ")
-        assert len(lines) == 2 + 3 * 5 + 2  # no warning of any library among them
+        assert len(lines) == 3 + 3 * 5 + 2  # no warning of any library among them
         assert "\r" not in all_models.run.err
 
     def test_the_finished_model_is_not_run_again(self, all_models):

@@ -1,0 +1,144 @@
+"""How fast a model is here: what is measured, where it is written down, and what reads it."""
+
+import json
+
+import pytest
+from recorded import HUB, NOWHERE, SPEED
+
+from benchmark import throughput
+from benchmark.cli import main
+from benchmark.config_file import load_suite
+from benchmark.plan import make_plan
+from benchmark.records import RunRecord, Status, Throughput
+from benchmark.report.table import make_report
+from benchmark.speeds import MeasurementError, measured_apart
+from benchmark.throughput import measure
+from benchmark.tracking.store import TrackingStore
+
+
+class TestMeasuring:
+    @pytest.fixture(autouse=True)
+    def short(self, monkeypatch):
+        monkeypatch.setattr(throughput, "SECONDS", 0.02)
+        monkeypatch.setattr(throughput, "MOST_REVIEWS", 64)
+
+    def run(self, write_config, name, *assignments):
+        suite = load_suite(write_config(), assignments=["tokens.max_length=16", *assignments])
+        return next(run for run in suite.runs() if run.experiment_name == name)
+
+    def test_a_model_is_trained_and_evaluated_at_the_size_of_its_whole_vocabulary(self, write_config):
+        found = measure(self.run(write_config, "lstm", "lstm.tokens.vocab_size=5000"), "cpu")
+
+        assert found.train_reviews_per_second > 0
+        assert found.inference_reviews_per_second > 0
+        assert found.parameters_total > 5000 * 16
+        assert (found.features_reviews_per_second, found.feature_bytes, found.assumed_encoder) == (None, 0, False)
+        assert 200 < found.tokens_per_review < 350
+        assert found.train_tokens_per_second == pytest.approx(16 * found.train_reviews_per_second, rel=0.05)
+        assert 0 < found.latency_p50_ms <= found.latency_p95_ms
+        assert found.peak_memory_mib > 100
+
+    def test_useful_products_are_those_of_the_real_tokens(self, write_config):
+        found = measure(self.run(write_config, "lstm"), "cpu")
+
+        # An LSTM of 16 units over 16 inputs: 4 gates x 16 units x (16 + 16) numbers, 2 operations each, for each token;
+        # then 16 x 2 for the logits. Backwards it is twice that.
+        forward = 2 * (4 * 16 * (16 + 16)) * 16 + 2 * 16 * 2
+        assert found.train_gflops * 1e9 == pytest.approx(3 * forward * found.train_reviews_per_second, rel=0.05)
+        assert found.share_of_peak == pytest.approx(found.train_gflops / found.matmul_gflops)
+
+    def test_a_frozen_encoder_is_timed_apart_from_its_head(self, write_config):
+        run = self.run(write_config, "bert-frozen", "bert-frozen.model.encoder={path: null, name: null}")
+
+        found = measure(run, "cpu")
+
+        assert found.features_reviews_per_second > 0
+        assert found.feature_bytes == 7 * 2 * 384 * 2
+        assert found.parameters_trainable < found.parameters_total
+
+    def test_for_an_encoder_that_is_not_here_bert_base_stands_in(self, write_config, offline):
+        found = measure(self.run(write_config, "bert-frozen", *HUB), "cpu")
+
+        assert found.assumed_encoder
+        assert 100_000_000 < found.parameters_total < 120_000_000
+
+
+def test_a_process_that_fails_is_told_by_its_last_line(write_config):
+    run = load_suite(write_config(), assignments=["bert-frozen.model.encoder.path=nowhere"]).runs()[2]
+
+    with pytest.raises(MeasurementError, match=r"bert-frozen could not be measured: .*there is no folder nowhere"):
+        measured_apart(run, "cpu")
+
+
+def test_figures_survive_the_way_through_mlflow():
+    for speed in (SPEED, Throughput(**{**speed_values(), "features_reviews_per_second": 3.5, "feature_bytes": 10})):
+        assert Throughput.from_metrics(speed.metrics()) == speed
+
+
+def speed_values():
+    return {name: getattr(SPEED, name) for name in SPEED.__dataclass_fields__}
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def here(self, monkeypatch, tmp_path, store_uri, write_config):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
+        monkeypatch.setattr("benchmark.speeds.measured_apart", lambda run, device: SPEED)
+        write_config()
+
+    def test_each_model_is_an_object_of_the_array_with_what_run_all_would_take(self, capsys):
+        assert main(["throughput", "lstm", "rnn", "--json"]) == 0
+
+        found = json.loads(capsys.readouterr().out)
+        assert [speed["model"] for speed in found] == ["rnn", "lstm"]
+        assert found[0]["train_reviews_per_second"] == 100.0
+        assert found[0]["estimated_run_all_seconds"] == pytest.approx(2 * (200 / 100 + 50 / 200) + 60 / 200)
+
+    def test_the_table_names_every_figure_with_its_unit(self, capsys):
+        main(["throughput"])
+
+        out = capsys.readouterr().out
+        assert [line.split()[-4:] for line in out.splitlines() if line.startswith("training, reviews/s")] == [
+            ["100.0"] * 4
+        ]
+        assert "`run all --profile quick`: about 19 s" in out
+
+    def test_it_is_recorded_and_the_report_shows_it_beside_the_accuracy(
+        self, capsys, store_uri, tmp_path, write_config
+    ):
+        main(["throughput", "lstm"])
+
+        store = TrackingStore(store_uri, tmp_path)
+        plan = make_plan(load_suite(write_config()), NOWHERE)
+        lstm = next(row for row in plan.record.rows if row.experiment == "lstm")
+        assert store.speeds("quick") == {lstm.fingerprint: SPEED}
+        table = make_report(plan.record, [], store.speeds("quick")).table
+        assert list(table["inference, reviews/s"]) == ["", "150.0", "", ""]
+        assert list(table["one review, ms"]) == ["", "7.2", "", ""]
+
+    def test_a_dry_run_believes_it_and_measures_only_the_rest(self, capsys, monkeypatch):
+        main(["throughput", "lstm"])
+        monkeypatch.setattr("benchmark.speeds.measured_apart", lambda *_: pytest.fail("measured again"))
+
+        assert main(["run", "lstm", "--dry-run"]) == 0
+        assert "about 5 s on this machine" in capsys.readouterr().out
+
+    def test_what_another_machine_measured_is_shown_and_not_believed(self, store_uri, tmp_path):
+        main(["throughput", "lstm"])
+
+        store = TrackingStore(store_uri, tmp_path)
+        assert len(store.speeds("quick")) == 1
+        assert store.speeds("quick", "another processor") == {}
+
+
+def test_without_measurements_the_table_has_no_columns_for_them(write_config):
+    plan = make_plan(load_suite(write_config()), NOWHERE).record
+
+    assert "one review, ms" not in make_report(plan, []).table
+
+
+def test_a_measurement_is_no_run_of_the_table(write_config):
+    plan = make_plan(load_suite(write_config()), NOWHERE).record
+    other = RunRecord("id", "x", "lstm", 1, "another fingerprint", Status.FINISHED)
+
+    assert set(make_report(plan, [other]).table["test accuracy, %"]) == {"missing"}

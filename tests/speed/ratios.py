@@ -1,0 +1,60 @@
+"""Our training speed as a multiple of the plain recipe's, runs in turn, medians.
+
+    python tests/speed/ratios.py PLAIN_RECIPE.py [bert-finetuned lstm-8 lstm-64 rnn-64 trainer] [--turns 5]
+
+PLAIN_RECIPE.py takes a model and prints a JSON line with reviews_per_second. Run this on a quiet machine.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def pairs(recipe):
+    """For each comparison the two commands."""
+    ours, plain, hugging = str(HERE / "ours.py"), str(recipe), str(HERE / "hf_trainer.py")
+    return {
+        "bert-finetuned": ([ours, "bert-finetuned", "--reviews", "640"], [plain, "bert-finetuned", "--steps", "20"]),
+        "trainer": ([ours, "bert-finetuned", "--reviews", "800"], [hugging, "--reviews", "800"]),
+        "lstm-8": ([ours, "lstm", "--reviews", "6400"], [plain, "lstm", "--steps", "40"]),
+        "lstm-64": ([ours, "lstm", "--reviews", "6400", "--batch-size", "64"],
+                    [plain, "lstm", "--steps", "6", "--batch-size", "64"]),
+        "rnn-64": ([ours, "rnn", "--reviews", "6400", "--batch-size", "64"],
+                   [plain, "rnn", "--steps", "20", "--batch-size", "64"]),
+    }  # fmt: skip
+
+
+def rate(command):
+    """What the command prints as reviews_per_second."""
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed: {done.stderr.strip().splitlines()[-1:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])["reviews_per_second"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("names", nargs="*", default=[])
+    parser.add_argument("--turns", type=int, default=5)
+    arguments = parser.parse_args()
+    commands = pairs(arguments.recipe)
+    for name in arguments.names or commands:
+        ours, other = commands[name]
+        found = [(rate(ours), rate(other)) for _ in range(arguments.turns)]
+        mine, theirs = (statistics.median(column) for column in zip(*found, strict=True))
+        ratios = sorted(a / b for a, b in found)
+        print(  # noqa: T201
+            f"{name}: {mine:.1f} against {theirs:.1f} reviews/s, {statistics.median(ratios):.2f}x "
+            f"({ratios[0]:.2f} to {ratios[-1]:.2f} in {len(found)} turns)",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
