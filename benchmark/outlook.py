@@ -60,23 +60,27 @@ class Need:
 
 def standings(suite: Suite, workspace: Workspace, store: TrackingStore | None) -> list[Standing]:
     """How each run of the suite stands, in the order of its runs; nothing is downloaded to find out."""
-    known = store.runs(suite.profile) if store else []
-    found: dict[RunConfig, Standing] = {}
-    for name in suite.experiments:  # one by one: that an encoder is not here says nothing of the other experiments
-        alone = replace(suite, experiments={name: suite.experiments[name]})
-        runs = alone.runs()
-        try:
-            planned = make_plan(alone, workspace, download=False).runs
-        except (ReviewsNotHereError, EncoderNotHereError) as missing:
-            what = "reviews" if isinstance(missing, ReviewsNotHereError) else "encoder"
-            found |= {run: Standing(run, "unknown", f"`run {name}` fetches its {what} first") for run in runs}
-        else:
-            found |= {run: _standing(run, plan, known, workspace) for run, plan in zip(runs, planned, strict=True)}
-    return [found[run] for run in suite.runs()]
+    return _standings(suite, workspace, store.runs(suite.profile) if store else [])
 
 
-def _standing(config: RunConfig, planned: PlannedRun, known: Sequence[RunRecord], workspace: Workspace) -> Standing:
-    record = best_run(known, planned.fingerprint, config.seed)
+def _standings(suite: Suite, workspace: Workspace, known: Sequence[RunRecord]) -> list[Standing]:
+    runs = suite.runs()
+    try:
+        planned = make_plan(suite, workspace, download=False).runs
+    except ReviewsNotHereError:
+        return [Standing(run, "unknown", f"`run {run.experiment_name}` fetches its reviews first") for run in runs]
+    except EncoderNotHereError:
+        if len(suite.experiments) == 1:
+            return [Standing(run, "unknown", f"`run {run.experiment_name}` fetches its encoder first") for run in runs]
+        # One by one: that an encoder is not here says nothing of the other experiments.
+        alone = (replace(suite, experiments={name: config}) for name, config in suite.experiments.items())
+        by_name = {one: iter(_standings(each, workspace, known)) for each in alone for one in each.experiments}
+        return [next(by_name[run.experiment_name]) for run in runs]
+    return [_standing(plan, known, workspace) for plan in planned]
+
+
+def _standing(planned: PlannedRun, known: Sequence[RunRecord], workspace: Workspace) -> Standing:
+    record = best_run(known, planned.fingerprint, planned.config.seed)
     state, advice = standing(record, planned, workspace)
     took = [
         run.metrics["total_seconds"]
