@@ -73,8 +73,10 @@ def _standings(suite: Suite, workspace: Workspace, known: Sequence[RunRecord]) -
         if len(suite.experiments) == 1:
             return [Standing(run, "unknown", f"`run {run.experiment_name}` fetches its encoder first") for run in runs]
         # One by one: that an encoder is not here says nothing of the other experiments.
-        alone = (replace(suite, experiments={name: config}) for name, config in suite.experiments.items())
-        by_name = {one: iter(_standings(each, workspace, known)) for each in alone for one in each.experiments}
+        by_name = {
+            name: iter(_standings(replace(suite, experiments={name: config}), workspace, known))
+            for name, config in suite.experiments.items()
+        }
         return [next(by_name[run.experiment_name]) for run in runs]
     return [_standing(plan, known, workspace) for plan in planned]
 

@@ -15,7 +15,7 @@ from benchmark.validation import ConfigError
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus, audit, describe_audit
 from data_pipeline.encoder import EMBEDDED_NAME, Encoder, resolve_encoder
-from data_pipeline.sources import Place, load_corpus
+from data_pipeline.sources import Place, read_source
 from models.configs import EncoderConfig
 from models.precision import Precision
 
@@ -160,7 +160,8 @@ def make_plan(suite: Suite, workspace: Workspace, *, download: bool = True) -> P
     firsts = {run.experiment_name: run for run in reversed(runs)}
     resolved = {name: _resolve(firsts[name], workspace.device, download=download) for name in suite.experiments}
     published = {figure.experiment: figure.model_dump() for figure in suite.published}
-    corpora = {data: load_corpus(data, workspace.place, download=download) for data in suite.data}
+    source = read_source(suite.data[0], workspace.place, download=download)  # once: they differ by train size alone
+    corpora = {data: source.split(data) for data in suite.data}
     marks, rows = {}, []
     for data, corpus in corpora.items():
         for name, (encoder, precision) in resolved.items():

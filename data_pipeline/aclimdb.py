@@ -5,7 +5,6 @@ Maas et al., "Learning Word Vectors for Sentiment Analysis", ACL 2011. Reviews l
 """
 
 import gzip
-import hashlib
 import io
 import re
 import tarfile
@@ -17,6 +16,7 @@ from typing import Any
 
 from data_pipeline.cache import cached_entry
 from data_pipeline.errors import DataError
+from data_pipeline.files import file_sha256, read_bytes
 from data_pipeline.review import Review, review_ids
 
 ROOT = "aclImdb"
@@ -58,7 +58,7 @@ def read_aclimdb(path: Path, cache_dir: Path) -> OfficialReviews:
     if path.is_dir():
         rows = _parse(_folder_members(path), path)
     elif path.is_file():
-        folder = cache_dir / "corpora" / f"{_sha256(path)}-{PARSED_VERSION}"
+        folder = cache_dir / "corpora" / f"{file_sha256(path)}-{PARSED_VERSION}"
         rows = cached_entry(folder, lambda entry: _write(entry, _parse(_archive_members(path), path)), _open)
     else:
         raise DataError(f"there is no {path}; name the folder aclImdb or the archive aclImdb_v1.tar.gz")
@@ -147,10 +147,7 @@ def _folder_members(path: Path) -> Iterator[tuple[str, bytes]]:
     files = [file for file in files if file.is_file()]
     files += [file for split in SPLITS for class_ in CLASSES for file in sorted((root / split / class_).glob("*"))]
     for file in files:
-        try:
-            yield file.relative_to(root).as_posix(), file.read_bytes()
-        except OSError as error:
-            raise DataError(f"{file} cannot be read: {error.strerror}; check the file and its permissions") from None
+        yield file.relative_to(root).as_posix(), read_bytes(file)
 
 
 def _archive_members(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -218,11 +215,3 @@ def _open(folder: Path) -> list[dict[str, Any]]:
 
     rows: list[dict[str, Any]] = pq.read_table(folder / PARSED_FILE).to_pylist()
     return rows
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}; check the file and its permissions") from None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_pipeline.errors import DataError
+from data_pipeline.files import file_sha256
 from data_pipeline.hub import by_hand, cached_snapshot, download_snapshot, published_sha256, refuse_absent
 from data_pipeline.tokenization import WORDPIECE_FILES, has_tokenizer, tokenizer_fingerprint
 
@@ -126,8 +127,7 @@ def _checked(folder: Path, wanted: str | None, remedy: str = LOCAL_REMEDY) -> En
     if missing:
         raise DataError(f"the encoder in {folder} lacks {' and '.join(missing)}; download or install it again")
     max_positions = _max_positions(folder / CONFIG_FILE)
-    with (folder / WEIGHTS_FILE).open("rb") as weights:
-        found = hashlib.file_digest(weights, "sha256").hexdigest()
+    found = file_sha256(folder / WEIGHTS_FILE)
     if wanted is not None and found != wanted:
         raise DataError(
             f"{folder / WEIGHTS_FILE} is not the encoder meant: sha256 wanted {wanted}, found {found}; {remedy}"

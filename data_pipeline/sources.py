@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus, make_corpus
 from data_pipeline.download import download as fetch
 from data_pipeline.errors import DataError, ReviewsNotHereError
-from data_pipeline.review import identified
-from data_pipeline.table import LABELS, csv_rows, read_bytes, read_table
+from data_pipeline.files import read_bytes
+from data_pipeline.review import Review, identified
+from data_pipeline.table import LABELS, csv_rows, read_table
 
 OFFICIAL_NAME = "IMDB (official split)"
 OFFICIAL_URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
@@ -41,28 +43,66 @@ class Place:
     cache_dir: Path = Path(".benchmark")
 
 
-def load_corpus(config: DataConfig, place: Place = Place(), *, download: bool = True) -> Corpus:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Reviews as they were read, to be split in one way or several.
+
+    Attributes:
+        name: what the report calls them.
+        reviews: what train and val are cut from, and test where there is no official one.
+        official_test: the source's own test part, None without one.
+    """
+
+    name: str
+    reviews: Sequence[Review]
+    official_test: Sequence[Review] | None = None
+
+    def split(self, config: DataConfig) -> Corpus:
+        """The corpus of these reviews, split as `config` says.
+
+        Raises:
+            DataError: see `make_corpus`.
+        """
+        corpus = make_corpus(self.name, self.reviews, config, self.official_test)
+        if self.official_test is None or corpus.fingerprint == OFFICIAL_FINGERPRINT:
+            return corpus
+        # No figure of these compares with a published one, and the table must not look as if it did.
+        counts = f"{len(self.reviews):,} + {len(self.official_test):,}"
+        return replace(corpus, name=f"reviews in aclImdb's layout, not the official ones ({counts})")
+
+
+def load_corpus(config: DataConfig, place: Place = Place()) -> Corpus:
     """Read the reviews that `config` names and split them.
+
+    Raises:
+        DataError: see `read_source`; or there are too few for the sizes asked for.
+    """
+    return read_source(config, place).split(config)
+
+
+def read_source(config: DataConfig, place: Place, *, download: bool = True) -> Source:
+    """Read the reviews that `config` names.
 
     The wheel's 25,000 reviews take about a second, hash check included; the official 50,000 two.
 
     Args:
-        config: source, sizes and split.
+        config: names the source; sizes and split do not matter here.
         place: where the official reviews are, for source `aclimdb`.
         download: False: official reviews that are not here are not fetched.
 
     Raises:
         ReviewsNotHereError: they would have to be downloaded.
-        DataError: the source is missing, changed or malformed, or too small for the sizes asked for.
+        DataError: the source is missing, changed or malformed.
     """
     if config.source == "embedded":
-        return make_corpus(EMBEDDED_NAME, identified(_read_embedded()), config)
+        return Source(EMBEDDED_NAME, identified(_read_embedded()))
     if config.source == "aclimdb":
         path = place.data or fetched_archive(place.cache_dir, download=download)
-        return _official_corpus(path, config, place)
+        official = read_aclimdb(path, place.cache_dir)
+        return Source(OFFICIAL_NAME, official.train, official.test)
     if config.path is None:
         raise DataError("source `table` needs `path`, the file with columns text and label")
-    return make_corpus(f"table {config.path.name}", identified(read_table(config.path)), config)
+    return Source(f"table {config.path.name}", identified(read_table(config.path)))
 
 
 def official_archive(cache_dir: Path) -> Path:
@@ -83,16 +123,6 @@ def fetched_archive(cache_dir: Path, *, download: bool) -> Path:
             raise ReviewsNotHereError(f"the official reviews are not here yet; {OFFLINE_ADVICE}")
         fetch(OFFICIAL_URL, path, OFFICIAL_MD5, advice=OFFLINE_ADVICE)
     return path
-
-
-def _official_corpus(path: Path, config: DataConfig, place: Place) -> Corpus:
-    reviews = read_aclimdb(path, place.cache_dir)
-    corpus = make_corpus(OFFICIAL_NAME, reviews.train, config, reviews.test)
-    if corpus.fingerprint == OFFICIAL_FINGERPRINT:
-        return corpus
-    # No figure of these compares with a published one, and the table must not look as if it did.
-    name = f"reviews in aclImdb's layout, not the official ones ({len(reviews.train):,} + {len(reviews.test):,})"
-    return replace(corpus, name=name)
 
 
 def _read_embedded() -> list[tuple[str, int]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline.errors import DataError
+from data_pipeline.files import read_bytes
 
 COLUMNS = ("text", "label")
 LABELS = {"0": 0, "1": 1}
@@ -66,18 +67,6 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, str, str]]:
         # One missing label makes pandas write the whole column as floating point numbers.
         whole = isinstance(label, bool) or (isinstance(label, float) and label.is_integer())
         yield f"row {number}", text, str(int(label)) if whole else str(label)
-
-
-def read_bytes(path: Path) -> bytes:
-    """The file's content.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}; check the file and its permissions") from error
 
 
 def _decode(content: bytes, path: Path) -> str:

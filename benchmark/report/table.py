@@ -139,7 +139,7 @@ def _state(found: Sequence[RunRecord | None]) -> str:
 
 
 def _published(plan: PlanRecord, row: PlanRow, accuracy: float | None) -> str:
-    """The published figure; our difference from it only where corpus and encoder are the same."""
+    """The published figure; our difference from it only where `_other_setup` finds nothing against it."""
     if row.published is None:
         return ""
     figure = float(row.published["test_accuracy"])

@@ -11,7 +11,7 @@ from data_pipeline.aclimdb import read_aclimdb
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import audit, describe_audit
 from data_pipeline.errors import DataError, ReviewsNotHereError
-from data_pipeline.sources import OFFICIAL_FINGERPRINT, Place, fetched_archive, load_corpus
+from data_pipeline.sources import OFFICIAL_FINGERPRINT, Place, fetched_archive, load_corpus, read_source
 
 
 @pytest.fixture
@@ -244,11 +244,11 @@ class TestCorpus:
 
     def test_reviews_that_are_not_here_are_not_fetched_unless_asked_for(self, tmp_path):
         with pytest.raises(ReviewsNotHereError, match="name it by --data PATH or BENCHMARK_DATA"):
-            load_corpus(self.config(), Place(None, tmp_path), download=False)
+            read_source(self.config(), Place(None, tmp_path), download=False)
 
     def test_what_was_fetched_is_found_in_the_cache(self, tmp_path):
         (tmp_path / "downloads").mkdir()
         path = write_archive(tmp_path / "downloads" / "aclImdb_v1.tar.gz", members())
 
         assert fetched_archive(tmp_path, download=False) == path
-        assert len(load_corpus(self.config(), Place(None, tmp_path), download=False).test) == 48
+        assert len(load_corpus(self.config(), Place(None, tmp_path)).test) == 48

@@ -6,28 +6,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from networks import finetuned, frozen
 from safetensors.torch import load, load_file, save, save_file
 from torch.nn import functional as F
 from transformers.utils import logging as talk
 
 from data_pipeline.batch import Batch
 from models.bert import BertClassifier, Standardize, learn_standardization
-from models.configs import FinetunedBertConfig, FrozenBertConfig
-from models.registry import ModelContext, get_model_spec
+from models.registry import get_model_spec
 
 LENGTHS = [7, 2, 12, 4, 12, 3]
 POOLINGS_AND_LAYERS = [(pooling, layers) for pooling in ("cls", "mean") for layers in ("last", "all")]
-
-
-def frozen(context: ModelContext, **settings: object) -> BertClassifier:
-    torch.manual_seed(1)
-    return BertClassifier(FrozenBertConfig(name="bert-frozen", **settings), context)
-
-
-def finetuned(context: ModelContext, **settings: object) -> BertClassifier:
-    torch.manual_seed(1)
-    settings = {"attention_dropout": 0.0, "hidden_dropout": 0.0} | settings
-    return BertClassifier(FinetunedBertConfig(name="bert-finetuned", **settings), context)
 
 
 def with_features(model: BertClassifier, batch: Batch) -> Batch:

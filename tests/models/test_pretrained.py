@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from networks import finetuned, frozen
 from safetensors.torch import load, load_file, save, save_file
 from torch import nn
 from torch.nn import functional as F
 
 from data_pipeline.batch import Batch
 from data_pipeline.encoder import resolve_encoder
-from models.bert import BertClassifier
-from models.configs import FinetunedBertConfig, FrozenBertConfig
 from models.pretrained import KINDS, max_tokens
 from models.registry import ModelContext
 
@@ -37,17 +36,6 @@ SHAPES = {
     "roberta": lambda: transformers.RobertaConfig(**SIZES),
 }
 LONGEST = {"bert": POSITIONS, "distilbert": POSITIONS, "roberta": POSITIONS - 2}
-
-
-def frozen(context: ModelContext, **settings: object) -> BertClassifier:
-    torch.manual_seed(1)
-    return BertClassifier(FrozenBertConfig(name="bert-frozen", **settings), context)
-
-
-def finetuned(context: ModelContext, **settings: object) -> BertClassifier:
-    torch.manual_seed(1)
-    settings = {"attention_dropout": 0.0, "hidden_dropout": 0.0} | settings
-    return BertClassifier(FinetunedBertConfig(name="bert-finetuned", **settings), context)
 
 
 @pytest.fixture(scope="module", params=list(KINDS))

@@ -1,0 +1,36 @@
+"""Files of the user's, read whole or hashed; what cannot be read is told in one line. Imports no torch."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from data_pipeline.errors import DataError
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's content.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    with _told(path):
+        return path.read_bytes()
+
+
+def file_sha256(path: Path) -> str:
+    """The file's hash in hexadecimal; it is never held in memory whole.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    with _told(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; check the file and its permissions") from error
