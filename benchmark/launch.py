@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from benchmark.compute_environment import compute_environment
 from benchmark.plan import PlannedRun, Workspace
 from benchmark.records import REPRODUCTION, RunRecord, Status, best_run
 from benchmark.run_lock import hold, local_lock, lock_name
@@ -138,6 +139,7 @@ class Launcher:
             [sys.executable, "-m", "benchmark.child"],
             stdin=subprocess.PIPE,
             text=True,
+            env=compute_environment(),
             process_group=0,
             pass_fds=[lock],
         )

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+from benchmark.compute_environment import compute_environment
 from benchmark.config import RunConfig
 from benchmark.environment import environment, machine_tags
 from benchmark.plan import PlannedRun, Workspace
@@ -32,6 +33,7 @@ def measured_apart(run: RunConfig, device: DeviceSetting) -> Throughput:
         input=request + "\n",
         capture_output=True,
         text=True,
+        env=compute_environment(),
         check=False,
     )
     if done.returncode != 0:

@@ -18,7 +18,7 @@ from data_pipeline.cache import cached_entry
 from data_pipeline.config import TokensConfig
 from data_pipeline.errors import DataError
 
-FEATURES_VERSION = 3  # raise it when a frozen encoder's features change their meaning: old entries are then unused
+FEATURES_VERSION = 4  # raise it when a frozen encoder's features change their meaning: old entries are then unused
 
 FEATURES_FILE, SECONDS_FILE = "features.npy", "made.json"
 DTYPE = np.dtype(np.float16)  # half the disk of float32; the encoder's own precision may be lower still

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from data_pipeline.batch import Batch
 from models.classifier import Classifier, ParameterGroup
 from models.configs import FinetunedBertConfig, FrozenBertConfig
+from models.dropout import Dropout
 from models.pretrained import load_encoder, max_tokens
 from models.registry import ModelContext
 
@@ -65,7 +66,7 @@ class BertClassifier(Classifier):
         self.frozen = isinstance(config, FrozenBertConfig)
         if isinstance(config, FrozenBertConfig):
             self.encoder.requires_grad_(False)
-            self.dropout = nn.Dropout(config.dropout)
+            self.dropout = Dropout(config.dropout)
             if config.standardize:
                 self.standardize = Standardize(width)
         else:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
+from models.attention import NAME, register_attention
 from models.configs import FinetunedBertConfig, FrozenBertConfig
+from models.dropout import replace_dropout
 from models.registry import ModelContext
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ def load_encoder(context: ModelContext, config: FrozenBertConfig | FinetunedBert
     if context.encoder_dir is None:
         raise ValueError(f"model {config.name!r} needs the folder of its encoder")
     with quiet_transformers():
+        register_attention()
         shape = _shape(context.encoder_dir, config)
         if context.pretrained:
             encoder = _pretrained_encoder(context.encoder_dir, shape)
@@ -57,6 +60,7 @@ def load_encoder(context: ModelContext, config: FrozenBertConfig | FinetunedBert
             encoder = _encoder_without_weights(shape)
     if context.vocab_size > shape.vocab_size:
         raise ValueError(f"the tokenizer has {context.vocab_size} ids, the encoder {shape.vocab_size}")
+    replace_dropout(encoder)
     return encoder
 
 
@@ -90,7 +94,7 @@ def _class_settings(shape: PreTrainedConfig) -> dict[str, Any]:
     """What is asked of the encoder's class, with weights or without."""
     without_pooler = {"add_pooling_layer": False} if KINDS[shape.model_type].has_pooler else {}
     # In float32 always: transformers would take the checkpoint's type, which may be half.
-    return {"attn_implementation": "sdpa", "dtype": torch.float32, **without_pooler}
+    return {"attn_implementation": NAME, "dtype": torch.float32, **without_pooler}
 
 
 def _pretrained_encoder(folder: Path, shape: PreTrainedConfig) -> PreTrainedModel:

@@ -18,10 +18,12 @@ from torch import Tensor, nn
 from data_pipeline.batch import Batch
 from models.classifier import Classifier
 from models.configs import RecurrentConfig
+from models.dropout import Dropout
+from models.elman import ElmanRNN
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {
-    "rnn": nn.RNN,  # Elman, "Finding structure in time", 1990
-    "lstm": nn.LSTM,  # Hochreiter and Schmidhuber, "Long short-term memory", 1997
+    "rnn": ElmanRNN,  # Elman, "Finding structure in time", 1990
+    "lstm": partial(nn.LSTM, batch_first=True),  # Hochreiter and Schmidhuber, "Long short-term memory", 1997
 }
 PAD_ID = 0  # the word tokenizer's; its vector is zero and gets no gradient
 
@@ -51,7 +53,7 @@ class RecurrentClassifier(Classifier):
             RecurrentLayer(CELLS[cell], config.embedding_dim if layer == 0 else width, config.hidden_dim, directions)
             for layer in range(config.layers)
         )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         pool_ends = partial(pool_last, hidden_dim=config.hidden_dim)
         poolings: dict[str, Pooling] = {"last": pool_ends, "mean": pool_mean, "max": pool_max}
         self.pool = poolings[config.pooling]
@@ -76,7 +78,7 @@ class RecurrentLayer(nn.Module):
 
     def __init__(self, cell: Callable[..., nn.RNNBase], input_dim: int, hidden_dim: int, directions: int):
         super().__init__()
-        self.cells = nn.ModuleList(cell(input_dim, hidden_dim, batch_first=True) for _ in range(directions))
+        self.cells = nn.ModuleList(cell(input_dim, hidden_dim) for _ in range(directions))
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, D * H) states out of (B, T, any) inputs; those at padding mean nothing."""
