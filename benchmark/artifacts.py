@@ -18,7 +18,8 @@ from benchmark.config import RunConfig
 from benchmark.environment import installed_versions
 from benchmark.records import CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE
 from benchmark.report.figures import confusion_matrix, learning_curve
-from benchmark.training.trainer import Fit, Predictions
+from benchmark.training.evaluation import Predictions
+from benchmark.training.trainer import Fit
 from data_pipeline.corpus import Corpus
 from data_pipeline.pipeline import Part
 from data_pipeline.review import Review

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from benchmark.config import RunConfig, Suite, run_from_settings
 from benchmark.identity import Inputs, fingerprint
 from benchmark.records import RUN, PlanRecord, PlanRow
+from benchmark.training.interval import Interval
 from benchmark.training.precision import DeviceSetting, resolve_device, resolve_precision
 from benchmark.validation import ConfigError
 from data_pipeline.config import DataConfig
@@ -29,12 +30,14 @@ class Workspace:
         cache_dir: tokens, features, checkpoints and locks.
         device: what computes.
         data: folder or archive of the official reviews; None: they are downloaded where they are needed.
+        interval: how often unfinished work is written down.
     """
 
     tracking_uri: str
     cache_dir: Path
     device: DeviceSetting = "auto"
     data: Path | None = None
+    interval: Interval = field(default_factory=Interval)
 
     @property
     def place(self) -> Place:
@@ -57,7 +60,8 @@ class Workspace:
     def from_json(cls, content: Mapping[str, Any]) -> Workspace:
         """The workspace out of `to_json`'s values."""
         data = Path(content["data"]) if content["data"] else None
-        return cls(content["tracking_uri"], Path(content["cache_dir"]), content["device"], data)
+        interval = Interval(**content["interval"])
+        return cls(content["tracking_uri"], Path(content["cache_dir"]), content["device"], data, interval)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,9 @@ from benchmark.records import RUN
 from benchmark.reproducibility import seed_everything
 from benchmark.tracking.tracker import Tracker
 from benchmark.training.checkpoint import CheckpointFolder
+from benchmark.training.evaluation import Predictions
 from benchmark.training.precision import resolve_device
-from benchmark.training.trainer import Fit, Predictions, Trainer, count_parameters
+from benchmark.training.trainer import Fit, Trainer, count_parameters
 from data_pipeline.corpus import Corpus
 from data_pipeline.encoder import Encoder
 from data_pipeline.feature_cache import cached_features, feature_key
@@ -107,7 +108,9 @@ def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: Tracker, 
     run = _Run(planned, workspace, resolve_device(workspace.device), tracker, progress)
     seed_everything(planned.config.seed)
     machine = environment(run.device.type)
-    checkpoints = CheckpointFolder(workspace.checkpoint_dir(planned.identity), planned.identity, decisive(machine))
+    checkpoints = CheckpointFolder(
+        workspace.checkpoint_dir(planned.identity), planned.identity, decisive(machine), workspace.interval
+    )
     _record_conditions(run, machine)
     made = _prepare(run)
     trainer = Trainer(
@@ -125,7 +128,7 @@ def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: Tracker, 
         on_epoch=lambda epoch: tracker.log_metrics(epoch.metrics(), step=epoch.epoch),
     )
     progress.start("test", len(made.parts["test"]))
-    predictions = trainer.predict(made.parts["test"])
+    predictions = trainer.predict(made.parts["test"], checkpoints.kept_logits("test"))
     progress.finish()
     run.phases.seconds["total_seconds"] = checkpoints.seconds
     outcome = Outcome(_metrics(run.phases, fit, predictions, made.model), fit, predictions)
@@ -242,7 +245,9 @@ def _with_features(model: Classifier, data: Data, encoder: Encoder, run: _Run) -
             precision=run.planned.precision,
             progress=run.progress,
         )
-        features = cached_features(run.workspace.cache_dir, key, (len(part), *shape), fill)
+        features = cached_features(
+            run.workspace.cache_dir, key, (len(part), *shape), fill, run.workspace.interval.seconds
+        )
         parts[name] = part.with_features(features.array)
         seconds += features.seconds
     return parts, seconds

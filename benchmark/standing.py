@@ -20,7 +20,7 @@ def standing(run: RunRecord | None, planned: PlannedRun, workspace: Workspace) -
         planned: the run.
         workspace: where its checkpoints are.
     """
-    from benchmark.training.checkpoint import last_epoch
+    from benchmark.training.checkpoint import last_step
 
     name = planned.config.experiment_name
     if run is None:
@@ -29,8 +29,8 @@ def standing(run: RunRecord | None, planned: PlannedRun, workspace: Workspace) -
         return "finished", ""
     if run.status is Status.RUNNING and not is_orphan(run):
         return "running", f"a process is at work on it (lock {run.lock})"
-    epoch = last_epoch(workspace.checkpoint_dir(planned.identity))
-    advice = f"`run {name}` goes on after epoch {epoch}" if epoch else f"`run {name}` does it again"
+    step = last_step(workspace.checkpoint_dir(planned.identity))
+    advice = f"`run {name}` goes on after step {step}" if step else f"`run {name}` does it again"
     if run.status is Status.FAILED:
         return "failed", f"{run.error}; {advice}"
     return "interrupted", advice

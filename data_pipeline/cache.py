@@ -14,7 +14,9 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def cached_entry(folder: Path, build: Callable[[Path], None], open_entry: Callable[[Path], T]) -> T:
+def cached_entry(
+    folder: Path, build: Callable[[Path], None], open_entry: Callable[[Path], T], *, goes_on: bool = False
+) -> T:
     """Open the entry in `folder`; build it first if it is not there or is damaged.
 
     An entry is built in a folder beside its own and renamed when whole, so its presence means that it is complete. A
@@ -25,6 +27,7 @@ def cached_entry(folder: Path, build: Callable[[Path], None], open_entry: Callab
         build: writes the entry's files into the folder it is given.
         open_entry: reads them back; where they are damaged it raises ValueError, LookupError, TypeError, OSError or
             EOFError.
+        goes_on: `build` can go on with what an interrupted one left in the folder, which is then kept for it.
 
     Returns:
         What `open_entry` returns.
@@ -38,11 +41,14 @@ def cached_entry(folder: Path, build: Callable[[Path], None], open_entry: Callab
                 logger.warning("cache entry %s is damaged (%s) and is built again", folder, damage)
                 shutil.rmtree(folder)
         unfinished = folder.with_name(f"{folder.name}.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed; nobody else holds our lock
-        unfinished.mkdir()
+        if not goes_on:
+            shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed; nobody else holds our lock
+        unfinished.mkdir(exist_ok=True)
         try:
             build(unfinished)
             os.replace(unfinished, folder)  # noqa: PTH105  the one rename that is atomic on every system
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        except BaseException as end:
+            if not (goes_on and isinstance(end, KeyboardInterrupt)):
+                shutil.rmtree(unfinished, ignore_errors=True)
+            raise
         return open_entry(folder)

@@ -8,7 +8,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from data_pipeline.errors import DataError
 
 FEATURES_VERSION = 4  # raise it when a frozen encoder's features change their meaning: old entries are then unused
 
-FEATURES_FILE, SECONDS_FILE = "features.npy", "made.json"
+FEATURES_FILE, MADE_FILE = "features.npy", "made.json"
 DTYPE = np.dtype(np.float16)  # half the disk of float32; the encoder's own precision may be lower still
 
 
@@ -51,35 +51,67 @@ class Features:
     seconds: float
 
 
-def cached_features(cache_dir: Path, key: str, shape: tuple[int, ...], fill: Callable[[np.memmap], None]) -> Features:
-    """The features under `key`, made now if they never were.
+Fill = Callable[[np.ndarray, int], Iterator[int]]
+
+
+def cached_features(
+    cache_dir: Path, key: str, shape: tuple[int, ...], fill: Fill, save_seconds: float = 120.0
+) -> Features:
+    """The features under `key`, made now if they never were; an interrupted making goes on.
 
     Args:
         cache_dir: root of the cache.
         key: see `feature_key`.
         shape: (N, ...).
-        fill: writes every row of the (N, ...) float16 array it is given.
+        fill: writes the rows of the (N, ...) float16 array it is given but those that an earlier call had done, and
+            tells after each batch how many are.
+        save_seconds: what an interruption can cost.
 
     Raises:
         DataError: the disk has no room for them.
     """
 
     def build(folder: Path) -> None:
-        _check_room(folder, shape)
-        features = np.lib.format.open_memmap(folder / FEATURES_FILE, mode="w+", dtype=DTYPE, shape=shape)
-        started = time.perf_counter()
-        fill(features)
-        features.flush()
-        (folder / SECONDS_FILE).write_text(json.dumps({"seconds": time.perf_counter() - started}), encoding="utf-8")
+        features, done, before = _begun(folder, shape)
+        started = saved = time.perf_counter()
+        for count in fill(features, done):
+            now = time.perf_counter()
+            if now - saved >= save_seconds:
+                _note(folder, features, count, before + now - started)
+                saved = now
+        _note(folder, features, shape[0], before + time.perf_counter() - started)
 
-    return cached_entry(cache_dir / "features" / key, build, lambda folder: _open(folder, shape))
+    return cached_entry(cache_dir / "features" / key, build, lambda folder: _open(folder, shape), goes_on=True)
+
+
+def _begun(folder: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, int, float]:
+    """The array to fill, how many of its rows an interrupted call has done, and the seconds they took."""
+    try:
+        done = json.loads((folder / MADE_FILE).read_text(encoding="utf-8"))
+        features: np.ndarray = np.lib.format.open_memmap(folder / FEATURES_FILE, mode="r+")
+        if features.dtype == DTYPE and features.shape == shape:
+            return features, int(done["reviews"]), float(done["seconds"])
+    except (OSError, ValueError, LookupError, TypeError):
+        pass  # nothing was begun, or it cannot be read: all is made anew
+    (folder / MADE_FILE).unlink(missing_ok=True)  # it must not speak of the new array
+    _check_room(folder, shape)
+    return np.lib.format.open_memmap(folder / FEATURES_FILE, mode="w+", dtype=DTYPE, shape=shape), 0, 0.0
+
+
+def _note(folder: Path, features: np.ndarray, reviews: int, seconds: float) -> None:
+    """Write down that so many rows are on disk."""
+    assert isinstance(features, np.memmap)
+    features.flush()  # first the rows, then the word that they are there
+    partial = folder / f"{MADE_FILE}.partial"
+    partial.write_text(json.dumps({"reviews": reviews, "seconds": seconds}), encoding="utf-8")
+    partial.replace(folder / MADE_FILE)
 
 
 def _open(folder: Path, shape: tuple[int, ...]) -> Features:
     features: np.ndarray = np.load(folder / FEATURES_FILE, mmap_mode="r").view(np.ndarray)
     if features.dtype != DTYPE or features.shape != shape:
         raise ValueError(f"it holds {features.dtype} {features.shape}, not {DTYPE} {shape}")
-    seconds = json.loads((folder / SECONDS_FILE).read_text(encoding="utf-8"))["seconds"]
+    seconds = json.loads((folder / MADE_FILE).read_text(encoding="utf-8"))["seconds"]
     return Features(features, float(seconds))
 
 

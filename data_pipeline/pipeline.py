@@ -6,6 +6,7 @@ B reviews in the batch, T tokens of the longest one, N reviews in the split.
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -91,10 +92,12 @@ class Part:
             features=None if features is None else torch.from_numpy(features),
         )
 
-    def training_batches(self, batch_size: int, seed: int, epoch: int, length_grouping: bool) -> Iterator[Batch]:
-        """One epoch's batches, see `training_order`; epochs are counted from 1."""
+    def training_batches(
+        self, batch_size: int, seed: int, epoch: int, *, length_grouping: bool, skip: int = 0
+    ) -> Iterator[Batch]:
+        """One epoch's batches but the first `skip`, see `training_order`; epochs are counted from 1."""
         order = training_order(self.lengths, batch_size, seed, epoch, length_grouping=length_grouping)
-        return map(self.batch, order)
+        return map(self.batch, islice(order, skip, None))
 
     def evaluation_batches(self, batch_size: int) -> Iterator[Batch]:
         """Every review once, from the shortest to the longest."""

@@ -64,7 +64,7 @@ def attend(  # noqa: PLR0917  the arguments that transformers gives
     if attention_mask is not None:
         bias = bias.masked_fill(~attention_mask[:, :, :1], float("-inf"))
     step = max(1, SCORES // (heads * tokens * tokens))
-    parts = zip(*(tensor.split(step) for tensor in (query, key, value, bias)), strict=True)
+    parts = zip(*(torch.split(tensor, step) for tensor in (query, key, value, bias)), strict=True)
     scale = width**-0.5 if scaling is None else scaling
     return torch.cat([_attend(*part, scale=scale, dropout=dropout).transpose(1, 2) for part in parts]), None
 

@@ -33,8 +33,9 @@ class ElmanRNN(nn.RNN):
         if inputs.device.type != "cpu":
             states, last = super().forward(inputs)
             return states, last
-        projected = nn.functional.linear(inputs.transpose(0, 1), self.weight_ih_l0, self.bias_ih_l0 + self.bias_hh_l0)
-        states = _Recurrence.apply(projected, self.weight_hh_l0.to(projected.dtype))  # type: ignore[no-untyped-call]
+        from_inputs, from_states, bias, other_bias = self.all_weights[0]
+        projected = nn.functional.linear(inputs.transpose(0, 1), from_inputs, bias + other_bias)
+        states = _Recurrence.apply(projected, from_states.to(projected.dtype))  # type: ignore[no-untyped-call]
         return states.transpose(0, 1), states[-1:]
 
 
@@ -52,7 +53,7 @@ class _Recurrence(torch.autograd.Function):
         return states
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         states, weight = ctx.saved_tensors
         through = torch.empty_like(states)  # gradients of what tanh is given

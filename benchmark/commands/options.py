@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from data_pipeline.errors import InputError
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from benchmark.config import Suite
     from benchmark.plan import Workspace
     from benchmark.tracking.store import TrackingStore
+
+Number = TypeVar("Number", int, float)
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -155,6 +158,21 @@ def existing_uri(arguments: argparse.Namespace) -> str:
     if not store_exists(uri):
         raise TrackingError(f"there is no store {uri} yet; `python -m benchmark run all` makes it")
     return uri
+
+
+def positive(kind: Callable[[str], Number]) -> Callable[[str], Number]:
+    """A reader of an option's number, for argparse, that takes none that is 0, negative or not finite."""
+
+    def read(text: str) -> Number:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = kind(0)
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a positive {'number' if kind is float else 'integer'}")
+        return value
+
+    return read
 
 
 def interrupt_on_termination() -> None:

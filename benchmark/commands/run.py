@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from benchmark.commands.options import (
     EXIT_FAILED,
@@ -12,6 +13,7 @@ from benchmark.commands.options import (
     chosen_names,
     chosen_suite,
     interrupt_on_termination,
+    positive,
     say,
     workspace,
 )
@@ -33,6 +35,16 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="run nothing: print the plan, how its runs stand, and the time and disk that they need here",
     )
+    parser.add_argument(
+        "--checkpoint-minutes",
+        type=positive(float),
+        default=2.0,
+        metavar="M",
+        help="unfinished work is written down so often: what an interruption can cost (default: 2)",
+    )
+    parser.add_argument(
+        "--checkpoint-steps", type=positive(int), metavar="N", help="and after so many steps (default: by time alone)"
+    )
     add_suite_options(parser)
 
 
@@ -46,8 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     from benchmark.plan import make_plan
     from benchmark.suite import run_plan
+    from benchmark.training.interval import Interval
 
-    place = workspace(arguments)
+    interval = Interval(60 * arguments.checkpoint_minutes, arguments.checkpoint_steps)
+    place = replace(workspace(arguments), interval=interval)
     plan = make_plan(suite, place)
     say(f"profile {suite.profile}: {plan.record.corpus}, {plan.record.spell_sizes()}")
     for line in plan.audit:

@@ -1,4 +1,4 @@
-"""A training on disk, epoch by epoch: safetensors and JSON, checksummed, written whole or not at all, never pickle."""
+"""A training on disk, as it stands: safetensors and JSON, checksummed, written whole or not at all, never pickle."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from benchmark.records import EpochRecord
+from benchmark.training.interval import Interval
+from benchmark.training.kept_logits import KeptLogits
 from data_pipeline.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT_VERSION = 1  # raise it when the files change their meaning; a checkpoint of another version is refused
+CHECKPOINT_VERSION = 2  # raise it when the files change their meaning; a checkpoint of another version is refused
 KEPT = 2  # the newest, and the one before in case the newest is damaged
 
 MODEL, BEST, OPTIMIZER, RANDOM = "model.safetensors", "best.safetensors", "optimizer.safetensors", "random.safetensors"
@@ -33,12 +35,28 @@ class CheckpointError(InputError):
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A training after one of its epochs.
+class Unfinished:
+    """The part that is done of an epoch that is not over.
 
     Attributes:
-        epochs: all epochs so far.
-        best_epoch: the one of lowest `val/loss`.
+        steps: optimizer steps.
+        loss: of all its reviews together, in nats.
+        seconds: wall time.
+    """
+
+    steps: int = 0
+    loss: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A training after one of its steps.
+
+    Attributes:
+        epochs: all that are over.
+        unfinished: what is done of the next one.
+        best_epoch: the one of lowest `val/loss`; 0 before the first is over.
         step: optimizer steps so far.
         model: what training changes of the network, by name.
         optimizer: the optimizer's state, by `<parameter>.<key>`.
@@ -47,6 +65,7 @@ class Checkpoint:
     """
 
     epochs: tuple[EpochRecord, ...]
+    unfinished: Unfinished
     best_epoch: int
     step: int
     model: Mapping[str, Tensor]
@@ -62,9 +81,13 @@ class CheckpointFolder:
         folder: the run's own; made when the first checkpoint is written.
         identity: of the run; a checkpoint of another run is refused.
         machine: what the results depend on besides; a checkpoint made under another is refused.
+        interval: how often unfinished work is written.
     """
 
-    def __init__(self, folder: Path, identity: str, machine: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, identity: str, machine: Mapping[str, str], interval: Interval | None = None
+    ) -> None:
+        self.interval = interval or Interval()
         self._folder = folder
         self._identity, self._machine = identity, dict(machine)
         self._started, self._seconds_before = time.perf_counter(), 0.0
@@ -80,8 +103,7 @@ class CheckpointFolder:
 
         Nothing is flushed to the disk by force: after a power cut the checksums tell which checkpoint is whole.
         """
-        epoch = len(checkpoint.epochs)
-        target = self._folder / _name(epoch)
+        target = self._folder / _name(checkpoint.step)
         partial = self._folder / f".{target.name}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -90,8 +112,9 @@ class CheckpointFolder:
             _save(partial / OPTIMIZER, checkpoint.optimizer)
             _save(partial / RANDOM, checkpoint.random)
             # A copy, though a link would do: one damaged file must not spoil two checkpoints.
-            is_best = checkpoint.best_epoch == epoch
-            shutil.copyfile(partial / MODEL if is_best else self._newest_folder() / BEST, partial / BEST)
+            if checkpoint.best_epoch:
+                is_best = checkpoint.best_epoch == len(checkpoint.epochs) and not checkpoint.unfinished.steps
+                shutil.copyfile(partial / MODEL if is_best else self._newest_folder() / BEST, partial / BEST)
             (partial / CONTENT).write_text(json.dumps(self._content(checkpoint)), encoding="utf-8")
             sums = [f"{_sha256(path)}  {path.name}\n" for path in sorted(partial.iterdir())]
             (partial / SUMS).write_text("".join(sums), encoding="utf-8")  # what `sha256sum --check` reads
@@ -115,11 +138,13 @@ class CheckpointFolder:
             except (OSError, ValueError) as damage:
                 logger.warning("checkpoint %s is damaged (%s); the one before is taken", path, damage)
                 shutil.rmtree(path, ignore_errors=True)
+                self._forget_evaluations()
                 continue
             self._refuse_another(path, content)
             self._newest, self._seconds_before = path, content["seconds"]
             return Checkpoint(
                 epochs=tuple(EpochRecord(**epoch) for epoch in content["epochs"]),
+                unfinished=Unfinished(**content["unfinished"]),
                 best_epoch=content["best_epoch"],
                 step=content["step"],
                 model=load_file(path / MODEL),
@@ -127,6 +152,7 @@ class CheckpointFolder:
                 random=load_file(path / RANDOM),
                 values=content["values"],
             )
+        self._forget_evaluations()
         return None
 
     def best_weights(self) -> dict[str, Tensor]:
@@ -141,9 +167,18 @@ class CheckpointFolder:
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path}: not whole ({error}); run with --fresh to train again") from None
 
+    def kept_logits(self, name: str) -> KeptLogits:
+        """Where the evaluation of this name keeps what it has done."""
+        return KeptLogits(self._folder / f"{name}.logits", self.interval)
+
     def clear(self) -> None:
-        """Remove all of it: the run is over."""
+        """Remove all of it: the run is over, or begins."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _forget_evaluations(self) -> None:
+        """Where training goes back, its network may become another one, if only by a rounding."""
+        for path in self._folder.glob("*.logits"):
+            path.unlink()
 
     def _newest_folder(self) -> Path:
         if self._newest is None:
@@ -157,6 +192,7 @@ class CheckpointFolder:
             "machine": self._machine,
             "seconds": self.seconds,
             "epochs": [asdict(epoch) for epoch in checkpoint.epochs],
+            "unfinished": asdict(checkpoint.unfinished),
             "best_epoch": checkpoint.best_epoch,
             "step": checkpoint.step,
             "values": checkpoint.values,
@@ -179,16 +215,16 @@ class CheckpointFolder:
 
 def checkpoint_paths(folder: Path) -> list[Path]:
     """The checkpoints of a run, newest first."""
-    return sorted(folder.glob("epoch-*"), reverse=True)
+    return sorted(folder.glob("step-*"), reverse=True)
 
 
-def last_epoch(folder: Path) -> int:
-    """The epoch after which a run can go on; 0: from the beginning."""
-    return next((int(path.name.removeprefix("epoch-")) for path in checkpoint_paths(folder)), 0)
+def last_step(folder: Path) -> int:
+    """The optimizer step after which a run can go on; 0: from the beginning."""
+    return next((int(path.name.removeprefix("step-")) for path in checkpoint_paths(folder)), 0)
 
 
-def _name(epoch: int) -> str:
-    return f"epoch-{epoch:04d}"  # as many digits as `training.epochs` can have, so that names sort
+def _name(step: int) -> str:
+    return f"step-{step:09d}"  # digits enough for any training, so that names sort
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -199,7 +235,7 @@ def _read(path: Path) -> dict[str, Any]:
         ValueError: a file is damaged.
     """
     sums = dict(line.split("  ")[::-1] for line in (path / SUMS).read_text(encoding="utf-8").splitlines())
-    for name in (MODEL, BEST, OPTIMIZER, RANDOM, CONTENT):
+    for name in {MODEL, OPTIMIZER, RANDOM, CONTENT, *sums}:
         if sums.get(name) != _sha256(path / name):
             raise ValueError(f"{name} is not what was written")
     content: dict[str, Any] = json.loads((path / CONTENT).read_text(encoding="utf-8"))

@@ -1,12 +1,9 @@
-"""The one training loop, for every model.
-
-B reviews in the batch, C classes, N reviews in the part.
-"""
+"""The one training loop, for every model."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +14,15 @@ from torch.nn import functional as F
 from benchmark.progress import NullProgress, Progress
 from benchmark.records import EpochRecord
 from benchmark.reproducibility import random_states, restore_random_states
-from benchmark.training.checkpoint import Checkpoint, CheckpointFolder
+from benchmark.training.checkpoint import Checkpoint, CheckpointFolder, Unfinished
 from benchmark.training.config import TrainingConfig
 from benchmark.training.early_stopping import EarlyStopping
+from benchmark.training.evaluation import Evaluator, Predictions
+from benchmark.training.interval import Interval
+from benchmark.training.kept_logits import KeptLogits
+from benchmark.training.optimizer import flat_state, make_optimizer, nested_state
 from benchmark.training.schedule import learning_rate_factor
-from data_pipeline.batch import Batch, evaluation_order
+from data_pipeline.batch import Batch
 from data_pipeline.pipeline import Part
 from models.classifier import Classifier
 from models.precision import Precision, autocast
@@ -29,28 +30,6 @@ from models.precision import Precision, autocast
 
 class NonFiniteError(ArithmeticError):
     """The loss or a gradient is not a number; raised before the optimizer could spoil the weights."""
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """What a network says of a part's N reviews, in the part's order.
-
-    Attributes:
-        labels: (N,) int64, the truth.
-        logits: (N, C) float32.
-        loss: mean cross-entropy in nats.
-        seconds: wall time of the N forward passes.
-    """
-
-    labels: np.ndarray
-    logits: np.ndarray
-    loss: float
-    seconds: float
-
-    @property
-    def accuracy(self) -> float:
-        """Share of reviews whose largest logit is the true label's, 0 to 1."""
-        return float((self.logits.argmax(axis=1) == self.labels).mean())
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +72,9 @@ class Trainer:
         # fp16 alone needs its gradients scaled; switched off, the scaler hands everything through.
         self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self._step = 0
+        self._epochs: list[EpochRecord] = []
+        self._unfinished = Unfinished()
+        self._stopping = EarlyStopping(config.patience)
 
     def fit(
         self,
@@ -109,104 +91,115 @@ class Trainer:
         Args:
             train: what is learned from.
             val: what chooses the epoch.
-            checkpoints: where each epoch's state is kept.
+            checkpoints: where the state is kept, after each epoch and in between.
             on_epoch: is given each epoch's record once the epoch is on disk; those of a checkpoint come first, again.
 
         Raises:
             NonFiniteError: a loss or gradient is not a number.
             CheckpointError: the newest checkpoint is of another run, version or machine.
         """
-        config = self.config
-        stopping = EarlyStopping(config.patience)
-        epochs = self._go_on(checkpoints.load())
-        for record in epochs:
-            stopping.update(record.epoch, record.val_loss)
+        self._go_on(checkpoints.load())
+        for record in self._epochs:
             on_epoch(record)
-        if epochs:
-            self.progress.say(f"goes on after epoch {len(epochs)}")
-        self.progress.start("train", (config.epochs - len(epochs)) * (len(train) + len(val)))
-        while len(epochs) < config.epochs and not stopping.should_stop:
-            record = self._epoch(len(epochs) + 1, train, val)
-            best = stopping.update(record.epoch, record.val_loss)
-            epochs.append(record)
-            checkpoints.save(self._checkpoint(epochs, stopping.best_epoch))
+        if self._step:
+            self.progress.say(f"goes on after step {self._step}, {len(self._epochs)} epochs of which are whole")
+        self.progress.start("train", (self.config.epochs - len(self._epochs)) * (len(train) + len(val)))
+        self.progress.advance(self._reviews_done(len(train)))
+        while len(self._epochs) < self.config.epochs and not self._stopping.should_stop:
+            record = self._epoch(train, val, checkpoints)
+            best = self._stopping.update(record.epoch, record.val_loss)
+            self._epochs.append(record)
+            self._unfinished = Unfinished()
+            checkpoints.save(self._checkpoint())
             on_epoch(record)
             self.progress.say(
-                f"epoch {record.epoch}/{config.epochs}: train/loss {record.train_loss:.4f}, "
+                f"epoch {record.epoch}/{self.config.epochs}: train/loss {record.train_loss:.4f}, "
                 f"val/loss {record.val_loss:.4f}, val/accuracy {100 * record.val_accuracy:.2f} %"
                 f"{' (best so far)' if best else ''}"
             )
         self.progress.finish()
         self.model.load_trained_state(checkpoints.best_weights())
-        return Fit(tuple(epochs), stopping.best_epoch)
+        return Fit(tuple(self._epochs), self._stopping.best_epoch)
 
-    def _epoch(self, epoch: int, train: Part, val: Part) -> EpochRecord:
-        """One pass over the train part and the validation after it."""
-        started = time.perf_counter()
-        train_loss = self._train_epoch(train, epoch)
-        train_seconds = time.perf_counter() - started
-        scores = self.predict(val)
+    def predict(self, part: Part, kept: KeptLogits | None = None) -> Predictions:
+        """Logits of all reviews of the part, dropout off; with `kept`, gone on with after an interruption."""
+        reader = Evaluator(self.model, self.config.eval_batch_size, self.device, self.precision, self.progress)
+        return reader.predict(part, kept or KeptLogits(None, Interval()))
+
+    def _epoch(self, train: Part, val: Part, checkpoints: CheckpointFolder) -> EpochRecord:
+        """What is left of a pass over the train part, and the validation after it."""
+        epoch = len(self._epochs) + 1
+        self._train_epoch(train, epoch, checkpoints)
+        scores = self.predict(val, checkpoints.kept_logits(f"val-{epoch:04d}"))
         if not np.isfinite(scores.loss):
             raise NonFiniteError(f"val/loss is {scores.loss} after epoch {epoch}; lower training.learning_rate")
         return EpochRecord(
-            epoch, train_loss, scores.loss, scores.accuracy, self._learning_rate(), train_seconds, scores.seconds
+            epoch=epoch,
+            train_loss=self._unfinished.loss / len(train),
+            val_loss=scores.loss,
+            val_accuracy=scores.accuracy,
+            learning_rate=self._learning_rate(),
+            train_seconds=self._unfinished.seconds,
+            val_seconds=scores.seconds,
         )
 
-    def _checkpoint(self, epochs: Sequence[EpochRecord], best_epoch: int) -> Checkpoint:
-        """All that the next epoch depends on."""
+    def _train_epoch(self, train: Part, epoch: int, checkpoints: CheckpointFolder) -> None:
+        """What is left of one pass over the part; `_unfinished` says how it went."""
+        self.model.train()
+        done = self._unfinished
+        batches = train.training_batches(
+            self.config.batch_size,
+            self.seed,
+            epoch,
+            length_grouping=self.config.length_grouping,
+            skip=done.steps * self.config.accumulation_steps,
+        )
+        clock, started = checkpoints.interval.clock(), time.perf_counter()
+        for group in _groups(batches, self.config.accumulation_steps):
+            loss = self._train_step(group, len(train), epoch)
+            reviews = sum(len(batch) for batch in group)
+            self._unfinished = Unfinished(
+                steps=self._unfinished.steps + 1,
+                loss=self._unfinished.loss + loss * reviews,
+                seconds=done.seconds + time.perf_counter() - started,
+            )
+            self.progress.advance(reviews, f"epoch {epoch}/{self.config.epochs}, loss {loss:.3f}")
+            if clock.step():
+                checkpoints.save(self._checkpoint())
+
+    def _reviews_done(self, reviews_per_epoch: int) -> int:
+        """Of the epoch at hand."""
+        done = self._unfinished.steps * self.config.accumulation_steps * self.config.batch_size
+        return min(reviews_per_epoch, done)
+
+    def _checkpoint(self) -> Checkpoint:
+        """All that the next step depends on."""
         tensors, values = random_states(self.device)
         return Checkpoint(
-            epochs=tuple(epochs),
-            best_epoch=best_epoch,
+            epochs=tuple(self._epochs),
+            unfinished=self._unfinished,
+            best_epoch=self._stopping.best_epoch,
             step=self._step,
             model=self.model.trained_state(),
-            optimizer=_flat_state(self.optimizer.state_dict()["state"]),
+            optimizer=flat_state(self.optimizer.state_dict()["state"]),
             random=tensors,
             values={"random": values, "scaler": self._scaler.state_dict()},
         )
 
-    def _go_on(self, checkpoint: Checkpoint | None) -> list[EpochRecord]:
-        """Put everything back to where the checkpoint was written; its epochs."""
+    def _go_on(self, checkpoint: Checkpoint | None) -> None:
+        """Put everything to where the checkpoint was written, or to the beginning."""
+        self._epochs, self._unfinished, self._stopping = [], Unfinished(), EarlyStopping(self.config.patience)
         if checkpoint is None:
-            return []
+            return
+        self._epochs, self._unfinished = list(checkpoint.epochs), checkpoint.unfinished
+        for record in self._epochs:
+            self._stopping.update(record.epoch, record.val_loss)
         self._step = checkpoint.step
         self.model.load_trained_state(checkpoint.model)
         groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": _nested_state(checkpoint.optimizer), "param_groups": groups})
+        self.optimizer.load_state_dict({"state": nested_state(checkpoint.optimizer), "param_groups": groups})
         self._scaler.load_state_dict(checkpoint.values["scaler"])
         restore_random_states(self.device, checkpoint.random, checkpoint.values["random"])
-        return list(checkpoint.epochs)
-
-    def predict(self, part: Part) -> Predictions:
-        """Logits of all reviews of the part, dropout off."""
-        self.model.eval()
-        order = list(evaluation_order(part.lengths, self.config.eval_batch_size))
-        outputs = []
-        started = time.perf_counter()
-        with torch.inference_mode(), autocast(self.precision, self.device):
-            for positions in order:
-                outputs.append(self.model(part.batch(positions).to(self.device)).float().cpu())
-                self.progress.advance(len(positions))
-        seconds = time.perf_counter() - started
-        sorted_logits = torch.cat(outputs)
-        logits = torch.empty_like(sorted_logits)
-        logits[torch.from_numpy(np.concatenate(order))] = sorted_logits
-        labels = torch.from_numpy(part.labels)
-        return Predictions(part.labels, logits.numpy(), float(F.cross_entropy(logits, labels)), seconds)
-
-    def _train_epoch(self, train: Part, epoch: int) -> float:
-        """One pass over the part; mean loss of its reviews."""
-        self.model.train()
-        batches = train.training_batches(
-            self.config.batch_size, self.seed, epoch, length_grouping=self.config.length_grouping
-        )
-        total = 0.0
-        for group in _groups(batches, self.config.accumulation_steps):
-            loss = self._train_step(group, len(train), epoch)
-            reviews = sum(len(batch) for batch in group)
-            total += loss * reviews
-            self.progress.advance(reviews, f"epoch {epoch}/{self.config.epochs}, loss {loss:.3f}")
-        return total / len(train)
 
     def _train_step(self, group: list[Batch], reviews_per_epoch: int, epoch: int) -> float:
         """One optimizer step over the group's reviews; their mean loss."""
@@ -250,37 +243,6 @@ class Trainer:
     def _learning_rate(self) -> float:
         group = self.optimizer.param_groups[0]
         return float(group["lr"] / group["learning_rate_scale"])
-
-
-def make_optimizer(model: Classifier, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW over the model's groups; biases and norms (fewer than two dimensions) do not decay."""
-    groups = []
-    for group in model.parameter_groups():
-        for decays in (True, False):
-            parameters = [p for p in group.parameters if (p.dim() >= 2) == decays]
-            if parameters:
-                groups.append(
-                    {
-                        "params": parameters,
-                        "weight_decay": config.weight_decay if decays else 0.0,
-                        "learning_rate_scale": group.learning_rate_scale,
-                    }
-                )
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-
-
-def _flat_state(state: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """An optimizer's state as tensors by `<parameter>.<key>`, which safetensors can keep."""
-    return {f"{number}.{key}": tensor for number, kept in state.items() for key, tensor in kept.items()}
-
-
-def _nested_state(flat: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    """What `_flat_state` was made of."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in flat.items():
-        number, _, key = name.partition(".")
-        state.setdefault(int(number), {})[key] = tensor
-    return state
 
 
 def _groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 
@@ -13,14 +14,19 @@ VALUES = np.arange(30).reshape(SHAPE)
 
 
 class Fill:
-    """Writes VALUES and counts how often it is asked."""
+    """Writes VALUES, row by row, and counts how often it is asked and what it wrote."""
 
-    def __init__(self):
-        self.calls = 0
+    def __init__(self, end_before=None):
+        self.calls, self.rows, self.end_before = 0, [], end_before
 
-    def __call__(self, features):
+    def __call__(self, features, done):
         self.calls += 1
-        features[:] = VALUES
+        for row in range(done, len(VALUES)):
+            if row == self.end_before:
+                raise KeyboardInterrupt
+            features[row] = VALUES[row]
+            self.rows.append(row)
+            yield row + 1
 
 
 @pytest.fixture
@@ -68,15 +74,57 @@ def test_a_damaged_entry_is_made_again(tmp_path, fill, damage):
 
 
 def test_an_interrupted_pass_leaves_nothing_that_looks_complete(tmp_path, fill):
-    def interrupt(features):
-        features[0] = 1
-        raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        cached_features(tmp_path, "key", SHAPE, interrupt)
+        cached_features(tmp_path, "key", SHAPE, Fill(end_before=2))
 
-    assert list((tmp_path / "features").glob("**/*.npy")) == []
+    assert not (tmp_path / "features" / "key").exists()
     assert (cached_features(tmp_path, "key", SHAPE, fill).array == VALUES).all()
+
+
+@pytest.mark.parametrize(("save_seconds", "rows"), [(0.0, [3, 4]), (1e9, [0, 1, 2, 3, 4])])
+def test_an_interrupted_pass_goes_on_after_what_was_written_down(tmp_path, fill, save_seconds, rows):
+    with pytest.raises(KeyboardInterrupt):
+        cached_features(tmp_path, "key", SHAPE, Fill(end_before=3), save_seconds)
+    before = _seconds_noted(tmp_path)
+    features = cached_features(tmp_path, "key", SHAPE, fill)
+
+    assert (features.array == VALUES).all()
+    assert fill.rows == rows
+    assert features.seconds > before
+
+
+def _seconds_noted(folder):
+    notes = list(folder.glob("features/*.unfinished/made.json"))
+    return json.loads(notes[0].read_text())["seconds"] if notes else 0.0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "made.json").write_text("nonsense"),
+        lambda folder: (folder / "features.npy").write_bytes(b"nonsense"),
+        lambda folder: np.save(folder / "features.npy", VALUES[:4].astype(np.float16)),
+        lambda folder: (folder / "features.npy").unlink(),
+    ],
+)
+def test_what_an_interrupted_pass_left_is_not_trusted_when_damaged(tmp_path, fill, damage):
+    with pytest.raises(KeyboardInterrupt):
+        cached_features(tmp_path, "key", SHAPE, Fill(end_before=3), 0.0)
+    damage(tmp_path / "features" / "key.unfinished")
+
+    assert (cached_features(tmp_path, "key", SHAPE, fill).array == VALUES).all()
+    assert fill.rows == [0, 1, 2, 3, 4]
+
+
+def test_a_pass_that_fails_leaves_nothing(tmp_path):
+    def fail(features, done):
+        yield 1
+        raise ValueError
+
+    with pytest.raises(ValueError, match=""):
+        cached_features(tmp_path, "key", SHAPE, fail, 0.0)
+
+    assert not list((tmp_path / "features").glob("key*/*"))
 
 
 def test_a_full_disk_is_a_message_and_not_a_bus_error(tmp_path, fill, monkeypatch):

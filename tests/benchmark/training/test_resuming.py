@@ -1,0 +1,191 @@
+"""A training that was interrupted at any moment ends, when it is called again, as if it had not been."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.progress import NullProgress
+from benchmark.reproducibility import seed_everything
+from benchmark.training import checkpoint
+from benchmark.training.checkpoint import CheckpointFolder, last_step
+from benchmark.training.config import TrainingConfig
+from benchmark.training.interval import Interval
+from benchmark.training.trainer import Trainer
+from data_pipeline.config import TokensConfig
+from data_pipeline.pipeline import build_data
+from models.registry import ModelContext, get_model_spec
+
+CPU = torch.device("cpu")
+EACH_STEP = Interval(seconds=float("inf"), steps=1)
+SETTINGS = {
+    "rnn": {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.4},
+    "lstm": {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.4, "bidirectional": True},
+    "bert-frozen": {"dropout": 0.4},
+    "bert-finetuned": {"attention_dropout": 0.2, "hidden_dropout": 0.2},
+}
+TRAINING = TrainingConfig(epochs=3, batch_size=8, accumulation_steps=2, learning_rate=0.01, eval_batch_size=7)
+REVIEWS_A_STEP = 16  # of the 48, so that an epoch has three steps
+
+
+class Killed(BaseException):
+    """What ends a process without a word to the trainer."""
+
+
+class KilledAt(NullProgress):
+    """Ends the process once so many reviews, trained or evaluated, are done in it."""
+
+    def __init__(self, reviews: int) -> None:
+        self.left = reviews
+
+    def advance(self, reviews: int, note: str = "") -> None:
+        self.left -= reviews
+        if self.left <= 0:
+            raise Killed
+
+
+@pytest.fixture(scope="session")
+def pieces(small_corpus, tiny_encoder, tmp_path_factory):
+    """The small corpus as word pieces."""
+    return build_data(
+        small_corpus, TokensConfig(max_length=24), "wordpiece", tiny_encoder, tmp_path_factory.mktemp("cache")
+    )
+
+
+@pytest.fixture
+def process(words, pieces, tiny_encoder, tmp_path):
+    """`process("rnn", "folder")` is a new process that trains there and then scores the test part."""
+
+    def run(name: str, folder: str, progress: Any = None, interval: Interval = EACH_STEP) -> Any:
+        seed_everything(5)
+        spec = get_model_spec(name)
+        data = pieces if spec.tokenizer == "wordpiece" else words
+        encoder = tiny_encoder if spec.tokenizer == "wordpiece" else None
+        model = spec.build(
+            spec.config_class(name=name, **SETTINGS[name]),
+            ModelContext(data.tokenizer.vocab_size, encoder_dir=encoder),
+        )
+        made = Trainer(model, TRAINING, seed=5, device=CPU, precision="fp32", progress=progress)
+        checkpoints = CheckpointFolder(tmp_path / folder, "run", {}, interval)
+        fit = made.fit(data.parts["train"], data.parts["val"], checkpoints)
+        predictions = made.predict(data.parts["test"], checkpoints.kept_logits("test"))
+        epochs = [replace(epoch, train_seconds=0.0, val_seconds=0.0) for epoch in fit.epochs]
+        return epochs, fit.best_epoch, predictions.logits.tobytes(), predictions.loss
+
+    return run
+
+
+@pytest.mark.parametrize("name", list(SETTINGS))
+def test_killed_again_and_again_it_ends_as_undisturbed(process, name):
+    undisturbed = process(name, "undisturbed")
+    kills = 0
+    while True:  # each process gets two steps or five evaluations further than the one before
+        try:
+            ended = process(name, "killed", KilledAt(2 * REVIEWS_A_STEP + 3))
+            break
+        except Killed:
+            kills += 1
+        assert kills < 50, "no process got further"
+
+    assert kills > 5
+    assert ended == undisturbed
+
+
+@pytest.mark.parametrize("steps_done", [1, 2, 3, 4])
+def test_no_step_that_is_on_disk_is_trained_again(process, tmp_path, steps_done):
+    with pytest.raises(Killed):
+        process("rnn", "killed", KilledAt(steps_done * REVIEWS_A_STEP + 24 * (steps_done > 3)))
+    at_disk = last_step(tmp_path / "killed")
+
+    class Steps(NullProgress):
+        notes = 0
+
+        def advance(self, reviews: int, note: str = "") -> None:
+            self.notes += bool(note)  # training alone tells its loss
+
+    steps = Steps()
+    process("rnn", "killed", steps)
+
+    assert at_disk == steps_done - 1  # the kill came before the checkpoint of its step
+    assert steps.notes == 9 - at_disk
+
+
+def test_a_checkpoint_whose_writing_was_killed_costs_one_step(process, monkeypatch, tmp_path):
+    undisturbed = process("lstm", "undisturbed")
+    written, save_file = [], checkpoint.save_file
+
+    def killed_in_the_fifth(weights: Any, file: Any) -> None:
+        written.append(file)
+        if len(written) == 3 * 4 + 2:  # three files each
+            file.write_bytes(b"half of it")
+            raise Killed
+        save_file(weights, file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save_file", killed_in_the_fifth)
+        with pytest.raises(Killed):
+            process("lstm", "killed")
+
+    assert last_step(tmp_path / "killed") == 3  # the fourth checkpoint, after step 3, ends the first epoch
+    assert process("lstm", "killed") == undisturbed
+
+
+def test_a_damaged_newest_checkpoint_falls_back_and_still_ends_alike(process, tmp_path, caplog):
+    undisturbed = process("rnn", "undisturbed")
+    with pytest.raises(Killed):
+        process("rnn", "killed", KilledAt(48 + 24 + 2 * REVIEWS_A_STEP))
+    newest = max((tmp_path / "killed").glob("step-*"))
+    (newest / "optimizer.safetensors").write_bytes(b"")
+
+    assert process("rnn", "killed") == undisturbed
+    assert f"{newest.name} is damaged" in caplog.text
+
+
+def test_reviews_that_were_scored_are_not_read_again(process, tmp_path):
+    with pytest.raises(Killed):
+        process("rnn", "killed", KilledAt(3 * (48 + 24) + 15))  # in the third batch of test
+    read = []
+
+    class Reads(NullProgress):
+        def advance(self, reviews: int, note: str = "") -> None:
+            read.append(reviews)
+
+    process("rnn", "killed", Reads())
+
+    # no step of training; two batches of test are known at once, and then come the others
+    assert read == [0, 14, 7, 4]
+
+
+def test_a_damaged_file_of_logits_is_made_again(process, tmp_path, caplog):
+    undisturbed = process("rnn", "undisturbed")
+    with pytest.raises(Killed):
+        process("rnn", "killed", KilledAt(3 * (48 + 24) + 15))
+    file = tmp_path / "killed" / "test.logits"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+    assert process("rnn", "killed") == undisturbed
+    assert "test.logits is damaged" in caplog.text
+
+
+def test_time_alone_decides_where_no_steps_are_asked_for(process, tmp_path, monkeypatch):
+    process("rnn", "never", interval=Interval(seconds=1e9))
+    assert not list((tmp_path / "never").glob("*.logits"))
+
+    process("rnn", "always", interval=Interval(seconds=0.0))
+    assert list((tmp_path / "always").glob("*.logits"))
+
+
+def test_the_seconds_before_the_interruption_are_part_of_the_epoch(words, process, tmp_path):
+    with pytest.raises(Killed):
+        process("rnn", "killed", KilledAt(2 * REVIEWS_A_STEP))
+    before = CheckpointFolder(tmp_path / "killed", "run", {}).load().unfinished.seconds
+    process("rnn", "killed")
+    after = CheckpointFolder(tmp_path / "killed", "run", {}).load()
+
+    assert after.epochs[0].train_seconds > before > 0
+    assert after.unfinished == checkpoint.Unfinished()
+    assert np.isfinite(after.epochs[0].train_loss)
