@@ -102,7 +102,7 @@ class Trainer:
         for record in self._epochs:
             on_epoch(record)
         if self._step:
-            self.progress.say(f"goes on after step {self._step}, {len(self._epochs)} epochs of which are whole")
+            self.progress.say(f"goes on after step {self._step} of at most {self._total_steps(len(train))}")
         self.progress.start("train", (self.config.epochs - len(self._epochs)) * (len(train) + len(val)))
         self.progress.advance(self._reviews_done(len(train)))
         while len(self._epochs) < self.config.epochs and not self._stopping.should_stop:
@@ -138,7 +138,7 @@ class Trainer:
             train_loss=self._unfinished.loss / len(train),
             val_loss=scores.loss,
             val_accuracy=scores.accuracy,
-            learning_rate=self._learning_rate(),
+            learning_rate=self._learning_rate(len(train)),
             train_seconds=self._unfinished.seconds,
             val_seconds=scores.seconds,
         )
@@ -204,9 +204,9 @@ class Trainer:
     def _train_step(self, group: list[Batch], reviews_per_epoch: int, epoch: int) -> float:
         """One optimizer step over the group's reviews; their mean loss."""
         self._step += 1
-        rate = learning_rate_factor(self.config, self._step, self._total_steps(reviews_per_epoch))
+        rate = self._learning_rate(reviews_per_epoch)
         for parameters in self.optimizer.param_groups:
-            parameters["lr"] = self.config.learning_rate * parameters["learning_rate_scale"] * rate
+            parameters["lr"] = rate * parameters["learning_rate_scale"]
         reviews = sum(len(batch) for batch in group)
         loss = torch.zeros((), device=self.device)
         for batch in group:
@@ -240,9 +240,10 @@ class Trainer:
         batches = -(-reviews_per_epoch // self.config.batch_size)
         return self.config.epochs * -(-batches // self.config.accumulation_steps)
 
-    def _learning_rate(self) -> float:
-        group = self.optimizer.param_groups[0]
-        return float(group["lr"] / group["learning_rate_scale"])
+    def _learning_rate(self, reviews_per_epoch: int) -> float:
+        """Of the step at hand, without a group's own multiple."""
+        factor = learning_rate_factor(self.config, self._step, self._total_steps(reviews_per_epoch))
+        return self.config.learning_rate * factor
 
 
 def _groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:

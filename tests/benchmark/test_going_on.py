@@ -1,6 +1,7 @@
 """Runs that were killed, waited for or started over: real processes, an sqlite store and a real tracking server."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -185,12 +186,12 @@ class TestKilled:
         (line,) = [line for line in killed.listed.out.splitlines() if line.startswith("rnn")]
 
         assert "interrupted" in line
-        assert "`run rnn` goes on after epoch 1" in line
+        assert re.search(r"`run rnn` goes on after step [1-9]", line)
 
     def test_the_same_command_goes_on_in_the_same_mlflow_run(self, killed):
         assert killed.again.status == 0, killed.again.err
         assert "was killed; put right" in killed.again.err
-        assert "  goes on after epoch 1\n" in killed.again.err
+        assert re.search(r"^  goes on after step (\d+) of at most (?!\1)\d+$", killed.again.err, re.MULTILINE)
         assert "epoch 1/2" not in killed.again.err
         assert killed.run.info.run_id == killed.orphan.info.run_id
         assert (killed.run.info.status, killed.plan.info.status) == ("FINISHED", "SCHEDULED")

@@ -58,8 +58,8 @@ def stands(store, planned, workspace) -> tuple[str, str]:
     return standing(next(iter(store.runs("quick")), None), planned, workspace)
 
 
-def checkpoint(workspace, planned, epoch: int) -> None:
-    (workspace.checkpoint_dir(planned.identity) / f"epoch-{epoch:04d}").mkdir(parents=True)
+def checkpoint(workspace, planned, step: int) -> None:
+    (workspace.checkpoint_dir(planned.identity) / f"step-{step:09d}").mkdir(parents=True)
 
 
 class TestStanding:
@@ -84,11 +84,11 @@ class TestStanding:
 
         assert stands(store, planned, workspace) == ("interrupted", "`run rnn` does it again")
 
-    def test_it_goes_on_from_its_last_epoch(self, store, start, planned, workspace):
+    def test_it_goes_on_from_its_last_checkpoint(self, store, start, planned, workspace):
         start()
         checkpoint(workspace, planned, 3)
 
-        assert stands(store, planned, workspace) == ("interrupted", "`run rnn` goes on after epoch 3")
+        assert stands(store, planned, workspace) == ("interrupted", "`run rnn` goes on after step 3")
 
     def test_a_failed_run_says_why_and_what_to_do(self, store, start, planned, workspace):
         start().finish(Status.FAILED, "NonFiniteError: loss nan")

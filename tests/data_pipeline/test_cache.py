@@ -51,6 +51,22 @@ def test_a_damaged_entry_is_built_again_and_the_log_says_so(entry, damage, caplo
     assert "is damaged" in caplog.text
 
 
+def test_a_build_that_can_go_on_finds_what_an_interrupted_one_left(entry):
+    def interrupted(folder):
+        (folder / "half").write_text("half")
+        raise KeyboardInterrupt
+
+    def go_on(folder):
+        assert (folder / "half").read_text() == "half"
+        (folder / "text").write_text("whole")
+
+    with pytest.raises(KeyboardInterrupt):
+        cached_entry(entry.folder, interrupted, entry.open, goes_on=True)
+    assert not entry.folder.exists()
+
+    assert cached_entry(entry.folder, go_on, entry.open, goes_on=True) == "whole"
+
+
 def test_a_build_that_fails_leaves_nothing_behind(entry):
     def fail(folder):
         (folder / "text").write_text("who")

@@ -1,5 +1,6 @@
 """transformers' own Trainer at its best CPU setting, as one JSON line: bf16, its length grouping, batch 16.
 
+    pip install accelerate  # which Trainer wants, and we do not
     python tests/speed/hf_trainer.py [--reviews 800]
 
 Its sampler sorts each mega-batch of 50 batches from long to short, so whole mega-batches are timed.

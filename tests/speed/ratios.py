@@ -1,4 +1,4 @@
-"""Our training speed as a multiple of the plain recipe's, runs in turn, medians.
+"""Our speed as a multiple of the plain recipe's, runs in turn, medians: training, or a frozen encoder's pass.
 
     python tests/speed/ratios.py PLAIN_RECIPE.py [bert-finetuned lstm lstm-64 ...] [--turns 5]
 
@@ -24,6 +24,7 @@ def pairs(recipe):
     ours, plain, hugging = str(HERE / "ours.py"), str(recipe), str(HERE / "hf_trainer.py")
     return {
         "bert-finetuned": ([ours, "bert-finetuned", "--reviews", "640"], [plain, "bert-finetuned", "--steps", "20"]),
+        "bert-frozen": ([ours, "bert-frozen", "--reviews", "1280"], [plain, "bert-frozen", "--steps", "40"]),
         "trainer": ([ours, "bert-finetuned", "--reviews", "800"], [hugging, "--reviews", "800"]),
         "lstm": ([ours, "lstm", "--reviews", "6400"], [plain, "lstm", "--steps", "40"]),
         "lstm-64-and-8": ([ours, "lstm", "--reviews", "6400", *batch_64], [plain, "lstm", "--steps", "40"]),

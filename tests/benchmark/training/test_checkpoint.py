@@ -1,6 +1,7 @@
 """Checkpoints on disk: whole or not there, checked when read, the newest two."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from benchmark.records import EpochRecord
 from benchmark.training import checkpoint
-from benchmark.training.checkpoint import Checkpoint, CheckpointError, CheckpointFolder, last_epoch
+from benchmark.training.checkpoint import Checkpoint, CheckpointError, CheckpointFolder, Unfinished, last_step
 from data_pipeline.errors import InputError
 
 MACHINE = {"threads": "2", "torch": "2.13.0"}
@@ -22,6 +23,7 @@ def after(epoch: int, best: int = 1) -> Checkpoint:
     """What a training might be after this epoch; each number in it tells the epoch."""
     return Checkpoint(
         epochs=tuple(EpochRecord(n, 1 / n, 0.1 / n, 0.5, 1e-3, 2.0, 1.0) for n in range(1, epoch + 1)),
+        unfinished=Unfinished(),
         best_epoch=best,
         step=10 * epoch,
         model={"matrix": torch.full((2, 3), float(epoch)), "halves": torch.ones(2, dtype=torch.float16)},
@@ -51,7 +53,7 @@ def saved(opened, *epochs: int, best: int = 1) -> CheckpointFolder:
 
 def test_there_is_nothing_to_go_on_from_at_first(opened, folder):
     assert opened().load() is None
-    assert last_epoch(folder) == 0
+    assert last_step(folder) == 0
     assert not folder.exists()
 
 
@@ -59,7 +61,7 @@ def test_what_is_written_is_read_back(opened, folder):
     saved(opened, 1, 2)
     read, written = opened().load(), after(2)
 
-    assert last_epoch(folder) == 2
+    assert last_step(folder) == 20
     assert (read.epochs, read.best_epoch, read.step) == (written.epochs, 1, 20)
     assert read.values == written.values
     for kind in ("model", "optimizer", "random"):
@@ -78,6 +80,37 @@ def test_the_best_epochs_weights_stay_when_their_checkpoint_is_gone(opened):
     assert torch.equal(checkpoints.best_weights()["matrix"], torch.ones(2, 3))
 
 
+def test_a_checkpoint_within_an_epoch_keeps_the_best_weights_of_the_epochs_before(opened):
+    checkpoints = saved(opened, 1)
+    within = replace(after(2), epochs=after(1).epochs, unfinished=Unfinished(steps=3, loss=0.1 + 0.2, seconds=1.5))
+    checkpoints.save(within)
+    read = opened().load()
+
+    assert (read.unfinished, read.best_epoch, len(read.epochs)) == (within.unfinished, 1, 1)
+    assert torch.equal(checkpoints.best_weights()["matrix"], torch.ones(2, 3))
+
+
+def test_a_checkpoint_within_the_first_epoch_has_no_best_weights_yet(opened, folder):
+    checkpoints = opened()
+    checkpoints.save(replace(after(1, best=0), epochs=(), unfinished=Unfinished(steps=10)))
+
+    assert opened().load().epochs == ()
+    assert {path.name for path in (folder / "step-000000010").iterdir()} == FILES - {"best.safetensors"}
+    checkpoints.save(after(2, best=1 + 1))
+    assert torch.equal(checkpoints.best_weights()["matrix"], torch.full((2, 3), 2.0))
+
+
+def test_going_back_forgets_evaluations_of_networks_that_may_not_come_again(opened, folder):
+    saved(opened, 1, 2)
+    (folder / "val-0002.logits").write_bytes(b"")
+    opened().load()
+    assert (folder / "val-0002.logits").exists()
+
+    (folder / "step-000000020" / "model.safetensors").write_bytes(b"")
+    opened().load()
+    assert not (folder / "val-0002.logits").exists()
+
+
 def test_a_better_epochs_weights_take_their_place(opened):
     checkpoints = saved(opened, 1, 2)
     checkpoints.save(after(3, best=3))
@@ -88,8 +121,8 @@ def test_a_better_epochs_weights_take_their_place(opened):
 def test_no_more_than_two_are_kept(opened, folder):
     saved(opened, 1, 2, 3, 4, 5)
 
-    assert sorted(path.name for path in folder.iterdir()) == ["epoch-0004", "epoch-0005"]
-    assert {path.name for path in (folder / "epoch-0005").iterdir()} == FILES
+    assert sorted(path.name for path in folder.iterdir()) == ["step-000000040", "step-000000050"]
+    assert {path.name for path in (folder / "step-000000050").iterdir()} == FILES
 
 
 def test_nothing_is_left_when_the_run_is_over(opened, folder):
@@ -112,12 +145,12 @@ def test_nothing_is_left_when_the_run_is_over(opened, folder):
 )
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(opened, folder, name, damage, caplog):
     saved(opened, 1, 2)
-    damage(folder / "epoch-0002" / name)
+    damage(folder / "step-000000020" / name)
     read = opened().load()
 
     assert len(read.epochs) == 1
-    assert "epoch-0002 is damaged" in caplog.text
-    assert last_epoch(folder) == 1
+    assert "step-000000020 is damaged" in caplog.text
+    assert last_step(folder) == 10
 
 
 def test_where_all_are_damaged_training_starts_again(opened, folder):
@@ -131,7 +164,7 @@ def test_where_all_are_damaged_training_starts_again(opened, folder):
 def test_a_checkpoint_of_another_run_is_refused_in_words(opened):
     saved(opened, 1)
 
-    with pytest.raises(CheckpointError, match=r"epoch-0001 belongs to run run-1 .*not to run-2 .*--fresh"):
+    with pytest.raises(CheckpointError, match=r"step-000000010 belongs to run run-1 .*not to run-2 .*--fresh"):
         opened("run-2").load()
 
 
@@ -139,7 +172,7 @@ def test_a_checkpoint_of_another_version_is_refused_in_words(opened, monkeypatch
     saved(opened, 1)
     monkeypatch.setattr(checkpoint, "CHECKPOINT_VERSION", 99)
 
-    with pytest.raises(CheckpointError, match=r"version 1\).*version 99\); run with --fresh"):
+    with pytest.raises(CheckpointError, match=r"version 2\).*version 99\); run with --fresh"):
         opened().load()
 
 
@@ -167,24 +200,24 @@ def test_a_write_that_is_cut_short_leaves_what_was_there(opened, folder, monkeyp
         checkpoints.save(after(2))
 
     assert len(opened().load().epochs) == 1
-    assert [path.name for path in folder.iterdir()] == ["epoch-0001"]
+    assert [path.name for path in folder.iterdir()] == ["step-000000010"]
 
 
 def test_what_a_kill_left_half_written_is_no_hindrance(opened, folder):
     saved(opened, 1)
-    partial = folder / ".epoch-0002.partial"
+    partial = folder / ".step-000000020.partial"
     partial.mkdir()
     (partial / "model.safetensors").write_bytes(b"half")
 
     checkpoints = opened()
     assert len(checkpoints.load().epochs) == 1
     checkpoints.save(after(2))
-    assert sorted(path.name for path in folder.iterdir()) == ["epoch-0001", "epoch-0002"]
+    assert sorted(path.name for path in folder.iterdir()) == ["step-000000010", "step-000000020"]
 
 
 def test_the_time_before_an_interruption_is_counted(opened, folder):
     saved(opened, 1)
-    content = json.loads((folder / "epoch-0001" / "checkpoint.json").read_text())
+    content = json.loads((folder / "step-000000010" / "checkpoint.json").read_text())
 
     checkpoints = opened()
     assert checkpoints.seconds < content["seconds"] + 1e3
@@ -200,7 +233,7 @@ def test_best_weights_of_a_folder_without_checkpoints_are_refused_in_words(opene
 def test_checkpoints_can_be_checked_by_hand(opened, folder):
     """SHA256SUMS is what `sha256sum --check` reads."""
     saved(opened, 1)
-    lines = (folder / "epoch-0001" / "SHA256SUMS").read_text().splitlines()
+    lines = (folder / "step-000000010" / "SHA256SUMS").read_text().splitlines()
 
     assert {line.split("  ")[1] for line in lines} == FILES - {"SHA256SUMS"}
     assert all(len(line.split("  ")[0]) == 64 for line in lines)
