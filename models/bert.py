@@ -17,7 +17,7 @@ from data_pipeline.batch import Batch
 from models.classifier import Classifier, ParameterGroup
 from models.configs import FinetunedBertConfig, FrozenBertConfig
 from models.dropout import Dropout
-from models.pretrained import load_encoder, max_tokens
+from models.pretrained import ask_first_token_alone, load_encoder, max_tokens
 from models.registry import ModelContext
 
 
@@ -71,6 +71,8 @@ class BertClassifier(Classifier):
                 self.standardize = Standardize(width)
         else:
             self.encoder.embeddings.requires_grad_(not config.freeze_embeddings)
+            if config.pooling == "cls" and not self.every_layer:
+                ask_first_token_alone(self.encoder)
             self.head_learning_rate_scale = config.head_learning_rate_scale
         self.train()  # from_pretrained leaves the encoder in eval mode, where a fine-tuned one has no dropout
 
@@ -119,7 +121,10 @@ class BertClassifier(Classifier):
         return torch.stack(pooled, dim=1).half()
 
     def _encode(self, batch: Batch, every_layer: bool) -> tuple[Tensor, ...]:
-        """(B, T, E) states of the last layer, or of all L + 1 from the embeddings' output upwards."""
+        """(B, T, E) states of the last layer, or of all L + 1 from the embeddings' output upwards.
+
+        Where the head reads [CLS] of the last layer alone, that layer gives it alone: T is 1.
+        """
         longest, positions = batch.input_ids.shape[1], max_tokens(self.encoder.config)
         if longest > positions:
             raise ValueError(f"a review of {longest} tokens, but the encoder has {positions} positions")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from models.attention import NAME, register_attention
+from models.attention import NAME, FirstTokenAttention, register_attention
 from models.configs import FinetunedBertConfig, FrozenBertConfig
 from models.dropout import replace_dropout
 from models.registry import ModelContext
@@ -28,17 +28,21 @@ class EncoderKind:
         attention_dropout: key of the config for dropout on attention weights.
         hidden_dropout: key of the config for dropout on hidden states.
         has_pooler: its class puts a layer on [CLS] that is of no use here, unless it is told not to.
+        has_bert_layers: its layers are built as BERT's, by the same names.
     """
 
     attention_dropout: str
     hidden_dropout: str
     has_pooler: bool
+    has_bert_layers: bool
 
 
 KINDS = {  # by `model_type` of config.json
-    "bert": EncoderKind("attention_probs_dropout_prob", "hidden_dropout_prob", has_pooler=True),
-    "distilbert": EncoderKind("attention_dropout", "dropout", has_pooler=False),
-    "roberta": EncoderKind("attention_probs_dropout_prob", "hidden_dropout_prob", has_pooler=True),
+    "bert": EncoderKind("attention_probs_dropout_prob", "hidden_dropout_prob", has_pooler=True, has_bert_layers=True),
+    "distilbert": EncoderKind("attention_dropout", "dropout", has_pooler=False, has_bert_layers=False),
+    "roberta": EncoderKind(
+        "attention_probs_dropout_prob", "hidden_dropout_prob", has_pooler=True, has_bert_layers=True
+    ),
 }
 
 
@@ -88,6 +92,13 @@ def max_tokens(shape: PreTrainedConfig) -> int:
     """Tokens that the encoder reads at once; RoBERTa numbers them from the number after padding's."""
     positions = int(shape.max_position_embeddings)
     return positions - int(shape.pad_token_id) - 1 if shape.model_type == "roberta" else positions
+
+
+def ask_first_token_alone(encoder: PreTrainedModel) -> None:
+    """Let the last layer give the first token's state alone, (B, 1, E), where its kind allows it."""
+    if KINDS[encoder.config.model_type].has_bert_layers:
+        last: Any = encoder.encoder.layer[-1]
+        last.attention = FirstTokenAttention(last.attention)
 
 
 def _class_settings(shape: PreTrainedConfig) -> dict[str, Any]:

@@ -119,9 +119,9 @@ def test_what_an_interrupted_pass_left_is_not_trusted_when_damaged(tmp_path, fil
 def test_a_pass_that_fails_leaves_nothing(tmp_path):
     def fail(features, done):
         yield 1
-        raise ValueError
+        raise ValueError("out of luck")
 
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match="out of luck"):
         cached_features(tmp_path, "key", SHAPE, fail, 0.0)
 
     assert not list((tmp_path / "features").glob("key*/*"))

@@ -87,3 +87,25 @@ def test_a_bert_uses_it(context, make_batch, monkeypatch):
         finetuned(context)(make_batch([7, 2, 12]))
 
     assert steps == [3, 3]  # all reviews at once in both layers: they are short
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_asking_the_first_token_alone_changes_no_logits_and_no_gradients(context, make_batch, monkeypatch, bf16):
+    batch = make_batch([7, 2, 12], padding=3)
+
+    def logits_and_gradients() -> tuple[Tensor, dict[str, Tensor]]:
+        model = finetuned(context, pooling="cls")
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            logits = model(batch)
+        logits.square().sum().backward()
+        return logits, {name: parameter.grad for name, parameter in model.named_parameters()}
+
+    logits, gradients = logits_and_gradients()
+    monkeypatch.setattr("models.bert.ask_first_token_alone", lambda encoder: None)
+    expected, expected_gradients = logits_and_gradients()
+
+    torch.testing.assert_close(logits, expected, rtol=0, atol=1e-2 if bf16 else 1e-6)
+    assert gradients.keys() == expected_gradients.keys()
+    for name, gradient in expected_gradients.items():
+        bound = (0.05 if bf16 else 1e-4) * max(1e-3, gradient.abs().max().item())
+        torch.testing.assert_close(gradients[name], gradient, rtol=0, atol=bound, msg=name)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from transformers.utils import logging as talk
 
 from data_pipeline.batch import Batch
+from models.attention import NAME
 from models.bert import BertClassifier, Standardize, learn_standardization
 from models.registry import get_model_spec
 
@@ -293,7 +294,7 @@ class TestWithoutWeights:
         model, other = finetuned(context, **settings), finetuned(shape_only, **settings)
 
         assert str(other) == str(model)
-        assert other.encoder.config._attn_implementation == model.encoder.config._attn_implementation == "sdpa"
+        assert other.encoder.config._attn_implementation == model.encoder.config._attn_implementation == NAME
         assert other.encoder.config.attention_probs_dropout_prob == 0.0
 
     def test_a_tokenizer_that_knows_more_ids_is_refused_here_too(self, shape_only):

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from data_pipeline.batch import Batch
 from data_pipeline.encoder import resolve_encoder
+from models.attention import NAME
 from models.pretrained import KINDS, max_tokens
 from models.registry import ModelContext
 
@@ -154,7 +155,7 @@ class TestEveryKind:
 
         assert str(other) == str(model)
         assert {p.dtype for p in other.parameters()} == {torch.float32}
-        assert other.encoder.config._attn_implementation == model.encoder.config._attn_implementation == "sdpa"
+        assert other.encoder.config._attn_implementation == model.encoder.config._attn_implementation == NAME
         assert torch.equal(other.eval()(batch()), model.eval()(batch()))
         assert not [name for name in model.state_dict() if "pooler" in name]
 
