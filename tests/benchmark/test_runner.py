@@ -28,7 +28,9 @@ from benchmark.runner import Outcome, run_experiment
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from benchmark.tracking.tracker import NullTracker
-from benchmark.training.trainer import Fit, Predictions, Trainer
+from benchmark.training.evaluation import Predictions
+from benchmark.training.kept_logits import KeptLogits
+from benchmark.training.trainer import Fit, Trainer
 from data_pipeline.errors import DataError
 from data_pipeline.pipeline import Part
 from data_pipeline.sources import load_corpus
@@ -342,9 +344,9 @@ class TestParts:
                 given.extend([("train", train), ("val", val)])
                 return super().fit(train, val, *rest, **settings)
 
-            def predict(self, part: Part) -> Predictions:
+            def predict(self, part: Part, kept: KeptLogits | None = None) -> Predictions:
                 given.append(("predict", part))
-                return super().predict(part)
+                return super().predict(part, kept)
 
         monkeypatch.setattr(runner, "Trainer", Watched)
         return given
