@@ -104,5 +104,5 @@ class FirstTokenAttention(nn.Module):
         mask = None if attention_mask is None else attention_mask[:, :, :1]
         dropout = parts.dropout.p if self.training else 0.0
         mixed, _ = attend(parts, query, key, value, mask, dropout=dropout, scaling=parts.scaling)
-        behind: Tensor = self.output(mixed.flatten(2), first)
-        return behind, None
+        behind: Any = self.output
+        return behind(mixed.flatten(2), first), None

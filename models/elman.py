@@ -22,7 +22,7 @@ class ElmanRNN(nn.RNN):
         """Build it with torch's own initialisation."""
         super().__init__(input_dim, hidden_dim, batch_first=True)
 
-    def forward(self, inputs: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """(B, T, H) states and (1, B, H) the last of them, out of (B, T, E) inputs; the state before them is zero.
 
         Raises:

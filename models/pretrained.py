@@ -97,8 +97,8 @@ def max_tokens(shape: PreTrainedConfig) -> int:
 def ask_first_token_alone(encoder: PreTrainedModel) -> None:
     """Let the last layer give the first token's state alone, (B, 1, E), where its kind allows it."""
     if KINDS[encoder.config.model_type].has_bert_layers:
-        last: Any = encoder.encoder.layer[-1]
-        last.attention = FirstTokenAttention(last.attention)
+        layers: Any = encoder.encoder  # torch knows the types of a module's parts no closer
+        layers.layer[-1].attention = FirstTokenAttention(layers.layer[-1].attention)
 
 
 def _class_settings(shape: PreTrainedConfig) -> dict[str, Any]:

@@ -164,12 +164,13 @@ def positive(kind: Callable[[str], Number]) -> Callable[[str], Number]:
     """A reader of an option's number, for argparse, that takes none that is 0, negative or not finite."""
 
     def read(text: str) -> Number:
+        wanted = f"{text!r} is not a positive {'integer' if kind is int else 'number'}"
         try:
             value = kind(text)
         except ValueError:
-            value = kind(0)
+            raise argparse.ArgumentTypeError(wanted) from None
         if not 0 < value < math.inf:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a positive {'number' if kind is float else 'integer'}")
+            raise argparse.ArgumentTypeError(wanted)
         return value
 
     return read
