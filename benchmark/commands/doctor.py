@@ -1,0 +1,45 @@
+"""`doctor`: what is wrong with machine, reviews, store and cache, and what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmark.commands.options import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    Commands,
+    add_command,
+    add_data_option,
+    add_device_option,
+    add_store_options,
+    workspace,
+)
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """The command and its options."""
+    parser = add_command(commands, "doctor", doctor, "check versions, machine, reviews, store and cache")
+    add_device_option(parser)
+    add_data_option(parser)
+    add_store_options(parser)
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Print a line for each finding; 1 where one is a problem.
+
+    Raises:
+        PrecisionError: this machine has no such device.
+    """
+    from benchmark.doctor.examination import examine
+    from benchmark.doctor.finding import Level
+    from benchmark.training.precision import resolve_device
+    from data_pipeline.errors import one_line
+
+    place = workspace(arguments)
+    resolve_device(place.device)  # a wrong option is told before anything else
+    problems = 0
+    for name, finding in examine(place):
+        print(f"{finding.level:<7}  {name:<16}  {one_line(finding.text)}", flush=True)
+        problems += finding.level is Level.PROBLEM
+    print(f"\n{problems} problem{'' if problems == 1 else 's'}" if problems else "\nno problem")
+    return EXIT_FAILED if problems else EXIT_DONE
