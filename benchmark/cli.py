@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmark.commands import compare, list_runs, predict, report, reproduce, run, throughput, ui, validate
+from benchmark.commands import compare, doctor, list_runs, predict, report, reproduce, run, throughput, ui, validate
 from benchmark.commands.options import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE
 from data_pipeline.errors import InputError
 
-COMMANDS = (run, report, predict, compare, reproduce, throughput, ui, list_runs, validate)  # in the order of --help
+# In the order of --help.
+COMMANDS = (run, report, predict, compare, reproduce, throughput, ui, list_runs, validate, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
+        return EXIT_USAGE
+    except OSError as error:  # a disk that is full or read-only, wherever it shows
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}; put that right, and the same command goes on", file=sys.stderr)
         return EXIT_USAGE
 
 

@@ -193,7 +193,7 @@ def use_plugin(path: Path | None, where: str) -> None:
     if path is not None:
         try:
             load_plugin(path)
-        except PluginError as error:
+        except (PluginError, OSError) as error:  # the latter where the name is longer than a file's can be
             raise ConfigError(f"{where}: plugin: {error}") from None
 
 

@@ -19,9 +19,12 @@ from benchmark.config import (
     experiment_config,
     use_plugin,
 )
-from benchmark.validation import ConfigError, validated
+from benchmark.validation import ConfigError, key_path, quoted, shortened, validated
 from benchmark.yaml_reader import parse_scalar, read_yaml
 from models.registry import did_you_mean
+
+LONGEST_NAME = 64  # characters: names become those of folders, and MLflow's
+DEEPEST_KEY = 16  # parts of a `--set` option's key
 
 
 def locate_config(option: Path | None) -> Path:
@@ -84,7 +87,7 @@ class _Option:
     """One `--set`, understood but not yet checked.
 
     Attributes:
-        text: as it was given.
+        text: as a message names it.
         targets: experiments that it changes; none: the profile.
         change: laid over the settings.
     """
@@ -95,22 +98,22 @@ class _Option:
 
 
 def _parse_option(text: str, experiments: Sequence[str]) -> _Option:
-    where = f"--set {text}"
+    where = f"--set {shortened(text)}"
     key, sign, value_text = text.partition("=")
     parts = tuple(key.strip().split("."))
-    if not sign or not all(parts):
+    if not sign or not all(parts) or len(parts) > DEEPEST_KEY or not key.isprintable():
         raise ConfigError(f"{where}: wants KEY=VALUE, as in --set lstm.training.batch_size=32")
     value = parse_scalar(value_text, where)
     if parts in LISTS and isinstance(value, str) and "," in value:
         value = [parse_scalar(each, where) for each in value.split(",")]
     if parts[0] in PROFILE_SECTIONS:
-        return _Option(text, (), _nested(parts, value))
+        return _Option(where, (), _nested(parts, value))
     named = parts[0] in experiments
     path = parts[1:] if named else parts
     if not path or path[0] not in EXPERIMENT_SECTIONS:
         known = EXPERIMENT_SECTIONS if named else (*experiments, *EXPERIMENT_SECTIONS, *PROFILE_SECTIONS)
-        raise ConfigError(f"{where}: {key!r} is no setting{did_you_mean(path[0] if path else '', known)}")
-    return _Option(text, (parts[0],) if named else tuple(experiments), _nested(path, value))
+        raise ConfigError(f"{where}: {quoted(key)} is no setting{did_you_mean(path[0] if path else '', known)}")
+    return _Option(where, (parts[0],) if named else tuple(experiments), _nested(path, value))
 
 
 def _with_options(raw: dict[str, Any], options: Sequence[_Option], where: str) -> tuple[dict[str, Any], str]:
@@ -120,7 +123,7 @@ def _with_options(raw: dict[str, Any], options: Sequence[_Option], where: str) -
     """
     for option in options:
         raw = _merge(raw, option.change)
-    return raw, ", ".join(f"--set {option.text}" for option in options) or where
+    return raw, ", ".join(option.text for option in options) or where
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +148,10 @@ def _read(path: Path) -> _File:
     use_plugin(plugin, where)
     faults = _Faults()
     sound = set()
+    for name in shape.profiles:
+        faults.collect(_check_name, name, f"{where}: profiles", reserved=())
     for name, raw in shape.experiments.items():
-        faults.collect(_check_name, name, where)
+        faults.collect(_check_name, name, f"{where}: experiments", RESERVED_NAMES)
         if faults.collect(experiment_config, raw, where, ("experiments", name)) is not None:
             sound.add(name)
     profiles = {
@@ -174,15 +179,15 @@ def _check_profile(
     name: str, profile: ProfileConfig, shape: FileShape, where: str, *, faults: _Faults, sound: set[str]
 ) -> None:
     """Its experiments exist, and the sound ones are still valid as it changes them."""
-    place = f"{where}: profiles.{name}"
+    place = f"{where}: {key_path(('profiles', name))}"
     for experiment in profile.experiments:
         if experiment not in shape.experiments:
             suggestion = did_you_mean(experiment, shape.experiments)
-            faults.add(f"{place}.experiments: there is no experiment {experiment!r}{suggestion}")
+            faults.add(f"{place}.experiments: there is no experiment {quoted(experiment)}{suggestion}")
     for experiment, changes in profile.overrides.items():
         if experiment not in profile.experiments:
             suggestion = did_you_mean(experiment, profile.experiments)
-            faults.add(f"{place}.overrides: {experiment!r} is not an experiment of this profile{suggestion}")
+            faults.add(f"{place}.overrides: {quoted(experiment)} is not an experiment of this profile{suggestion}")
         elif experiment in sound:
             merged = _merge(shape.experiments[experiment], changes)
             faults.collect(experiment_config, merged, where, ("profiles", name, "overrides", experiment))
@@ -197,7 +202,7 @@ def _check_published(figures: Sequence[PublishedFigure | None], shape: FileShape
         place = f"{where}: published[{index}].experiment"
         if figure.experiment not in shape.experiments:
             suggestion = did_you_mean(figure.experiment, shape.experiments)
-            faults.add(f"{place}: there is no experiment {figure.experiment!r}{suggestion}")
+            faults.add(f"{place}: there is no experiment {quoted(figure.experiment)}{suggestion}")
         elif figure.experiment in seen:
             faults.add(f"{place}: {figure.experiment!r} has a published figure already; the table has room for one")
         seen.add(figure.experiment)
@@ -221,21 +226,25 @@ class _Faults:
         try:
             return check(*args, **kwargs)
         except ConfigError as error:
-            self.add(str(error))
+            self._lines += error.lines
             return None
 
     def refuse(self) -> None:
         """Raise when there is any fault."""
         if self._lines:
-            raise ConfigError("\n".join(self._lines))
+            raise ConfigError(*self._lines)
 
 
-def _check_name(name: str, where: str) -> None:
-    reserved = (*EXPERIMENT_SECTIONS, *PROFILE_SECTIONS, "all")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name in reserved:
+RESERVED_NAMES = (*EXPERIMENT_SECTIONS, *PROFILE_SECTIONS, "all")
+
+
+def _check_name(name: str, place: str, reserved: Sequence[str]) -> None:
+    """It can be part of an option, of a file's name, and of MLflow's."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name in reserved or len(name) > LONGEST_NAME:
+        others = f", and none of {', '.join(reserved)}" if reserved else ""
         raise ConfigError(
-            f"{where}: experiments: {name!r} cannot be a name; use small letters, digits, - and _, "
-            f"and none of {', '.join(reserved)}"
+            f"{place}: {quoted(name)} cannot be a name; use small letters, digits, - and _{others}, "
+            f"{LONGEST_NAME} characters at most"
         )
 
 

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from benchmark.child import SIGNAL_SECONDS
 from benchmark.compute_environment import compute_environment
 from benchmark.plan import PlannedRun, Workspace
 from benchmark.records import REPRODUCTION, RunRecord, Status, best_run
-from benchmark.run_lock import hold, local_lock, lock_name
+from benchmark.run_lock import hold, hold_if_free, local_lock, lock_name
 from benchmark.standing import reconcile
 from benchmark.tracking import tags
+from benchmark.tracking.client import TrackingError
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.store import TrackingStore
 
@@ -63,7 +65,6 @@ class Launcher:
                 self._set_aside(planned)
                 found = None
             if found is not None and found.status is Status.FINISHED:
-                self._forget_checkpoints(planned)  # a kill may have come between the last write and their removal
                 return Ended(found, was_finished=True)
             if found is not None and found.status is Status.RUNNING and local_lock(found.lock) is None:
                 error = f"a process elsewhere is at work on it (lock {found.lock}); if it is gone, use --fresh"
@@ -73,10 +74,13 @@ class Launcher:
             )
             return Ended(self._run_in_child(planned, tracker, lock), was_finished=False)
 
-    def adopt(self, run: RunRecord) -> None:
-        """Nest the run below our parent: MLflow shows it with the plan that used it last."""
+    def adopt(self, planned: PlannedRun, run: RunRecord) -> None:
+        """Nest the finished run below our parent: MLflow shows it with the plan that used it last."""
         if run.tags.get(tags.PARENT) != self.parent_id:
             self.store.reopen(run.run_id).set_tags({tags.PARENT: self.parent_id})
+        with hold_if_free(self.workspace.lock(planned.identity)) as free:
+            if free:  # nobody does it afresh
+                self._forget_checkpoints(planned)  # a kill may have come between the last write and their removal
 
     def _say_waiting(self) -> None:
         self.say("  another process is at work on this run; waiting for its end")
@@ -150,9 +154,10 @@ class Launcher:
                 child.stdin.flush()
             code = child.wait()
         except KeyboardInterrupt:
-            child.terminate()
-            child.wait()
-            self._end_if_running(tracker, Status.KILLED, "interrupted")
+            _end(child)
+            self.store.hurry()
+            with suppress(TrackingError):  # the next call puts it right
+                self._end_if_running(tracker, Status.KILLED, "interrupted")
             raise
         reason = f"the process ended by signal {-code}" if code < 0 else f"the process ended with status {code}"
         if code == -9:
@@ -167,6 +172,14 @@ class Launcher:
         self.store.drop_pending_models(tracker.run_id)
         tracker.finish(status, reason)
         return self.store.run(tracker.run_id)
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """Interrupt it and wait; it is told again, for an exception that is raised in a finalizer is lost."""
+    while child.poll() is None:
+        child.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(SIGNAL_SECONDS)
 
 
 def run_again(planned: PlannedRun, original: RunRecord, workspace: Workspace, say: Callable[[str], None]) -> RunRecord:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from benchmark.launch import Launcher
@@ -13,6 +15,7 @@ from benchmark.progress import spell_seconds
 from benchmark.records import Status, best_run
 from benchmark.run_lock import hold, is_alone
 from benchmark.standing import reconcile
+from benchmark.tracking.client import TrackingError
 from benchmark.tracking.store import TrackingStore
 
 
@@ -38,7 +41,7 @@ def run_plan(
         fresh: set aside what is recorded of these runs, and start over.
 
     Raises:
-        TrackingError: the store cannot be opened.
+        TrackingError: the store cannot be opened, or failed on the way; what is finished stays.
         KeyboardInterrupt: interrupted; the run at hand is recorded as KILLED.
     """
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
@@ -46,15 +49,31 @@ def run_plan(
     with hold(workspace.lock(f"plan-{plan.record.fingerprint}"), shared=True) as plan_lock:
         with hold(workspace.lock("plans")):  # one parent a plan, also when two processes begin at once
             parent_id = store.open_plan(plan.record)
-        status = Status.KILLED
+        counts: Counter[str] | None = None
         try:
             counts = _run_missing(plan, names, Launcher(store, workspace, say, parent_id, fresh=fresh))
             status = _plan_status(store, plan, failed=counts[Status.FAILED] > 0)
-        finally:
-            if is_alone(plan_lock):  # whoever is still at work on the plan closes it
-                store.close_plan(parent_id, status)
+        except KeyboardInterrupt:
+            counts = None
+        except BaseException:
+            with suppress(TrackingError):  # it may be what failed; the next call closes the plan then
+                _close(store, parent_id, plan_lock, Status.KILLED)
+            raise
+        if counts is None:
+            # Only here are the exception's frames gone, and with them a write to the store that it broke off half-way.
+            gc.collect()
+            store.hurry()
+            with suppress(TrackingError):
+                _close(store, parent_id, plan_lock, Status.KILLED)
+            raise KeyboardInterrupt
+        _close(store, parent_id, plan_lock, status)
     skipped = counts.pop("skipped", 0)
     return PlanOutcome(skipped, counts[Status.FINISHED], counts.total() - counts[Status.FINISHED])
+
+
+def _close(store: TrackingStore, parent_id: str, plan_lock: int, status: Status) -> None:
+    if is_alone(plan_lock):  # whoever is still at work on the plan closes it
+        store.close_plan(parent_id, status)
 
 
 def _run_missing(plan: Plan, names: Sequence[str], launcher: Launcher) -> Counter[str]:
@@ -77,7 +96,7 @@ def _run_missing(plan: Plan, names: Sequence[str], launcher: Launcher) -> Counte
                 took = spell_seconds(time.monotonic() - started)
                 launcher.say(f"  {found.status.value.lower()} after {took}{f': {found.error}' if found.error else ''}")
                 continue
-        launcher.adopt(found)
+        launcher.adopt(planned, found)
         launcher.say(f"{title}: already finished (MLflow run {found.run_id}), skipped")
         counts["skipped"] += 1
     return counts

@@ -7,6 +7,7 @@ Maas et al., "Learning Word Vectors for Sentiment Analysis", ACL 2011. Reviews l
 import gzip
 import io
 import re
+import stat
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -15,14 +16,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from data_pipeline.cache import cached_entry
-from data_pipeline.errors import DataError
-from data_pipeline.files import file_sha256, read_bytes
+from data_pipeline.errors import DataError, one_line
+from data_pipeline.files import file_sha256, is_file, is_folder, read_bytes
 from data_pipeline.review import Review, review_ids
 
 ROOT = "aclImdb"
 SPLITS, CLASSES = ("train", "test"), ("neg", "pos")  # the label is the place in CLASSES
 PARSED_VERSION = 1  # raise it when parsed reviews change their meaning: old entries are then never found again
-PARSED_FILE = "reviews.parquet"
+PARSED_FILE, HASH_FILE = "reviews.parquet", "reviews.sha256"
 
 # The official archive unpacks to 0.5 GiB; its longest review has 13,704 characters.
 LONGEST_ARCHIVE = 4 * 2**30
@@ -55,9 +56,9 @@ def read_aclimdb(path: Path, cache_dir: Path) -> OfficialReviews:
     Raises:
         DataError: it is not there, is damaged, has another layout, or has a member that does not belong into it.
     """
-    if path.is_dir():
+    if is_folder(path):
         rows = _parse(_folder_members(path), path)
-    elif path.is_file():
+    elif is_file(path):
         folder = cache_dir / "corpora" / f"{file_sha256(path)}-{PARSED_VERSION}"
         rows = cached_entry(folder, lambda entry: _write(entry, _parse(_archive_members(path), path)), _open)
     else:
@@ -89,7 +90,9 @@ def _parse(members: Iterable[tuple[str, bytes]], where: Path) -> list[dict[str, 
         elif review := _REVIEW.fullmatch(name):
             _add_review(found, review, content, where)
         elif re.match(r"(train|test)/(neg|pos)/.", name):
-            raise DataError(f"{where}: {name} is not named <index>_<stars>.txt; remove it or {ARCHIVE_ADVICE}")
+            raise DataError(
+                f"{where}: {one_line(name)} is not named <index>_<stars>.txt; remove it or {ARCHIVE_ADVICE}"
+            )
     for split in SPLITS:
         for class_ in CLASSES:
             if not any(key[:2] == (split, class_) for key in found.reviews):
@@ -141,13 +144,25 @@ def _decode(content: bytes, name: str, where: Path) -> str:
 
 
 def _folder_members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Name below the root, and content, of each review and url list of a folder."""
+    """Name below the root, and content, of each review and url list of a folder.
+
+    Raises:
+        DataError: one cannot be read, is longer than any review, or is no file: reading a pipe would never end.
+    """
     root = path / ROOT if (path / ROOT).is_dir() else path
     files = [root / split / f"urls_{class_}.txt" for split in SPLITS for class_ in CLASSES]
     files = [file for file in files if file.is_file()]
     files += [file for split in SPLITS for class_ in CLASSES for file in sorted((root / split / class_).glob("*"))]
     for file in files:
-        yield file.relative_to(root).as_posix(), read_bytes(file)
+        name = file.relative_to(root).as_posix()
+        try:
+            found = file.stat()
+        except OSError as error:
+            raise DataError(f"{path}: {one_line(name)} cannot be read: {error.strerror}; remove it") from None
+        if not stat.S_ISREG(found.st_mode):
+            raise DataError(f"{path}: {one_line(name)} is no file; remove it")
+        _refuse_longer(found.st_size, name, path)
+        yield name, read_bytes(file)
 
 
 def _archive_members(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -168,17 +183,23 @@ def _archive_members(path: Path) -> Iterator[tuple[str, bytes]]:
                 inner = name.relative_to(ROOT).as_posix() if name.parts[:1] == (ROOT,) else ""
                 if member.isreg() and re.match(r"(train|test)/(neg/|pos/|urls_(neg|pos)\.txt)", inner):
                     yield inner, _content(archive, member, path)
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+    except DataError:
+        raise
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError) as error:  # the last: of a sparse file's map
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DataError(f"{path} cannot be read as a .tar.gz ({reason}); {ARCHIVE_ADVICE}") from None
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:
-    if member.size > LONGEST_MEMBER:
-        raise DataError(f"{path}: {member.name!r} has {member.size:,} bytes, which no review has; {ARCHIVE_ADVICE}")
+    _refuse_longer(member.size, member.name, path)
     content = archive.extractfile(member)
     assert content is not None, "a regular file"
     return content.read()
+
+
+def _refuse_longer(size: int, name: str, path: Path) -> None:
+    if size > LONGEST_MEMBER:
+        raise DataError(f"{path}: {name!r} has {size:,} bytes, which no review has; {ARCHIVE_ADVICE}")
 
 
 class _Bounded(io.RawIOBase):
@@ -208,10 +229,19 @@ def _write(folder: Path, rows: list[dict[str, Any]]) -> None:
     import pyarrow.parquet as pq
 
     pq.write_table(pa.Table.from_pylist(rows), folder / PARSED_FILE)
+    (folder / HASH_FILE).write_text(file_sha256(folder / PARSED_FILE))
 
 
 def _open(folder: Path) -> list[dict[str, Any]]:
+    """The rows that `_write` wrote.
+
+    Raises:
+        ValueError: a byte has changed on disk, which would be taken for another review.
+        OSError: a file is missing.
+    """
     import pyarrow.parquet as pq
 
+    if file_sha256(folder / PARSED_FILE) != (folder / HASH_FILE).read_text():
+        raise ValueError(f"{PARSED_FILE} is not what was written")
     rows: list[dict[str, Any]] = pq.read_table(folder / PARSED_FILE).to_pylist()
     return rows

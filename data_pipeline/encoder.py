@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_pipeline.errors import DataError
-from data_pipeline.files import file_sha256
+from data_pipeline.files import file_sha256, is_folder, read_bytes
 from data_pipeline.hub import by_hand, cached_snapshot, download_snapshot, published_sha256, refuse_absent
 from data_pipeline.tokenization import WORDPIECE_FILES, has_tokenizer, tokenizer_fingerprint
 
@@ -74,7 +74,7 @@ def resolve_encoder(
         return _from_hub(hub, revision, sha256, download=download)
     if path is None:
         return _checked(_embedded_folder(), sha256 or EMBEDDED_SHA256)
-    if not path.is_dir():
+    if not is_folder(path):
         raise DataError(f"there is no folder {path}; give the encoder's `path` a folder with {WEIGHTS_FILE}")
     return _checked(path, sha256)
 
@@ -132,25 +132,26 @@ def _checked(folder: Path, wanted: str | None, remedy: str = LOCAL_REMEDY) -> En
         raise DataError(
             f"{folder / WEIGHTS_FILE} is not the encoder meant: sha256 wanted {wanted}, found {found}; {remedy}"
         )
-    shape = (folder / CONFIG_FILE).read_bytes()
+    shape = read_bytes(folder / CONFIG_FILE)
     content = "\n".join([found, hashlib.sha256(shape).hexdigest(), tokenizer_fingerprint(folder)])
     return Encoder(folder, found, hashlib.sha256(content.encode()).hexdigest(), max_positions)
 
 
 def _max_positions(path: Path) -> int:
     """Tokens that the encoder with this config.json reads at once."""
+    content = read_bytes(path)
     try:
-        shape = json.loads(path.read_bytes())
+        shape = json.loads(content)
         kind = shape.get("model_type", "bert")  # the first BERTs' say no kind
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         raise DataError(f"{path} is no config of a BERT: it is no JSON object; put the encoder's own there") from None
     if kind not in KINDS:
-        raise DataError(f"{path} is of an encoder of kind {kind!r}; choose one of kind {', '.join(KINDS)}")
+        raise DataError(f"{path} is of an encoder of kind {kind!r:.60}; choose one of kind {', '.join(KINDS)}")
     try:
         positions = int(shape["max_position_embeddings"])
         # RoBERTa numbers a review's tokens from the number after padding's.
         return positions - int(shape.get("pad_token_id", 1)) - 1 if kind == "roberta" else positions
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):  # the last: of Infinity, which is JSON to Python
         raise DataError(
             f"{path} is no config of a BERT: it has no max_position_embeddings; put the encoder's own there"
         ) from None

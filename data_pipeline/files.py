@@ -8,6 +8,26 @@ from pathlib import Path
 from data_pipeline.errors import DataError
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file.
+
+    Raises:
+        DataError: nobody can tell: its name is longer than a file's can be, or its folder cannot be looked into.
+    """
+    with _told(path):
+        return path.is_file()
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder.
+
+    Raises:
+        DataError: nobody can tell, as for a file.
+    """
+    with _told(path):
+        return path.is_dir()
+
+
 def read_bytes(path: Path) -> bytes:
     """The file's content.
 

@@ -2,13 +2,13 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from data_pipeline.errors import DataError
-from data_pipeline.files import read_bytes
+from data_pipeline.files import is_file, read_bytes
 
 COLUMNS = ("text", "label")
 LABELS = {"0": 0, "1": 1}
@@ -21,9 +21,10 @@ def read_table(path: Path) -> list[tuple[str, int]]:
     """The (text, label) pairs of a table: parquet where the name ends in .parquet, else CSV in UTF-8.
 
     Raises:
-        DataError: it cannot be read, lacks a column or a class, has an empty text, or a label that is not 0 or 1.
+        DataError: it cannot be read, lacks a column or a class or has a column twice, has a text that is empty or none,
+            or a label that is not 0 or 1.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise DataError(f"there is no file {path}; give `path` a CSV or parquet with columns text and label")
     rows = _parquet_rows(path) if path.suffix == ".parquet" else _csv_pairs(path)
     pairs = []
@@ -32,6 +33,8 @@ def read_table(path: Path) -> list[tuple[str, int]]:
             raise DataError(f"{path}, {place}: the label is {label[:SHOWN]!r}; {LABEL_ADVICE}")
         if not text.strip():
             raise DataError(f"{path}, {place}: the text is empty; fill it in or remove the row")
+        if "\0" in text:  # of a CSV that was told before
+            raise DataError(f"{path}, {place}: the text holds a NUL byte; write it again without")
         pairs.append((text, LABELS[label]))
     labels = {label for _, label in pairs}
     if len(labels) < len(LABELS):
@@ -52,18 +55,20 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, str, str]]:
 
     try:
         columns = pq.read_schema(path).names
-        if missing := sorted(set(COLUMNS) - set(columns)):
-            found = ",".join(columns)[:SHOWN]
-            raise DataError(f"{path}: no column {' and no column '.join(missing)}; the columns are {found!r}")
+        _check_columns(columns, COLUMNS, str(path), "columns are")
         table = pq.read_table(path, columns=list(COLUMNS))
-    except (pa.ArrowException, OSError) as error:
+        table.validate(full=True)  # Arrow takes bytes for text unseen, and offsets for what they say
+        rows: list[dict[str, Any]] = table.to_pylist()
+    except DataError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # the last two: dates that Python has not
         reason = " ".join(str(error).split())
         raise DataError(f"{path} cannot be read as parquet ({reason}); write it again") from None
-    rows: Iterable[dict[str, Any]] = table.to_pylist()
     for number, row in enumerate(rows, start=1):
         text, label = row["text"], row["label"]
         if not isinstance(text, str):
-            raise DataError(f"{path}, row {number}: the text is {text!r}, no text; fill it in or remove the row")
+            found = repr(text)[:SHOWN]
+            raise DataError(f"{path}, row {number}: the text is {found}, no text; fill it in or remove the row")
         # One missing label makes pandas write the whole column as floating point numbers.
         whole = isinstance(label, bool) or (isinstance(label, float) and label.is_integer())
         yield f"row {number}", text, str(int(label)) if whole else str(label)
@@ -98,7 +103,7 @@ def csv_rows(text: str, path: Path, columns: set[str]) -> list[tuple[int, dict[s
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         try:
             header = next(reader, [])
-            _check_header(header, columns, path)
+            _check_columns(header, columns, f"{path}, line 1", "header is")
             line = reader.line_num + 1
             for fields in reader:
                 if fields:
@@ -109,10 +114,13 @@ def csv_rows(text: str, path: Path, columns: set[str]) -> list[tuple[int, dict[s
     return rows
 
 
-def _check_header(header: list[str], columns: set[str], path: Path) -> None:
-    if missing := sorted(columns - set(header)):
-        found = ",".join(header)[:SHOWN]
-        raise DataError(f"{path}, line 1: no column {' and no column '.join(missing)}; the header is {found!r}")
+def _check_columns(header: Sequence[str], columns: Iterable[str], where: str, found_in: str) -> None:
+    """Each column is there, and once."""
+    found = f"the {found_in} {','.join(header)[:SHOWN]!r}"
+    if missing := sorted(set(columns) - set(header)):
+        raise DataError(f"{where}: no column {' and no column '.join(missing)}; {found}")
+    if twice := sorted(column for column in columns if header.count(column) > 1):
+        raise DataError(f"{where}: more than one column {' and '.join(twice)}; {found}")
 
 
 def _row(header: list[str], fields: list[str], path: Path, line: int) -> dict[str, str]:

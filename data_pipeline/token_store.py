@@ -85,7 +85,8 @@ def _open(folder: Path, reviews: int) -> TokenStore:
         OSError: one is missing or cut short.
     """
     file = folder / TOKENS_FILE
-    offsets = np.load(folder / OFFSETS_FILE)
+    with (folder / OFFSETS_FILE).open("rb") as content:
+        offsets = np.lib.format.read_array(content, allow_pickle=False)  # np.load would try archives and pickles too
     whole = (
         (offsets.dtype, offsets.shape) == (np.int64, (reviews + 1,))
         and offsets[0] == 0

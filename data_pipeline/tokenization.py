@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, cast
 import numpy as np
 
 from data_pipeline.errors import DataError
+from data_pipeline.files import read_bytes
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as RustTokenizer
@@ -149,7 +150,10 @@ class WordTokenizer:
             OSError: the file cannot be read.
             ValueError: it holds no vocabulary.
         """
-        itos = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            itos = json.loads(path.read_text(encoding="utf-8"))
+        except RecursionError:
+            itos = None
         if not isinstance(itos, list) or not all(isinstance(word, str) for word in itos):
             raise ValueError(f"{path} holds no list of words")
         return cls(itos)
@@ -257,7 +261,7 @@ def tokenizer_fingerprint(folder: Path) -> str:
     present = [folder / name for name in WORDPIECE_FILES if (folder / name).is_file()]
     digest = hashlib.sha256()
     for path in present:
-        digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+        digest.update(f"{path.name} {hashlib.sha256(read_bytes(path)).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from benchmark.commands.options import EXIT_DONE, Commands, add_command
+from data_pipeline.errors import one_line
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -19,5 +20,5 @@ def validate(arguments: argparse.Namespace) -> int:
     from benchmark.config_file import locate_config, profile_names
 
     path = locate_config(arguments.file)
-    print(f"{path}: valid; profiles: {', '.join(profile_names(path))}")
+    print(one_line(f"{path}: valid; profiles: {', '.join(profile_names(path))}"))
     return EXIT_DONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self
 
 from benchmark.records import DatasetRecord, Status, flattened
 from benchmark.tracking import tags
+from benchmark.tracking.client import StoreError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import Metric, Run
 
 SYSTEM_METRICS_SECONDS = 10  # between two samples of processor, memory and disk
 _SYSTEM_PREFIX = "system/"
@@ -47,7 +49,7 @@ class MlflowTracker:
         client: of the run's store.
         run_id: MLflow's id.
         experiment_id: MLflow's id of the profile's experiment.
-        logged: (key, step) of the metrics that the run has already; they are not logged again.
+        logged: the metrics that the run has already; they are not logged again.
         params: names of the params that the run has already; MLflow refuses another value.
 
     Attributes:
@@ -60,22 +62,23 @@ class MlflowTracker:
         client: MlflowClient,
         run_id: str,
         experiment_id: str,
-        logged: Iterable[tuple[str, int]] = (),
+        logged: Iterable[Metric] = (),
         params: Iterable[str] = (),
     ) -> None:
         self._client = client
         self._experiment_id = experiment_id
-        self._logged, self._params = set(logged), set(params)
+        self._logged, self._params = {(metric.key, metric.step): metric for metric in logged}, set(params)
         self.run_id = run_id
         self.seconds = 0.0
         self._model_id: str | None = None
+        self._logged_of_model: set[tuple[str, int]] = set()
 
     @classmethod
     def of(cls, client: MlflowClient, run: Run) -> Self:
         """The log of a run that exists."""
         run_id = str(run.info.run_id)
         logged = [
-            (key, metric.step)
+            metric
             for key in run.data.metrics
             if not key.startswith(_SYSTEM_PREFIX)
             for metric in client.get_metric_history(run_id, key)
@@ -86,7 +89,11 @@ class MlflowTracker:
         """The run goes on: RUNNING again, without the error it ended with."""
         self._client.update_run(self.run_id, status=Status.RUNNING.value)
         if tags.ERROR in self._client.get_run(self.run_id).data.tags:
-            self._client.delete_tag(self.run_id, tags.ERROR)
+            try:
+                self._client.delete_tag(self.run_id, tags.ERROR)
+            except StoreError as error:
+                if not error.refused:  # it is gone: deleted by a request whose answer was lost
+                    raise
 
     @_timed
     def set_tags(self, values: Mapping[str, str]) -> None:
@@ -109,13 +116,26 @@ class MlflowTracker:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        new = [
-            Metric(key, value, now, step, model_id=self._model_id)
+        new = {
+            (key, step): Metric(key, value, now, step, model_id=self._model_id)
             for key, value in metrics.items()
             if (key, step) not in self._logged
-        ]
-        self._client.log_batch(self.run_id, new)
-        self._logged |= {(metric.key, step) for metric in new}
+        }
+        self._client.log_batch(self.run_id, [*new.values(), *self._lost_by_model(metrics, step)])
+        self._logged |= new
+
+    def _lost_by_model(self, names: Iterable[str], step: int) -> list[Metric]:
+        """What a kill left with the run and not with its model: MLflow writes to the one, then to the other.
+
+        With value and time as they were, so that the run does not get them twice.
+        """
+        from mlflow.entities import Metric
+
+        if self._model_id is None:
+            return []
+        lost = [(name, step) for name in names if (name, step) not in self._logged_of_model]
+        found = [self._logged[place] for place in lost if place in self._logged]
+        return [Metric(old.key, old.value, old.timestamp, old.step, model_id=self._model_id) for old in found]
 
     @_timed
     def log_datasets(self, datasets: Sequence[DatasetRecord]) -> None:
@@ -148,9 +168,10 @@ class MlflowTracker:
         """See Tracker. A model that the run has already is kept; metrics logged from now on are the model's too."""
         from mlflow.entities import LoggedModelOutput
 
-        from benchmark.tracking.logged_model import ready_model, upload_model
+        from benchmark.tracking.logged_model import drop_unfinished, ready_model, upload_model
 
         model = ready_model(self._client, self._experiment_id, self.run_id)
+        self._logged_of_model = {(metric.key, metric.step) for metric in (model.metrics if model else None) or ()}
         if model is None:
             with tempfile.TemporaryDirectory() as workspace:
                 model = upload_model(
@@ -161,10 +182,19 @@ class MlflowTracker:
                     bundle=bundle,
                     workspace=Path(workspace),
                 )
-        outputs = self._client.get_run(self.run_id).outputs
-        if outputs is None or model.model_id not in {output.model_id for output in outputs.model_outputs}:
-            self._client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step)])
+            # Of a request for it whose answer was lost and which was made again.
+            drop_unfinished(self._client, self._experiment_id, self.run_id)
         self._model_id = str(model.model_id)
+        if not self._is_output(self._model_id):
+            try:
+                self._client.log_outputs(self.run_id, [LoggedModelOutput(self._model_id, step)])
+            except StoreError:
+                if not self._is_output(self._model_id):  # likewise: MLflow refuses it the second time
+                    raise
+
+    def _is_output(self, model_id: str) -> bool:
+        outputs = self._client.get_run(self.run_id).outputs
+        return outputs is not None and model_id in {output.model_id for output in outputs.model_outputs}
 
     def finish(self, status: Status, error: str = "") -> None:
         """See Tracker."""
@@ -188,4 +218,7 @@ class MlflowTracker:
         try:
             yield
         finally:
-            monitor.finish()
+            # In a thread: it waits for a request of its own, which may be waiting for a server that is gone.
+            end = threading.Thread(target=monitor.finish, daemon=True)
+            end.start()
+            end.join(SYSTEM_METRICS_SECONDS)

@@ -5,26 +5,23 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.records import THROUGHPUT, PlanRecord, RunRecord, Status, Throughput
 from benchmark.tracking import tags
-from benchmark.tracking.client import TrackingError, quiet_client, without_secrets
+from benchmark.tracking.client import StoreError, TrackingError, hurry, quiet_client, without_secrets
 from benchmark.tracking.mlflow_tracker import MlflowTracker
-from benchmark.tracking.view import VIEW_TAG, view_state
+from benchmark.tracking.run_record import find_runs, run_record
+from benchmark.tracking.view import EXPERIMENT_NOTE, VIEW_TAG, view_state
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _EXPERIMENT_PREFIX = "imdb-"
 _PLAN_FILE = "plan.json"
-_EXPERIMENT_NOTE = (
-    "Sentiment of IMDB reviews. A plan (the parent run) says which models and seeds are compared on one split; the "
-    "runs nested in it are one model with one seed each. Compare them by `test/accuracy`; `val/loss` chose each "
-    "run's epoch. `python -m benchmark ui` opens the list of all runs, the best on top; `report` prints the table."
-)
 
 
 class TrackingStore:
@@ -33,18 +30,19 @@ class TrackingStore:
     Args:
         uri: MLflow's tracking URI.
         cache_dir: where the lock lies under which a new database is created.
+        knock: a server that does not answer is told at once; in the middle of a plan it is waited for.
 
     Raises:
-        TrackingError: the store cannot be opened.
+        TrackingError: the store cannot be opened. All methods raise it, as StoreError, where the store fails later.
     """
 
-    def __init__(self, uri: str, cache_dir: Path) -> None:
+    def __init__(self, uri: str, cache_dir: Path, *, knock: bool = True) -> None:
         self.uri = uri
         try:
             cache_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TrackingError(f"--cache-dir {cache_dir}: cannot be made: {error.strerror}") from None
-        self._client = quiet_client(uri, cache_dir / "tracking.lock")
+        self._client = quiet_client(uri, cache_dir / "tracking.lock", knock=knock)
 
     @classmethod
     def existing(cls, uri: str, cache_dir: Path) -> TrackingStore | None:
@@ -55,6 +53,10 @@ class TrackingStore:
         """
         return cls(uri, cache_dir) if store_exists(uri) else None
 
+    def hurry(self) -> None:
+        """From now on wait for nothing: the user has interrupted us."""
+        hurry(self._client)
+
     def open_plan(self, plan: PlanRecord) -> str:
         """Id of the plan's parent run: the one with its tag, reopened, or a new one.
 
@@ -62,7 +64,7 @@ class TrackingStore:
         """
         experiment_id = self._experiment_id(plan.profile)
         self._client.set_experiment_tag(experiment_id, VIEW_TAG, view_state())
-        found = self._search([experiment_id], f"tags.`{tags.PLAN}` = '{plan.fingerprint}'")
+        found = find_runs(self._client, [experiment_id], f"tags.`{tags.PLAN}` = '{plan.fingerprint}'")
         if found:
             run_id = str(found[0].info.run_id)
             self._client.update_run(run_id, status=Status.RUNNING.value)
@@ -70,7 +72,7 @@ class TrackingStore:
             name = f"plan: {len(plan.models)} models x {len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
             labels = tags.origin_tags(f"run all --profile {plan.profile}")
             labels |= {tags.KIND: "plan", tags.PLAN: plan.fingerprint, tags.NOTE: plan.describe()}
-            run_id = str(self._client.create_run(experiment_id, run_name=name, tags=labels).info.run_id)
+            run_id = str(self._create_run(experiment_id, name, labels).info.run_id)
         # To a found run too: a kill may have come before its file was written.
         self._client.log_dict(run_id, plan.to_json(), _PLAN_FILE)
         # The newest use of a plan makes it the latest one, which is the one that `report` reports.
@@ -83,7 +85,9 @@ class TrackingStore:
 
     def open_plans(self, profile: str) -> dict[str, str]:
         """Ids of the profile's plans that say RUNNING, each with the plan's fingerprint."""
-        runs = self._search(self._find_experiment(profile), f"tags.`{tags.KIND}` = 'plan' AND status = 'RUNNING'")
+        runs = find_runs(
+            self._client, self._find_experiment(profile), f"tags.`{tags.KIND}` = 'plan' AND status = 'RUNNING'"
+        )
         return {str(run.info.run_id): run.data.tags[tags.PLAN] for run in runs}
 
     def latest_plan(self, profile: str) -> PlanRecord | None:
@@ -92,7 +96,7 @@ class TrackingStore:
         Raises:
             TrackingError: its file cannot be read.
         """
-        plans = self._search(self._find_experiment(profile), f"tags.`{tags.KIND}` = 'plan'")
+        plans = find_runs(self._client, self._find_experiment(profile), f"tags.`{tags.KIND}` = 'plan'")
         if not plans:
             return None
         latest = max(plans, key=lambda run: float(run.data.tags.get(tags.USED_AT, "0")))
@@ -115,7 +119,7 @@ class TrackingStore:
             name: what people call the run.
             labels: its tags, by the names in tags.py.
         """
-        run = self._client.create_run(self._experiment_id(profile), run_name=name, tags=dict(labels))
+        run = self._create_run(self._experiment_id(profile), name, labels)
         return MlflowTracker(self._client, str(run.info.run_id), str(run.info.experiment_id))
 
     def reopen(self, run_id: str) -> MlflowTracker:
@@ -132,11 +136,11 @@ class TrackingStore:
         Raises:
             TrackingError: there is no such run.
         """
-        return _record(self._get(run_id))
+        return run_record(self._get(run_id))
 
     def runs(self, profile: str, kind: str = "run") -> list[RunRecord]:
         """All runs of the profile, newest first, whatever their status."""
-        return [_record(run) for run in self._search(self._find_experiment(profile), f"tags.`{tags.KIND}` = '{kind}'")]
+        return self._records(profile, f"tags.`{tags.KIND}` = '{kind}'")
 
     def speeds(self, profile: str, hardware: str = "") -> dict[str, Throughput]:
         """By fingerprint, what `throughput` measured last, on any machine or on this kind alone."""
@@ -150,7 +154,7 @@ class TrackingStore:
             f"tags.`{tags.KIND}` = '{kind}' AND tags.`{tags.FINGERPRINT}` = '{fingerprint}' "
             f"AND tags.`{tags.SEED}` = '{seed}'"
         )
-        return [_record(run) for run in self._search(self._find_experiment(profile), query)]
+        return self._records(profile, query)
 
     def find_run(self, start: str) -> RunRecord:
         """The run of any profile and kind whose id begins so; plans are none.
@@ -165,7 +169,7 @@ class TrackingStore:
         ]
         found = [
             run
-            for run in self._search(experiments, f"tags.`{tags.FINGERPRINT}` != ''")
+            for run in find_runs(self._client, experiments, f"tags.`{tags.FINGERPRINT}` != ''")
             if run.info.run_id.startswith(start)
         ]
         if len(found) != 1:
@@ -173,7 +177,7 @@ class TrackingStore:
                 f"{len(found) or 'no'} runs have an id that begins with {start!r}; "
                 "`python -m benchmark list` and the MLflow UI show them in full"
             )
-        return _record(found[0])
+        return run_record(found[0])
 
     def experiment_of(self, profile: str) -> str | None:
         """Id of the profile's MLflow experiment, None where there is none yet.
@@ -189,13 +193,10 @@ class TrackingStore:
         Raises:
             TrackingError: it is missing or cannot be read.
         """
-        from mlflow.exceptions import MlflowException
-
         try:
             return Path(self._client.download_artifacts(run_id, name, str(folder)))
-        except (OSError, MlflowException) as error:
-            reason = without_secrets(str(error), self.uri)
-            raise TrackingError(f"artifact {name} of run {run_id} cannot be read ({reason})") from None
+        except StoreError as error:
+            raise TrackingError(f"artifact {name} of run {run_id} cannot be read ({error.reason})") from None
 
     def model_bundle(self, run_id: str, folder: Path) -> Path:
         """The folder with the files of the run's model: where they lie, or a copy in `folder` if that is elsewhere.
@@ -230,13 +231,25 @@ class TrackingStore:
 
         drop_unfinished(self._client, self._get(run_id).info.experiment_id, run_id)
 
-    def _get(self, run_id: str) -> Run:
-        from mlflow.exceptions import MlflowException
+    def _records(self, profile: str, query: str) -> list[RunRecord]:
+        return [run_record(run) for run in find_runs(self._client, self._find_experiment(profile), query)]
 
+    def _get(self, run_id: str) -> Run:
         try:
             return self._client.get_run(run_id)
-        except MlflowException as error:
-            raise TrackingError(f"there is no run {run_id} ({without_secrets(str(error), self.uri)})") from None
+        except StoreError as error:
+            if not error.refused:
+                raise
+            raise TrackingError(f"there is no run {run_id} ({error.reason})") from None
+
+    def _create_run(self, experiment_id: str, name: str, labels: Mapping[str, str]) -> Run:
+        """A new run, and only one: a request whose answer was lost is made again and may have made one before."""
+        request = uuid.uuid4().hex
+        run = self._client.create_run(experiment_id, run_name=name, tags={**labels, tags.REQUEST: request})
+        for twin in find_runs(self._client, [experiment_id], f"tags.`{tags.REQUEST}` = '{request}'"):
+            if twin.info.run_id != run.info.run_id:
+                self._client.delete_run(twin.info.run_id)
+        return run
 
     def _experiment_id(self, profile: str) -> str:
         """The profile's experiment, made if there is none."""
@@ -247,7 +260,13 @@ class TrackingStore:
         file = _sqlite_file(self.uri)
         # Beside the database; MLflow's own choice would be the working directory, whichever that is.
         beside = (file.resolve().parent / "mlruns" / name).as_uri() if file is not None else None
-        return str(self._client.create_experiment(name, beside, tags={tags.NOTE: _EXPERIMENT_NOTE}))
+        try:
+            return str(self._client.create_experiment(name, beside, tags={tags.NOTE: EXPERIMENT_NOTE}))
+        except StoreError as error:
+            found = self._find_experiment(profile) if error.refused else []
+            if not found:
+                raise
+            return found[0]  # made meanwhile: by another process, or by a request of ours whose answer was lost
 
     def _find_experiment(self, profile: str) -> list[str]:
         name = experiment_name(profile)
@@ -260,20 +279,6 @@ class TrackingStore:
                 f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`"
             )
         return [str(experiment.experiment_id)]
-
-    def _search(self, experiment_ids: list[str], query: str) -> list[Run]:
-        runs: list[Run] = []
-        if not experiment_ids:
-            return runs
-        token = None
-        while True:
-            page = self._client.search_runs(
-                experiment_ids, query, order_by=["attributes.start_time DESC"], page_token=token
-            )
-            runs += page
-            token = page.token
-            if not token:
-                return runs
 
 
 def experiment_name(profile: str) -> str:
@@ -291,20 +296,3 @@ def _sqlite_file(uri: str) -> Path | None:
     """The database's file, None for a store of another kind."""
     scheme, _, file = uri.partition(":///")
     return Path(file) if scheme == "sqlite" else None
-
-
-def _record(run: Run) -> RunRecord:
-    labels = run.data.tags
-    return RunRecord(
-        run_id=run.info.run_id,
-        name=run.info.run_name,
-        experiment=labels.get(tags.EXPERIMENT, "?"),
-        seed=int(labels.get(tags.SEED, "0")),
-        fingerprint=labels.get(tags.FINGERPRINT, "?"),
-        status=Status(run.info.status),
-        metrics=dict(run.data.metrics),
-        params=dict(run.data.params),
-        tags=dict(labels),
-        error=labels.get(tags.ERROR, ""),
-        lock=labels.get(tags.LOCK, ""),
-    )

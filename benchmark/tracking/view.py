@@ -7,6 +7,11 @@ import json
 _KEY = "benchmark"
 VIEW_TAG = f"mlflow.sharedViewState.{_KEY}"  # where MLflow's own "Share" button puts such a state
 
+EXPERIMENT_NOTE = (
+    "Sentiment of IMDB reviews. A plan (the parent run) says which models and seeds are compared on one split; the "
+    "runs nested in it are one model with one seed each. Compare them by `test/accuracy`; `val/loss` chose each "
+    "run's epoch. `python -m benchmark ui` opens the list of all runs, the best on top; `report` prints the table."
+)
 _METRICS = ("test/accuracy", "test/f1", "best_val_loss", "train_seconds")
 
 

@@ -98,6 +98,20 @@ class TestLogged:
 class TestGoneOn:
     """A run may be killed at any point and then goes on: in the end it has one model."""
 
+    def test_a_figure_that_a_kill_left_with_the_run_alone_is_said_of_the_model_too(
+        self, store, tracker, trained, client
+    ):
+        tracker.log_model(trained.bundle, "rnn")
+        client.log_metric(tracker.run_id, "test/accuracy", 0.75)  # MLflow writes to the run first, then to the model
+
+        again = store.reopen(tracker.run_id)
+        again.log_model(trained.bundle, "rnn")
+        again.log_metrics({"test/accuracy": 0.5, "test/f1": 0.25})
+        [model] = models_of(client, tracker.run_id)
+
+        assert {metric.key: metric.value for metric in model.metrics} == {"test/accuracy": 0.75, "test/f1": 0.25}
+        assert [metric.value for metric in client.get_metric_history(tracker.run_id, "test/accuracy")] == [0.75]
+
     def test_a_model_that_is_ready_is_kept(self, store, tracker, trained, client):
         tracker.log_model(trained.bundle, "rnn")
         [first] = models_of(client, tracker.run_id)

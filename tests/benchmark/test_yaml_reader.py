@@ -91,7 +91,7 @@ def test_a_merged_mapping_may_be_merged_again_further_out(write):
         ("a:\n\t- b", ", line 2, column 1: found character '\\t' that cannot start any token"),
         ("a: *nowhere", ", line 1, column 4: found undefined alias 'nowhere'"),
         ("a: 1\n---\nb: 2", ", line 2, column 1: but found another document"),
-        ("a: 2020-13-45", ": not YAML: month must be in 1..12"),
+        ("a: 2020-13-45", ", line 1, column 4: '2020-13-45' is no timestamp"),
         ("a: \0", ": not YAML: unacceptable character #x0000"),
         ("[" * 5000, ": not YAML: maximum recursion depth exceeded"),
     ],

@@ -1,0 +1,148 @@
+"""A damaged database, and reviews that are markup: the first is told in one line, the second is shown nowhere."""
+
+import csv
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from recorded import NOWHERE, SPEED, Made
+
+from benchmark.config_file import load_suite
+from benchmark.datasets import dataset_records
+from benchmark.model_card import model_card
+from benchmark.plan import make_plan
+from benchmark.tracking.store import TrackingStore
+from data_pipeline.errors import one_line
+from data_pipeline.sources import load_corpus
+
+COMMANDS = {
+    "report": ["report"],
+    "list": ["list"],
+    "dry run": ["run", "all", "--dry-run"],
+    "predict": ["predict", "--model", "lstm", "A wonderful film."],
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(encoder_without_weights):
+    """No command here loads one."""
+    return encoder_without_weights
+
+
+@pytest.fixture(scope="module")
+def recorded_database(empty_database, tmp_path_factory) -> Path:
+    """A database with a plan and some runs; tests take a copy."""
+    folder = tmp_path_factory.mktemp("recorded")
+    path = Path(shutil.copy(empty_database, folder / "mlflow.db"))
+    store = TrackingStore(f"sqlite:///{path}", folder)
+    for seed in range(5):
+        Made(seed=seed).record(store)
+    return path
+
+
+@pytest.fixture
+def database(recorded_database, tmp_path, monkeypatch, write_config) -> Path:
+    """The database that commands find, whole as yet. Its name is new: MLflow keeps what it opened under a name once."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setattr("benchmark.speeds.measured_apart", lambda run, device: SPEED)
+    monkeypatch.setattr("mlflow.store.db.utils.MAX_RETRY_COUNT", 1)  # it tries a folder ten times, in 100 seconds
+    write_config()
+    return Path(shutil.copy(recorded_database, tmp_path / "mlflow.db"))
+
+
+def cut(path: Path, share: float) -> None:
+    """Only the first pages are left."""
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share) // 4096 * 4096])
+
+
+def overwritten(path: Path) -> None:
+    """Every page but the first holds something else."""
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"garbage!" * (len(content[4096:]) // 8))
+
+
+def execute(path: Path, *statements: str) -> None:
+    connection = sqlite3.connect(path)
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def replaced_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGE = {
+    "garbage": lambda path: path.write_bytes(b"this is no database" * 1000),
+    "half of a header": lambda path: path.write_bytes(path.read_bytes()[:50]),
+    "half of it": lambda path: cut(path, 0.5),
+    "nine tenths of it": lambda path: cut(path, 0.9),
+    "garbage after the first page": overwritten,
+    "a newer schema": lambda path: execute(path, "UPDATE alembic_version SET version_num = 'fedcba987654'"),
+    "no schema version": lambda path: execute(path, "DELETE FROM alembic_version"),
+    "a table without a column": lambda path: execute(path, "ALTER TABLE runs RENAME COLUMN lifecycle_stage TO other"),
+    "a folder": replaced_by_folder,
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_database_is_told_in_one_line(call, database, caplog, damage, command):
+    DAMAGE[damage](database)
+
+    status, out, err = call(*COMMANDS[command])
+
+    assert (status, out) == (2, "")
+    [line] = err.splitlines()
+    assert line.startswith(f"error: tracking store sqlite:///{database}: ")
+    assert line == one_line(line)
+    assert "Traceback" not in caplog.text
+
+
+def test_an_empty_file_is_a_store_without_runs(call, database):
+    database.write_bytes(b"")
+
+    for command in ("report", "predict"):
+        status, out, err = call(*COMMANDS[command])
+        assert (status, out, len(err.splitlines())) == (2, "", 1)
+        assert "no run of profile 'quick' is recorded here" in err
+    for command in ("list", "dry run"):
+        status, out, _ = call(*COMMANDS[command])
+        assert (status, out.count("missing")) == (0, 4)
+
+
+# Review text
+
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)> [a](javascript:alert(3))"
+
+
+@pytest.fixture
+def planned_on_markup(write_config, tmp_path) -> Iterator[tuple]:
+    """Plan and corpus of reviews that are nothing but markup."""
+    with (tmp_path / "reviews.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *((f"{EVIL} {number}", number % 2) for number in range(40))])
+    data = {"path": str(tmp_path / "reviews.csv"), "train_size": 20, "val_size": 8, "test_size": 8}
+    suite = load_suite(write_config(profiles={"quick": {"data": data}}))
+    return make_plan(suite, NOWHERE), load_corpus(suite.data[0])
+
+
+def test_no_review_text_stands_in_what_mlflow_shows(planned_on_markup):
+    plan, corpus = planned_on_markup
+    scores = ("test/accuracy", "test/f1", "test/roc_auc", "test/log_loss")
+    metrics = dict.fromkeys(("best_epoch", "best_val_loss", "best_val_accuracy", *scores), 1.0)
+    shown = [plan.record.describe(), json.dumps(plan.record.to_json()), *plan.audit]
+    for planned in plan.runs:
+        shown.append(model_card(planned, corpus, metrics))
+        shown += [json.dumps(asdict(record)) for record in dataset_records(corpus, planned.config.data)]
+
+    assert EVIL in corpus.train[0].text
+    assert not [text for text in shown if "alert" in text or "<script" in text]

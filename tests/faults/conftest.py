@@ -1,0 +1,78 @@
+"""The tiny suite of tests/benchmark, in working directories that the tests kill it in."""
+
+import importlib.util
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kills import FULL, Moments, Outcome, markdown
+from place import Place
+
+_spec = importlib.util.spec_from_file_location(
+    "conftest_of_benchmark", Path(__file__).parents[1] / "benchmark" / "conftest.py"
+)
+_fixtures = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_fixtures)
+no_settings_from_outside = _fixtures.no_settings_from_outside
+empty_database = _fixtures.empty_database
+tiny_encoder = _fixtures.tiny_encoder
+config_content = _fixtures.config_content
+
+
+@pytest.fixture
+def make_place(tmp_path_factory, config_content: dict[str, Any], empty_database: Path):
+    """`make_place()` is a new working directory; with `database=False` it has not even an empty store."""
+
+    def make(*, experiments: Sequence[str] = ("rnn", "bert-frozen", "bert-finetuned"), database: bool = True) -> Place:
+        folder = tmp_path_factory.mktemp("place")
+        config_content["profiles"]["quick"]["experiments"] = list(experiments)
+        (folder / "experiments.yaml").write_text(yaml.safe_dump(config_content, sort_keys=False), encoding="utf-8")
+        if database:
+            shutil.copy(empty_database, folder / "mlflow.db")
+        return Place(folder)
+
+    return make
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a suite records that nobody disturbs, and how many moments it has."""
+
+    record: dict[str, object]
+    moments: Moments
+
+
+@pytest.fixture(scope="session")
+def all_undisturbed() -> list[Undisturbed]:
+    return []
+
+
+@pytest.fixture
+def undisturbed(all_undisturbed: list[Undisturbed], make_place) -> Undisturbed:
+    """It is run once a session."""
+    if not all_undisturbed:
+        place = make_place()
+        moments = place.folder / "moments.jsonl"
+        assert place.call(moments=str(moments)) == 0, place.log
+        all_undisturbed.append(Undisturbed(place.record(), Moments.read(moments)))
+    return all_undisturbed[0]
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """The table of kills, as docs/reliability.md has it."""
+    outcomes = list(_outcomes(terminalreporter))
+    if FULL and outcomes:
+        terminalreporter.section("kills")
+        for line in markdown(outcomes):
+            terminalreporter.write_line(line)
+
+
+def _outcomes(terminalreporter) -> Iterator[Outcome]:
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "call":
+                yield from (Outcome(**value) for key, value in report.user_properties if key == "kill")

@@ -1,0 +1,140 @@
+"""When a suite is killed and how, and the table of what came of it."""
+
+import json
+import os
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from place import Fault
+
+FULL = os.environ.get("FAULTS_FORM") == "full"  # as `make faults` calls it
+SEED = os.environ.get("FAULTS_SEED", "0")
+PHASES = ("tokenising", "features", "epoch", "checkpoint", "val", "test", "artifacts", "between")
+WAYS = (
+    ("SIGKILL", "child"),  # the kernel is out of memory
+    ("SIGKILL", "parent"),
+    ("SIGKILL", "both"),  # the power is gone
+    ("SIGTERM", "parent"),
+    ("SIGTERM", "both"),  # the machine shuts down
+    ("SIGINT", "group"),  # Ctrl-C
+)
+# So often is unfinished work written down: every two minutes, after each step, after every second and each batch.
+OPTIONS = ((), ("--checkpoint-steps", "1"), ("--checkpoint-steps", "2", "--checkpoint-minutes", "0.0001"))
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A signal in a phase."""
+
+    phase: str
+    signal: str
+    target: str
+    experiment: str | None = None  # None: by chance
+
+    def fault(self, moments: "Moments", chance: random.Random, marker: Path) -> Fault:
+        experiment, moment = moments.choose(self.phase, chance, self.experiment)
+        return Fault(self.phase, experiment, moment, self.signal, self.target, str(marker))
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of `run all`, and the kills that it suffers: more than one only where a kill spares the parent."""
+
+    kills: tuple[Kill, ...]
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Case:
+    """Calls in one working directory, after which the same command is called until it is done."""
+
+    name: str
+    calls: tuple[Call, ...]
+
+
+def cases() -> Iterator[Case]:
+    return _all_cases() if FULL else _short_cases()
+
+
+def _all_cases() -> Iterator[Case]:
+    """Each way in each phase, in a working directory of its own."""
+    for number, phase in enumerate(PHASES):
+        for way, (signal, target) in enumerate(WAYS):
+            options = OPTIONS[(number + way) % len(OPTIONS)]
+            yield Case(f"{phase}-{signal}-{target}", (Call((Kill(phase, signal, target),), options),))
+
+
+def _short_cases() -> Iterator[Case]:
+    """One working directory, in which a call is killed in each of its runs."""
+    one_by_one = (
+        Kill("epoch", "SIGKILL", "child", "rnn"),
+        Kill("features", "SIGKILL", "child", "bert-frozen"),
+        Kill("artifacts", "SIGTERM", "parent", "bert-finetuned"),
+    )
+    yield Case("a-kill-in-each-run", (Call(one_by_one, OPTIONS[2]),))
+
+
+@dataclass(frozen=True)
+class Moments:
+    """How many moments each phase of each experiment has in a suite that nobody disturbs."""
+
+    counts: dict[str, dict[str, int]]
+
+    @classmethod
+    def read(cls, file: Path) -> "Moments":
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        return cls({line["experiment"]: line["moments"] for line in lines})
+
+    def choose(self, phase: str, chance: random.Random, experiment: str | None) -> tuple[str, int]:
+        """An experiment, the likelier the more moments it has, and one of the first 49 of 50."""
+        of_phase = {
+            name: phases[phase]
+            for name, phases in self.counts.items()
+            if phase in phases and experiment in {None, name}
+        }
+        (name,) = chance.choices(list(of_phase), list(of_phase.values()))
+        return name, chance.randint(1, max(1, of_phase[name] * 49 // 50))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a case with one kill; `to_json` of it goes with the test's report."""
+
+    phase: str
+    signal: str
+    target: str
+    experiment: str
+    moment: int
+    status: int  # of the call that was killed
+    calls: int  # after it, until one ended with 0
+    equal: bool
+
+
+def markdown(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """A row for each phase, a column for each way; and the sums."""
+    yield "| phase | " + " | ".join(f"{signal} to {target}" for signal, target in WAYS) + " |"
+    yield "|:--|" + ":--|" * len(WAYS)
+    for phase in PHASES:
+        cells = [
+            _cell([each for each in outcomes if (each.phase, each.signal, each.target) == (phase, *way)])
+            for way in WAYS
+        ]
+        yield f"| {phase} | " + " | ".join(cells) + " |"
+    equal = sum(outcome.equal for outcome in outcomes)
+    yield ""
+    yield f"{len(outcomes)} kills, {equal} records equal to the undisturbed one, {_calls(outcomes)} after the kill."
+
+
+def _cell(outcomes: Sequence[Outcome]) -> str:
+    if not outcomes:
+        return ""
+    moments = ", ".join(f"{each.experiment or 'parent'} {each.moment:,}" for each in outcomes)
+    statuses = ", ".join(str(status) for status in sorted({each.status for each in outcomes}))
+    return f"{sum(each.equal for each in outcomes)} of {len(outcomes)} equal ({moments}; status {statuses})"
+
+
+def _calls(outcomes: Iterable[Outcome]) -> str:
+    calls = [outcome.calls for outcome in outcomes]
+    return f"{min(calls, default=0)} to {max(calls, default=0)} calls"
