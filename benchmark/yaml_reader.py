@@ -62,7 +62,8 @@ class _Loader(yaml.SafeLoader):
 
 
 def _refused(node: yaml.Node, why: str) -> yaml.MarkedYAMLError:
-    what = quoted(node.value) if isinstance(node, yaml.ScalarNode) else f"this {node.id}"
+    kind = "mapping" if isinstance(node, yaml.MappingNode) else "sequence"
+    what = quoted(node.value) if isinstance(node, yaml.ScalarNode) else f"this {kind}"
     return yaml.constructor.ConstructorError(None, None, f"{what} {why}", node.start_mark)
 
 

@@ -86,9 +86,11 @@ def _open(folder: Path, reviews: int) -> TokenStore:
     """
     file = folder / TOKENS_FILE
     with (folder / OFFSETS_FILE).open("rb") as content:
-        offsets = np.lib.format.read_array(content, allow_pickle=False)  # np.load would try archives and pickles too
+        # Not np.load, which would open an archive as well.
+        offsets: np.ndarray = np.lib.format.read_array(content, allow_pickle=False)
     whole = (
-        (offsets.dtype, offsets.shape) == (np.int64, (reviews + 1,))
+        offsets.dtype == np.int64
+        and offsets.shape == (reviews + 1,)
         and offsets[0] == 0
         and offsets[-1] * TOKEN.itemsize == file.stat().st_size
         and bool(np.all(np.diff(offsets) >= 0))

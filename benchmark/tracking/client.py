@@ -119,8 +119,10 @@ def hurry(client: MlflowClient) -> None:
 def without_secrets(text: str, uri: str) -> str:
     """The text in one line, without the user and password that the URI may carry."""
     secret = urlsplit(uri).netloc.rpartition("@")[0]
-    line = " ".join(text.split())[:300]
-    return line.replace(f"{secret}@", "") if secret else line
+    line = " ".join(text.split())
+    if secret:
+        line = line.replace(f"{secret}@", "")
+    return line[:300]  # last, or a secret that is cut in two would not be found
 
 
 class _PatientClient:

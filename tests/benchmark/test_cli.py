@@ -181,6 +181,19 @@ def test_a_cache_that_cannot_be_made_is_wrong_input(call):
     assert err.startswith("error: ")
 
 
+@pytest.mark.usefixtures("here")
+def test_a_fault_of_the_disk_is_told_in_one_line(call):
+    Path(".benchmark").mkdir()
+    Path(".benchmark/locks").touch()
+
+    status, _, err = call("run", "all")
+
+    assert status == 2
+    assert err.splitlines()[-1] == (
+        "error: .benchmark/locks: File exists; put that right, and the same command goes on"
+    )
+
+
 # validate
 
 

@@ -396,41 +396,38 @@ def test_a_vocabulary_that_is_none_is_counted_again(corpus, cache, content):
     assert path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("file", [TOKENS_FILE, OFFSETS_FILE])
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04.", b"\x93NUMPY\x01\x00", b"garbage"])
-def test_tokens_that_are_none_are_made_again(cache, file, content):
-    def get():
-        return cached_tokens(
-            cache, "key", ["a b", "c"], lambda _: [np.arange(3, dtype=np.int32), np.zeros(1, np.int32)]
-        )
+class TestTokens:
+    @pytest.fixture
+    def get(self, cache):
+        """The tokens of two reviews, as the cache gives them."""
+        rows = [np.arange(3, dtype=np.int32), np.zeros(1, np.int32)]
+        return lambda: cached_tokens(cache, "key", ["a b c", "d"], lambda _: rows)
 
-    get()
-    (cache / "tokens" / "key" / file).write_bytes(content)
+    @pytest.fixture
+    def entry(self, get, cache):
+        """The folder where they lie already."""
+        get()
+        return cache / "tokens" / "key"
 
-    assert get().lengths.tolist() == [3, 1]
+    @pytest.mark.parametrize("file", [TOKENS_FILE, OFFSETS_FILE])
+    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04.", b"\x93NUMPY\x01\x00", b"garbage"])
+    def test_garbage_is_made_again(self, get, entry, file, content):
+        (entry / file).write_bytes(content)
 
+        assert get().lengths.tolist() == [3, 1]
 
-def test_an_archive_of_offsets_is_not_opened(cache):
-    def get():
-        return cached_tokens(cache, "key", ["a"], lambda _: [np.zeros(1, np.int32)])
+    def test_an_archive_in_the_place_of_an_array_is_made_again(self, get, entry):
+        with (entry / OFFSETS_FILE).open("wb") as file:
+            np.savez(file, np.array([0, 3, 4]))
 
-    get()
-    with (cache / "tokens" / "key" / OFFSETS_FILE).open("wb") as file:
-        np.savez(file, np.array([0, 1]))
+        assert get().lengths.tolist() == [3, 1]
 
-    assert get().lengths.tolist() == [1]
+    def test_nothing_is_unpickled(self, get, entry, tmp_path):
+        class Evil:
+            def __reduce__(self):
+                return (os.mkdir, (str(tmp_path / "made"),))
 
+        np.save(entry / OFFSETS_FILE, np.array([Evil()], dtype=object), allow_pickle=True)
 
-def test_what_lies_in_the_cache_is_never_unpickled(cache, tmp_path):
-    class Evil:
-        def __reduce__(self):
-            return (os.mkdir, (str(tmp_path / "made"),))
-
-    def get():
-        return cached_tokens(cache, "key", ["a"], lambda _: [np.zeros(1, np.int32)])
-
-    get()
-    np.save(cache / "tokens" / "key" / OFFSETS_FILE, np.array([Evil()], dtype=object), allow_pickle=True)
-
-    assert get().lengths.tolist() == [1]
-    assert not (tmp_path / "made").exists()
+        assert get().lengths.tolist() == [3, 1]
+        assert not (tmp_path / "made").exists()
