@@ -78,7 +78,7 @@ class Server:
                 *("--artifacts-destination", (self.folder / "artifacts").as_uri()),
             ],
             cwd=self.folder,
-            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

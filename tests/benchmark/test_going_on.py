@@ -1,16 +1,9 @@
 """Runs that were killed, waited for or started over: real processes, an sqlite store and a real tracking server."""
 
-import os
 import re
 import shutil
 import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,53 +14,19 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from shell import PATIENCE, Done, Shell, finish, first_epoch, rows, said_until, slow_rnn
+from outage import Server
+from shell import Done, Shell, finish, first_epoch, rows, said_until, slow_rnn
 
 PROFILE = "quick"
 
 
-@dataclass(frozen=True)
-class Server:
-    """A tracking server with a database and artifacts of its own."""
-
-    uri: str
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server")
-    shutil.copy(empty_database, folder / "mlflow.db")
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        port = door.getsockname()[1]
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-            *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
-            *("--artifacts-destination", (folder / "artifacts").as_uri()),
-        ],
-        cwd=folder,
-        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    uri = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + PATIENCE
-    while not _answers(uri):
-        assert process.poll() is None, "the server ended"
-        assert time.monotonic() < deadline, "the server does not answer"
-        time.sleep(0.1)
-    yield Server(uri)
-    for child in psutil.Process(process.pid).children(recursive=True):
-        child.terminate()
-    process.terminate()
-    process.wait(PATIENCE)
-
-
-def _answers(uri: str) -> bool:
-    with suppress(OSError), urllib.request.urlopen(f"{uri}/health", timeout=5) as answer:  # noqa: S310
-        return bool(answer.status == 200)
-    return False
+    made = Server(tmp_path_factory.mktemp("server"))
+    shutil.copy(empty_database, made.folder / "mlflow.db")
+    made.start()
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from kills import FULL, Moments, Outcome, markdown
+from kills import EXPERIMENTS, FULL, Moments, Outcome, markdown
 from place import Place
 
 _spec = importlib.util.spec_from_file_location(
@@ -27,7 +27,7 @@ config_content = _fixtures.config_content
 def make_place(tmp_path_factory, config_content: dict[str, Any], empty_database: Path):
     """`make_place()` is a new working directory; with `database=False` it has not even an empty store."""
 
-    def make(*, experiments: Sequence[str] = ("rnn", "bert-frozen", "bert-finetuned"), database: bool = True) -> Place:
+    def make(experiments: Sequence[str] = EXPERIMENTS, *, database: bool = True) -> Place:
         folder = tmp_path_factory.mktemp("place")
         config_content["profiles"]["quick"]["experiments"] = list(experiments)
         (folder / "experiments.yaml").write_text(yaml.safe_dump(config_content, sort_keys=False), encoding="utf-8")

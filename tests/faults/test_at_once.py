@@ -32,7 +32,7 @@ def stages() -> dict[str, Together]:
 @pytest.fixture
 def together(stages, make_place) -> Together:
     if "together" not in stages:
-        stages["together"] = three_at_once(make_place(experiments=EXPERIMENTS, database=False))
+        stages["together"] = three_at_once(make_place(EXPERIMENTS, database=False))
     return stages["together"]
 
 

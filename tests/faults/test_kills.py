@@ -1,6 +1,6 @@
 """A suite that is killed at seeded moments and called again ends with the record of one that nobody disturbed.
 
-In CI one working directory suffers three kills; `make faults` tries every way in every phase (FAULTS_SEED: others).
+In CI one working directory suffers two kills; `make faults` tries every way in every phase (FAULTS_SEED: others).
 """
 
 import random

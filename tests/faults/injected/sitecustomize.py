@@ -9,6 +9,7 @@ how many moments its phases had.
 """
 
 import atexit
+import builtins
 import importlib.abc
 import importlib.machinery
 import json
@@ -27,7 +28,8 @@ IN_A_RUN = {
     "checkpoint": ["benchmark.training.checkpoint:CheckpointFolder.save"],
     "val": ["benchmark.training.evaluation:Evaluator.predict"],
     "test": ["benchmark.training.evaluation:Evaluator.predict"],
-    "artifacts": [f"{TRACKER}.{name}" for name in ("log_artifacts", "log_model", "log_metrics", "finish")],
+    "artifacts": [f"{TRACKER}.{name}" for name in ("log_artifacts", "log_metrics", "finish")],
+    "model": [f"{TRACKER}.log_model"],
 }
 BETWEEN = [
     *(f"{STORE}.{name}" for name in ("open_plan", "close_plan")),
@@ -73,6 +75,23 @@ def counted(phase, function):
         finally:
             sys.setprofile(None)
             Here.in_phase = False
+
+    return call
+
+
+def uncounted(function):
+    """An import, whose thousands of calls are no moments: libraries are imported where they are needed."""
+
+    @wraps(function)
+    def call(*arguments, **named):
+        if not Here.in_phase:
+            return function(*arguments, **named)
+        counting = sys.getprofile()
+        sys.setprofile(None)
+        try:
+            return function(*arguments, **named)
+        finally:
+            sys.setprofile(counting)
 
     return call
 
@@ -153,5 +172,7 @@ def write_moments():
 
 if faults or moments_file:
     sys.meta_path.insert(0, Wrapping())
+    builtins.__import__ = uncounted(builtins.__import__)
+    importlib.import_module = uncounted(importlib.import_module)
 if moments_file:
     atexit.register(write_moments)
