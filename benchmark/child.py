@@ -1,47 +1,28 @@
-"""The process of one run: its memory is its own, and what kills it does not kill the rest.
-
-Started by suite.py as `python -m benchmark.child`, with one line of JSON on standard input. The pipe stays open: when
-it closes the parent is gone, and the run ends as if interrupted.
-"""
+"""The process of one run: its memory is its own, and what kills it does not kill the rest."""
 
 from __future__ import annotations
 
 import gc
-import json
-import os
 import shutil
-import signal
 import sys
 import tempfile
-import threading
-import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from benchmark.child_process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, ignore_termination, serve
 from benchmark.tracking.client import TrackingError
 
 if TYPE_CHECKING:
     from benchmark.records import Status
     from benchmark.tracking.tracker import Tracker
 
-EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
-SIGNAL_SECONDS = 5.0  # a process that was told to end and is still there is told again
-
 
 def main() -> int:
     """Do the run that standard input describes; returns the exit status."""
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        line = sys.stdin.readline()
-        if not line:
-            return EXIT_INTERRUPTED  # the parent was gone before it could ask
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-        return _run(json.loads(line))
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED  # before or after anything could be recorded; the parent writes down what is missing
+        return serve(_run)
     except TrackingError as error:  # nothing can be recorded; the parent tries once more
         sys.stderr.write(f"  {error}\n")
         return EXIT_FAILED
@@ -66,7 +47,7 @@ def _run(request: dict[str, Any]) -> int:
         progress.say(f"test/accuracy {100 * outcome.metrics['test/accuracy']:.2f} %")
         tracker.finish(Status.FINISHED)
     except KeyboardInterrupt:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: the record is being written
+        ignore_termination()
         status, reason, traces = Status.KILLED, "interrupted", ""
         store.hurry()
     except Exception as error:  # noqa: BLE001 - whatever ends a run is recorded, and the other runs go on
@@ -93,19 +74,6 @@ def _record_end(tracker: Tracker, status: Status, reason: str, traces: str) -> N
             Path(folder, "error.txt").write_text(traces, encoding="utf-8")
             tracker.log_artifacts(Path(folder))
     tracker.finish(status, reason)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _end_with_parent() -> None:
-    # Not sys.stdin.read(): a thread that waits inside its buffer can abort the interpreter's own exit.
-    while os.read(sys.stdin.fileno(), 1):
-        continue
-    while True:  # an exception that is raised in a finalizer is lost, and the signal with it
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(SIGNAL_SECONDS)
 
 
 if __name__ == "__main__":

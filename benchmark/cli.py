@@ -7,12 +7,25 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmark.commands import compare, doctor, list_runs, predict, report, reproduce, run, throughput, ui, validate
+from benchmark.commands import (
+    compare,
+    doctor,
+    list_runs,
+    predict,
+    report,
+    reproduce,
+    run,
+    study,
+    throughput,
+    tune,
+    ui,
+    validate,
+)
 from benchmark.commands.options import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE
 from data_pipeline.errors import InputError
 
 # In the order of --help.
-COMMANDS = (run, report, predict, compare, reproduce, throughput, ui, list_runs, validate, doctor)
+COMMANDS = (run, tune, study, report, predict, compare, reproduce, throughput, ui, list_runs, validate, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

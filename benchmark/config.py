@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from benchmark.search_space import SearchSpace
 from benchmark.training.config import TrainingConfig
+from benchmark.tuned import TunedSettings
 from benchmark.validation import ConfigError, validated
 from data_pipeline.config import DEFAULT_TRAIN_SIZE, DataConfig, DataSettings, Size, TokensConfig
 from models.plugins import PluginError, load_plugin
@@ -102,6 +104,7 @@ class FileShape(_Settings):
 
     profiles: dict[str, dict[str, Any]] = Field(min_length=1)
     experiments: dict[str, dict[str, Any]] = Field(min_length=1)
+    search: dict[str, dict[str, Any]] = Field(default_factory=dict)
     published: list[dict[str, Any]] = Field(default_factory=list)
     plugin: Path | None = Field(default=None, strict=False)
     """A Python file that registers models of your own; a relative path starts at this file's folder."""
@@ -118,6 +121,8 @@ class Suite:
     experiments: Mapping[str, ExperimentConfig[Any]]
     published: tuple[PublishedFigure, ...]
     plugin: Path | None = None
+    search: Mapping[str, SearchSpace] = field(default_factory=dict)
+    tuned: Mapping[str, TunedSettings] = field(default_factory=dict)
 
     def runs(self) -> tuple[RunConfig, ...]:
         """Every experiment with every train size and seed; all of the first seed come first."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from benchmark.config import (
     EXPERIMENT_SECTIONS,
@@ -19,11 +18,21 @@ from benchmark.config import (
     experiment_config,
     use_plugin,
 )
-from benchmark.validation import ConfigError, key_path, quoted, shortened, validated
+from benchmark.config_checks import (
+    RESERVED_NAMES,
+    Faults,
+    check_name,
+    check_profile,
+    check_published,
+    merged,
+    read_spaces,
+)
+from benchmark.search_space import SearchSpace, laid_over
+from benchmark.tuned import TunedSettings, read_tuned, tuned_file
+from benchmark.validation import ConfigError, quoted, shortened, validated
 from benchmark.yaml_reader import parse_scalar, read_yaml
 from models.registry import did_you_mean
 
-LONGEST_NAME = 64  # characters: names become those of folders, and MLflow's
 DEEPEST_KEY = 16  # parts of a `--set` option's key
 
 
@@ -45,10 +54,17 @@ def profile_names(path: Path) -> list[str]:
     return list(_read(path).profiles)
 
 
-def load_suite(path: Path, profile: str = "quick", assignments: Sequence[str] = (), seeds: Sequence[int] = ()) -> Suite:
+def load_suite(
+    path: Path,
+    profile: str = "quick",
+    assignments: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    *,
+    tuned: bool = False,
+) -> Suite:
     """Read and validate the whole file, then pick `profile` and apply the options.
 
-    Precedence: option, profile, experiment, default.
+    Precedence: option, tuned, profile, experiment, default.
 
     Args:
         path: the YAML file.
@@ -57,9 +73,10 @@ def load_suite(path: Path, profile: str = "quick", assignments: Sequence[str] = 
             alone), or with `model`, `tokens`, `training` (every experiment), `data` or `seeds` (the profile).
             `seeds` and `data.train_size` take several values with commas between them.
         seeds: instead of the profile's seeds, where given.
+        tuned: use what searches have won, for the experiments that have it.
 
     Raises:
-        ConfigError: a line for each fault.
+        ConfigError: a line for each fault; or `tuned`, and no experiment has tuned settings.
         YamlError: the file is not YAML.
     """
     file = _read(path)
@@ -67,9 +84,13 @@ def load_suite(path: Path, profile: str = "quick", assignments: Sequence[str] = 
         raise ConfigError(f"{path}: there is no profile {profile!r}{did_you_mean(profile, file.profiles)}")
     chosen = file.profiles[profile]
     options = [_parse_option(text, list(chosen.experiments)) for text in assignments]
+    found = _tuned(profile, chosen.experiments) if tuned else {}
     experiments = {}
     for name in chosen.experiments:
-        raw = _merge(file.experiments[name], chosen.overrides.get(name, {}))
+        raw = merged(file.experiments[name], chosen.overrides.get(name, {}))
+        if name in found:
+            raw = laid_over(raw, found[name].settings)
+            experiment_config(raw, str(tuned_file(profile, name)), (name,))
         raw, where = _with_options(raw, [option for option in options if name in option.targets], str(path))
         experiments[name] = experiment_config(raw, where, (name,))
     raw = {**chosen.model_dump(include=set(PROFILE_SECTIONS)), "experiments": chosen.experiments}
@@ -78,8 +99,25 @@ def load_suite(path: Path, profile: str = "quick", assignments: Sequence[str] = 
         raw, where = {**raw, "seeds": list(seeds)}, "--seed" if where == str(path) else f"{where}, --seed"
     settings = validated(ProfileConfig, raw, where, ())
     return Suite(
-        profile, chosen.description, settings.seeds, settings.data.each(), experiments, file.published, file.plugin
+        profile=profile,
+        description=chosen.description,
+        seeds=settings.seeds,
+        data=settings.data.each(),
+        experiments=experiments,
+        published=file.published,
+        plugin=file.plugin,
+        search={name: file.search[name] for name in chosen.experiments if name in file.search},
+        tuned=found,
     )
+
+
+def _tuned(profile: str, names: Sequence[str]) -> dict[str, TunedSettings]:
+    """The tuned settings that there are, by experiment."""
+    found = {name: settings for name in names if (settings := read_tuned(profile, name)) is not None}
+    if not found:
+        places = ", ".join(str(tuned_file(profile, name)) for name in names)
+        raise ConfigError(f"--tuned: there is none of {places}; `python -m benchmark tune all` makes them")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +160,7 @@ def _with_options(raw: dict[str, Any], options: Sequence[_Option], where: str) -
     They are checked together, since two may be valid only together: `data.source=table` and `data.path=...`.
     """
     for option in options:
-        raw = _merge(raw, option.change)
+        raw = merged(raw, option.change)
     return raw, ", ".join(option.text for option in options) or where
 
 
@@ -133,6 +171,7 @@ class _File:
     profiles: dict[str, ProfileConfig]
     experiments: dict[str, dict[str, Any]]
     published: tuple[PublishedFigure, ...]
+    search: dict[str, SearchSpace]
     plugin: Path | None
 
 
@@ -146,14 +185,14 @@ def _read(path: Path) -> _File:
     shape = validated(FileShape, content, where, ())
     plugin = path.resolve().parent / shape.plugin if shape.plugin else None
     use_plugin(plugin, where)
-    faults = _Faults()
-    sound = set()
+    faults = Faults()
+    sound = {}
     for name in shape.profiles:
-        faults.collect(_check_name, name, f"{where}: profiles", reserved=())
+        faults.collect(check_name, name, f"{where}: profiles", reserved=())
     for name, raw in shape.experiments.items():
-        faults.collect(_check_name, name, f"{where}: experiments", RESERVED_NAMES)
-        if faults.collect(experiment_config, raw, where, ("experiments", name)) is not None:
-            sound.add(name)
+        faults.collect(check_name, name, f"{where}: experiments", RESERVED_NAMES)
+        if (experiment := faults.collect(experiment_config, raw, where, ("experiments", name))) is not None:
+            sound[name] = experiment
     profiles = {
         name: faults.collect(validated, ProfileConfig, raw, where, ("profiles", name))
         for name, raw in shape.profiles.items()
@@ -162,99 +201,19 @@ def _read(path: Path) -> _File:
         faults.collect(validated, PublishedFigure, raw, where, ("published", index))
         for index, raw in enumerate(shape.published)
     ]
-    _check_published(published, shape, where, faults)
+    check_published(published, shape, where, faults)
+    spaces = read_spaces(shape, sound, where, faults)
     for name, profile in profiles.items():
         if profile is not None:
-            _check_profile(name, profile, shape, where, faults=faults, sound=sound)
+            check_profile(name, profile, shape, where, faults=faults, sound=sound)
     faults.refuse()
     return _File(
         {name: profile for name, profile in profiles.items() if profile is not None},
         shape.experiments,
         tuple(figure for figure in published if figure is not None),
+        spaces,
         plugin,
     )
-
-
-def _check_profile(
-    name: str, profile: ProfileConfig, shape: FileShape, where: str, *, faults: _Faults, sound: set[str]
-) -> None:
-    """Its experiments exist, and the sound ones are still valid as it changes them."""
-    place = f"{where}: {key_path(('profiles', name))}"
-    for experiment in profile.experiments:
-        if experiment not in shape.experiments:
-            suggestion = did_you_mean(experiment, shape.experiments)
-            faults.add(f"{place}.experiments: there is no experiment {quoted(experiment)}{suggestion}")
-    for experiment, changes in profile.overrides.items():
-        if experiment not in profile.experiments:
-            suggestion = did_you_mean(experiment, profile.experiments)
-            faults.add(f"{place}.overrides: {quoted(experiment)} is not an experiment of this profile{suggestion}")
-        elif experiment in sound:
-            merged = _merge(shape.experiments[experiment], changes)
-            faults.collect(experiment_config, merged, where, ("profiles", name, "overrides", experiment))
-
-
-def _check_published(figures: Sequence[PublishedFigure | None], shape: FileShape, where: str, faults: _Faults) -> None:
-    """Each stands beside an experiment that exists, and has it for itself."""
-    seen: set[str] = set()
-    for index, figure in enumerate(figures):
-        if figure is None:
-            continue
-        place = f"{where}: published[{index}].experiment"
-        if figure.experiment not in shape.experiments:
-            suggestion = did_you_mean(figure.experiment, shape.experiments)
-            faults.add(f"{place}: there is no experiment {quoted(figure.experiment)}{suggestion}")
-        elif figure.experiment in seen:
-            faults.add(f"{place}: {figure.experiment!r} has a published figure already; the table has room for one")
-        seen.add(figure.experiment)
-
-
-T = TypeVar("T")
-P = ParamSpec("P")
-
-
-class _Faults:
-    """All that is wrong with a file, told at once."""
-
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-
-    def add(self, line: str) -> None:
-        self._lines.append(line)
-
-    def collect(self, check: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """What `check` returns; None where it refuses, which is a fault."""
-        try:
-            return check(*args, **kwargs)
-        except ConfigError as error:
-            self._lines += error.lines
-            return None
-
-    def refuse(self) -> None:
-        """Raise when there is any fault."""
-        if self._lines:
-            raise ConfigError(*self._lines)
-
-
-RESERVED_NAMES = (*EXPERIMENT_SECTIONS, *PROFILE_SECTIONS, "all")
-
-
-def _check_name(name: str, place: str, reserved: Sequence[str]) -> None:
-    """It can be part of an option, of a file's name, and of MLflow's."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name in reserved or len(name) > LONGEST_NAME:
-        others = f", and none of {', '.join(reserved)}" if reserved else ""
-        raise ConfigError(
-            f"{place}: {quoted(name)} cannot be a name; use small letters, digits, - and _{others}, "
-            f"{LONGEST_NAME} characters at most"
-        )
-
-
-def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` laid over it, mapping by mapping."""
-    merged = dict(base)
-    for key, value in changes.items():
-        below = merged.get(key)
-        merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return merged
 
 
 def _nested(parts: Sequence[str], value: Any) -> dict[str, Any]:

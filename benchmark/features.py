@@ -4,15 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import accumulate
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from benchmark.config import ExperimentConfig
 from benchmark.progress import Progress
 from data_pipeline.batch import evaluation_order
-from data_pipeline.pipeline import Part
+from data_pipeline.encoder import Encoder
+from data_pipeline.feature_cache import cached_features, feature_key
+from data_pipeline.pipeline import Data, Part
 from models.classifier import Classifier
 from models.precision import Precision, autocast
+
+
+def with_features(
+    model: Classifier,
+    data: Data,
+    encoder: Encoder,
+    experiment: ExperimentConfig[Any],
+    *,
+    cache_dir: Path,
+    save_seconds: float,
+    device: torch.device,
+    precision: Precision,
+    progress: Progress,
+) -> tuple[dict[str, Part], float]:
+    """The parts with what the frozen encoder makes of them.
+
+    Args:
+        model: holds the encoder, on `device`.
+        data: the tokenised parts.
+        encoder: names the features in the cache.
+        experiment: its tokens and its `eval_batch_size`.
+        cache_dir: root of the cache.
+        save_seconds: unfinished work is written down so often.
+        device: what computes.
+        precision: of the matrix products.
+        progress: is told how far it is.
+
+    Returns:
+        The parts, and the seconds that the pass took, now or when it was done.
+    """
+    shape = feature_shape(model, data.parts["val"], device)
+    parts, seconds = {}, 0.0
+    for name, part in data.parts.items():
+        key = feature_key(encoder.fingerprint, experiment.tokens, precision, part.ids)
+        fill = feature_writer(
+            model,
+            part,
+            experiment.training.eval_batch_size,
+            device=device,
+            precision=precision,
+            progress=progress,
+        )
+        features = cached_features(cache_dir, key, (len(part), *shape), fill, save_seconds)
+        parts[name] = part.with_features(features.array)
+        seconds += features.seconds
+    return parts, seconds
 
 
 def feature_writer(

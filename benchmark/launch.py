@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from benchmark.child import SIGNAL_SECONDS
-from benchmark.compute_environment import compute_environment
+from benchmark.child_process import run_child, spell_end
 from benchmark.plan import PlannedRun, Workspace
 from benchmark.records import REPRODUCTION, RunRecord, Status, best_run
 from benchmark.run_lock import hold, hold_if_free, local_lock, lock_name
@@ -138,31 +134,14 @@ class Launcher:
     def _run_in_child(self, planned: PlannedRun, tracker: MlflowTracker, lock: int) -> RunRecord:
         """Do the run in a process that holds the lock with us; its record when it has ended, however it has."""
         request = {"planned": planned.to_json(), "workspace": self.workspace.to_json(), "run_id": tracker.run_id}
-        # A group of its own: Ctrl-C reaches this process alone, which then ends the child by one SIGTERM.
-        child = subprocess.Popen(
-            [sys.executable, "-m", "benchmark.child"],
-            stdin=subprocess.PIPE,
-            text=True,
-            env=compute_environment(),
-            process_group=0,
-            pass_fds=[lock],
-        )
         try:
-            assert child.stdin is not None
-            with suppress(BrokenPipeError):  # it died at once; its exit status tells
-                child.stdin.write(json.dumps(request) + "\n")
-                child.stdin.flush()
-            code = child.wait()
+            code = run_child("benchmark.child", request, [lock])
         except KeyboardInterrupt:
-            _end(child)
             self.store.hurry()
             with suppress(TrackingError):  # the next call puts it right
                 self._end_if_running(tracker, Status.KILLED, "interrupted")
             raise
-        reason = f"the process ended by signal {-code}" if code < 0 else f"the process ended with status {code}"
-        if code == -9:
-            reason += "; was the machine out of memory?"
-        return self._end_if_running(tracker, Status.FAILED, reason)
+        return self._end_if_running(tracker, Status.FAILED, spell_end(code))
 
     def _end_if_running(self, tracker: MlflowTracker, status: Status, reason: str) -> RunRecord:
         """The run's record; where its process could not say how it ended, `status` and `reason` are written for it."""
@@ -172,14 +151,6 @@ class Launcher:
         self.store.drop_pending_models(tracker.run_id)
         tracker.finish(status, reason)
         return self.store.run(tracker.run_id)
-
-
-def _end(child: subprocess.Popen[str]) -> None:
-    """Interrupt it and wait; it is told again, for an exception that is raised in a finalizer is lost."""
-    while child.poll() is None:
-        child.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(SIGNAL_SECONDS)
 
 
 def run_again(planned: PlannedRun, original: RunRecord, workspace: Workspace, say: Callable[[str], None]) -> RunRecord:

@@ -12,6 +12,7 @@ from benchmark.identity import Inputs, fingerprint
 from benchmark.records import RUN, PlanRecord, PlanRow
 from benchmark.training.interval import Interval
 from benchmark.training.precision import DeviceSetting, resolve_device, resolve_precision
+from benchmark.tuned import tuned_file
 from benchmark.validation import ConfigError
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus, audit, describe_audit
@@ -72,7 +73,8 @@ class PlannedRun:
         config: its settings.
         fingerprint: of everything that can change its result, the seed apart.
         precision: `training.precision` as this machine resolves it.
-        kind: RUN for a row of the table, REPRODUCTION for one done again to see whether it comes out equal.
+        kind: RUN for a row of the table, REPRODUCTION for one done again to see whether it comes out equal, TRIAL for
+            one of a search.
     """
 
     config: RunConfig
@@ -166,6 +168,7 @@ def make_plan(suite: Suite, workspace: Workspace, *, download: bool = True) -> P
     published = {figure.experiment: figure.model_dump() for figure in suite.published}
     source = read_source(suite.data[0], workspace.place, download=download)  # once: they differ by train size alone
     corpora = {data: source.split(data) for data in suite.data}
+    _refuse_tuned_on_test(suite, corpora)
     marks, rows = {}, []
     for data, corpus in corpora.items():
         for name, (encoder, precision) in resolved.items():
@@ -179,6 +182,7 @@ def make_plan(suite: Suite, workspace: Workspace, *, download: bool = True) -> P
                     published=published.get(name),
                     train_size=len(corpus.train),
                     split_fingerprint=corpus.split_fingerprint,
+                    tuned=suite.tuned[name].record() if name in suite.tuned else None,
                 )
             )
     corpus = corpora[suite.data[0]]
@@ -201,6 +205,21 @@ def make_plan(suite: Suite, workspace: Workspace, *, download: bool = True) -> P
         for run in runs
     ]
     return Plan(record, tuple(planned), describe_audit(audit(corpus)))
+
+
+def _refuse_tuned_on_test(suite: Suite, corpora: Mapping[DataConfig, Corpus]) -> None:
+    """Where the test part is held out, settings found on another split may have been chosen on its reviews."""
+    for data, corpus in corpora.items():
+        for name, tuned in suite.tuned.items():
+            found, ours = tuned.provenance, data.model_dump(mode="json")
+            same = found.corpus_fingerprint == corpus.fingerprint and all(
+                value == found.data.get(key) for key, value in ours.items() if key != "train_size"
+            )
+            if corpus.held_out_test and not same:
+                raise ConfigError(
+                    f"{tuned_file(suite.profile, name)}: was found on another split of the reviews, whose val part may "
+                    f"hold reviews of this test part; `python -m benchmark tune {name}` searches on this one"
+                )
 
 
 def _with_numbers(data: DataConfig, corpus: Corpus) -> DataConfig:

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-RUN, REPRODUCTION, THROUGHPUT = "run", "reproduction", "throughput"  # kinds of runs that a store keeps
+# Kinds of runs that a store keeps.
+RUN, REPRODUCTION, THROUGHPUT, STUDY, TRIAL = "run", "reproduction", "throughput", "study", "trial"
 
 # Artifacts of a run that are read back.
 CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE = "config.yaml", "environment.json", "predictions.parquet"
@@ -180,6 +181,7 @@ class PlanRow:
         published: the figure from elsewhere to set beside it, or None.
         train_size: reviews that it is trained on.
         split_fingerprint: of the split, which differs from row to row by train_size alone.
+        tuned: which search its settings come from and what that cost, see tuned.py; None: from experiments.yaml.
     """
 
     experiment: str
@@ -188,6 +190,7 @@ class PlanRow:
     published: Mapping[str, Any] | None
     train_size: int
     split_fingerprint: str
+    tuned: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

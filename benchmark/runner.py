@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +16,10 @@ from benchmark.artifacts import write_conditions, write_results
 from benchmark.bundle import write_bundle
 from benchmark.datasets import dataset_records
 from benchmark.environment import decisive, environment, machine_tags, peak_memory_mib
-from benchmark.features import feature_shape, feature_writer
+from benchmark.features import with_features
 from benchmark.plan import PlannedRun, Workspace, resolve_run_encoder
 from benchmark.progress import Progress
-from benchmark.records import RUN
+from benchmark.records import RUN, EpochRecord
 from benchmark.reproducibility import seed_everything
 from benchmark.tracking.tracker import Tracker
 from benchmark.training.checkpoint import CheckpointFolder
@@ -27,8 +27,6 @@ from benchmark.training.evaluation import Predictions
 from benchmark.training.precision import resolve_device
 from benchmark.training.trainer import Fit, Trainer, count_parameters
 from data_pipeline.corpus import Corpus
-from data_pipeline.encoder import Encoder
-from data_pipeline.feature_cache import cached_features, feature_key
 from data_pipeline.pipeline import Data, Part, build_data
 from data_pipeline.sources import load_corpus
 from models.classifier import Classifier
@@ -58,10 +56,11 @@ class _Phases:
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
-        """Time what is inside as `<name>_seconds`."""
+        """Add the time of what is inside to `<name>_seconds`."""
         started = time.perf_counter()
         yield
-        self.seconds[f"{name}_seconds"] = time.perf_counter() - started
+        key = f"{name}_seconds"
+        self.seconds[key] = self.seconds.get(key, 0.0) + time.perf_counter() - started
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +107,12 @@ def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: Tracker, 
     run = _Run(planned, workspace, resolve_device(workspace.device), tracker, progress)
     seed_everything(planned.config.seed)
     machine = environment(run.device.type)
-    checkpoints = CheckpointFolder(
-        workspace.checkpoint_dir(planned.identity), planned.identity, decisive(machine), workspace.interval
-    )
+    checkpoints = _checkpoints(run, machine)
     _record_conditions(run, machine)
-    made = _prepare(run)
-    trainer = Trainer(
-        made.model,
-        planned.config.experiment.training,
-        seed=planned.config.seed,
-        device=run.device,
-        precision=planned.precision,
-        progress=progress,
-    )
+    with run.phases.measure("tokenize"):
+        corpus = load_corpus(planned.config.data, workspace.place)
+    made = _prepare(run, corpus, ("train", "val", "test"))
+    trainer = _trainer(run, made.model)
     fit = trainer.fit(
         made.parts["train"],
         made.parts["val"],
@@ -136,6 +128,63 @@ def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: Tracker, 
     return outcome
 
 
+def run_trial(
+    planned: PlannedRun,
+    corpus: Corpus,
+    workspace: Workspace,
+    tracker: Tracker,
+    *,
+    progress: Progress,
+    on_epoch: Callable[[EpochRecord], None],
+) -> Fit:
+    """Train the trial's model and choose its epoch by val, as `run_experiment` does; nothing is scored on test.
+
+    Args:
+        planned: the trial's settings.
+        corpus: the reviews that all trials of a study share, see `Corpus.without_test`.
+        workspace: where state is kept.
+        tracker: the trial's log.
+        progress: is told how far it is.
+        on_epoch: is given each epoch's record, and may end the trial by an exception.
+
+    Raises:
+        ValueError: the corpus has a test part.
+        DataError, CheckpointError, NonFiniteError: as of `run_experiment`.
+    """
+    if corpus.test:
+        raise ValueError("a trial must not be given the test reviews")
+    run = _Run(planned, workspace, resolve_device(workspace.device), tracker, progress)
+    seed_everything(planned.config.seed)
+    machine = environment(run.device.type)
+    tracker.log_params(planned.config.settings())
+    tracker.set_tags(machine_tags(machine, planned.precision))
+    made = _prepare(run, corpus, ("train", "val"))
+
+    def tell(epoch: EpochRecord) -> None:
+        tracker.log_metrics(epoch.metrics(), step=epoch.epoch)
+        on_epoch(epoch)
+
+    fit = _trainer(run, made.model).fit(made.parts["train"], made.parts["val"], _checkpoints(run, machine), tell)
+    tracker.log_metrics({**run.phases.seconds, **_fit_metrics(fit)})
+    return fit
+
+
+def _checkpoints(run: _Run, machine: dict[str, str]) -> CheckpointFolder:
+    identity = run.planned.identity
+    return CheckpointFolder(run.workspace.checkpoint_dir(identity), identity, decisive(machine), run.workspace.interval)
+
+
+def _trainer(run: _Run, model: Classifier) -> Trainer:
+    return Trainer(
+        model,
+        run.planned.config.experiment.training,
+        seed=run.planned.config.seed,
+        device=run.device,
+        precision=run.planned.precision,
+        progress=run.progress,
+    )
+
+
 def _record_conditions(run: _Run, machine: dict[str, str]) -> None:
     """What the run is made from and on, before it starts."""
     config = run.planned.config
@@ -146,21 +195,32 @@ def _record_conditions(run: _Run, machine: dict[str, str]) -> None:
         run.tracker.log_artifacts(Path(folder))
 
 
-def _prepare(run: _Run) -> _Prepared:
-    """Read and tokenise the reviews, build the network, and let a frozen encoder do its one pass."""
+def _prepare(run: _Run, corpus: Corpus, parts_wanted: Sequence[str]) -> _Prepared:
+    """Tokenise the reviews of these parts, build the network, and let a frozen encoder do its one pass."""
     config, experiment = run.planned.config, run.planned.config.experiment
     spec, encoder = get_model_spec(experiment.model.name), resolve_run_encoder(config)
     encoder_dir = encoder.folder if encoder else None
     with run.phases.measure("tokenize"):
-        corpus = load_corpus(config.data, run.workspace.place)
-        data = build_data(corpus, experiment.tokens, spec.tokenizer, encoder_dir, run.workspace.cache_dir)
+        data = build_data(
+            corpus, experiment.tokens, spec.tokenizer, encoder_dir, run.workspace.cache_dir, parts=parts_wanted
+        )
     run.tracker.set_tags(_corpus_tags(corpus) | ({"encoder_fingerprint": encoder.fingerprint} if encoder else {}))
-    run.tracker.log_datasets(dataset_records(corpus, config.data))
+    run.tracker.log_datasets([each for each in dataset_records(corpus, config.data) if each.split in parts_wanted])
     model = spec.build(experiment.model, ModelContext(data.tokenizer.vocab_size, encoder_dir=encoder_dir))
     model = model.to(run.device)
     parts = data.parts
     if spec.cache_features and encoder is not None:
-        parts, run.phases.seconds["features_seconds"] = _with_features(model, data, encoder, run)
+        parts, run.phases.seconds["features_seconds"] = with_features(
+            model,
+            data,
+            encoder,
+            experiment,
+            cache_dir=run.workspace.cache_dir,
+            save_seconds=run.workspace.interval.seconds,
+            device=run.device,
+            precision=run.planned.precision,
+            progress=run.progress,
+        )
     if spec.prepare is not None:
         spec.prepare(model, parts["train"].evaluation_batches(experiment.training.eval_batch_size))
     return _Prepared(corpus, data, parts, model, encoder_dir)
@@ -208,46 +268,24 @@ def _metrics(phases: _Phases, fit: Fit, predictions: Predictions, model: Classif
     """The figures of a finished run: scores on test, seconds by phase, sizes."""
     scores = classification_metrics(predictions.labels, predictions.logits)
     total, trainable = count_parameters(model)
-    best = fit.epochs[fit.best_epoch - 1]
     return {
         **{f"test/{name}": value for name, value in scores.items()},
         **phases.seconds,
-        "train_seconds": sum(epoch.train_seconds for epoch in fit.epochs),
-        "val_seconds": sum(epoch.val_seconds for epoch in fit.epochs),
+        **_fit_metrics(fit),
         "test_seconds": predictions.seconds,
-        # MLflow's tables show a metric's last value; these are those of the epoch that was chosen.
-        "best_epoch": fit.best_epoch,
-        "best_val_loss": best.val_loss,
-        "best_val_accuracy": best.val_accuracy,
         "parameters_total": total,
         "parameters_trainable": trainable,
         "peak_memory_mib": peak_memory_mib(),
     }
 
 
-def _with_features(model: Classifier, data: Data, encoder: Encoder, run: _Run) -> tuple[dict[str, Part], float]:
-    """The parts with what the frozen encoder makes of them, and what that cost, now or when it was done."""
-    experiment = run.planned.config.experiment
-    shape = feature_shape(model, data.parts["val"], run.device)
-    parts, seconds = {}, 0.0
-    for name, part in data.parts.items():
-        key = feature_key(
-            encoder.fingerprint,
-            experiment.tokens,
-            run.planned.precision,
-            part.ids,
-        )
-        fill = feature_writer(
-            model,
-            part,
-            experiment.training.eval_batch_size,
-            device=run.device,
-            precision=run.planned.precision,
-            progress=run.progress,
-        )
-        features = cached_features(
-            run.workspace.cache_dir, key, (len(part), *shape), fill, run.workspace.interval.seconds
-        )
-        parts[name] = part.with_features(features.array)
-        seconds += features.seconds
-    return parts, seconds
+def _fit_metrics(fit: Fit) -> dict[str, float]:
+    """What training took, and the epoch that was chosen: MLflow's tables show a metric's last value."""
+    best = fit.epochs[fit.best_epoch - 1]
+    return {
+        "train_seconds": sum(epoch.train_seconds for epoch in fit.epochs),
+        "val_seconds": sum(epoch.val_seconds for epoch in fit.epochs),
+        "best_epoch": fit.best_epoch,
+        "best_val_loss": best.val_loss,
+        "best_val_accuracy": best.val_accuracy,
+    }

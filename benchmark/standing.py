@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmark.plan import PlannedRun, Workspace
-from benchmark.records import REPRODUCTION, RUN, RunRecord, Status
+from benchmark.records import REPRODUCTION, RUN, STUDY, TRIAL, RunRecord, Status
 from benchmark.run_lock import hold_if_free, local_lock
 from benchmark.tracking.store import TrackingStore
 
@@ -50,7 +50,7 @@ def reconcile(store: TrackingStore, profile: str, workspace: Workspace, say: Cal
 
     Runs and plans that say RUNNING become KILLED, and a model that was being logged is removed.
     """
-    for kind in (RUN, REPRODUCTION):
+    for kind in (RUN, REPRODUCTION, STUDY, TRIAL):
         for run in store.runs(profile, kind):
             lock = local_lock(run.lock)
             if run.status is not Status.RUNNING or lock is None:

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from data_pipeline.config import DataConfig
@@ -39,6 +39,10 @@ class Corpus:
     def parts(self) -> dict[str, tuple[Review, ...]]:
         """The reviews by name of the part."""
         return {"train": self.train, "val": self.val, "test": self.test}
+
+    def without_test(self) -> "Corpus":
+        """The same corpus and split, whose test reviews cannot be reached from it."""
+        return replace(self, test=())
 
 
 @dataclass(frozen=True, slots=True)

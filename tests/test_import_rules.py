@@ -163,7 +163,8 @@ def a_served_model_needs_nothing_of_benchmark(source: Source) -> list[str]:
 
 def optuna_is_imported_in_tuning(source: Source) -> list[str]:
     return source.offences(
-        [name for name in source.names if name != "benchmark.tuning"], lambda found: found.within("optuna")
+        [name for name in source.names if name not in source.below("benchmark.tuning")],
+        lambda found: found.within("optuna"),
     )
 
 
@@ -172,7 +173,7 @@ QUICK = [
     *("benchmark.identity", "benchmark.prediction", "benchmark.review_input", "models.registry", "models.builtin"),
     *(f"benchmark.tracking.{name}" for name in ("client", "mlflow_tracker", "store", "tracker")),
     *(f"benchmark.commands.{name}" for name in ("list_runs", "options", "predict", "report", "run", "validate")),
-    *(f"benchmark.commands.{name}" for name in ("compare", "doctor", "reproduce", "ui")),
+    *(f"benchmark.commands.{name}" for name in ("compare", "doctor", "reproduce", "study", "tune", "ui")),
     *(f"benchmark.{name}" for name in ("comparison", "recorded_run", "reproduction", "mlflow_ui")),
 ]
 
@@ -347,7 +348,7 @@ RIGHT = [
     (models_know_the_batch_alone, "models/bert.py", "from data_pipeline.batch import collate"),
     (mlflow_is_imported_in_tracking, "benchmark/tracking/store.py", "import mlflow"),
     (mlflow_is_imported_in_tracking, "benchmark/served_model.py", "import mlflow"),
-    (optuna_is_imported_in_tuning, "benchmark/tuning.py", "import optuna"),
+    (optuna_is_imported_in_tuning, "benchmark/tuning/study.py", "import optuna"),
     (training_knows_no_model_by_name, "benchmark/training/trainer.py", "import models.classifier"),
     (reports_read_records_not_models, "benchmark/report/new.py", "from benchmark.records import RunRecord"),
 ]

@@ -8,12 +8,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
-from data_pipeline.errors import InputError
+from benchmark.files import write_whole
 
 if TYPE_CHECKING:
     from benchmark.config import Suite
@@ -25,10 +24,6 @@ Number = TypeVar("Number", int, float)
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 Commands = argparse._SubParsersAction  # what add_subparsers gives; argparse has no public name for it
-
-
-class OutputError(InputError):
-    """A file that cannot be written."""
 
 
 def add_command(
@@ -93,6 +88,11 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
         metavar="URI",
         help="MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here)",
     )
+    add_cache_option(parser)
+
+
+def add_cache_option(parser: argparse.ArgumentParser) -> None:
+    """Where the cache is."""
     parser.add_argument(
         "--cache-dir",
         type=Path,
@@ -101,8 +101,17 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen_suite(arguments: argparse.Namespace) -> Suite:
-    """The suite that the options of `add_suite_options` choose.
+def add_storage_option(parser: argparse.ArgumentParser) -> None:
+    """Where Optuna keeps its studies."""
+    parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help="Optuna's storage (default: OPTUNA_STORAGE, else sqlite:///optuna.db here)",
+    )
+
+
+def chosen_suite(arguments: argparse.Namespace, *, tuned: bool = False) -> Suite:
+    """The suite that the options of `add_suite_options` choose, with tuned settings where `tuned` asks for them.
 
     Raises:
         ConfigError: the file or an option is wrong.
@@ -110,7 +119,7 @@ def chosen_suite(arguments: argparse.Namespace) -> Suite:
     from benchmark.config_file import load_suite, locate_config
     from benchmark.validation import ConfigError
 
-    suite = load_suite(locate_config(arguments.config), arguments.profile, arguments.set, arguments.seed)
+    suite = load_suite(locate_config(arguments.config), arguments.profile, arguments.set, arguments.seed, tuned=tuned)
     if arguments.data and suite.data[0].source != "aclimdb":
         raise ConfigError(
             f"--data: profile {suite.profile} reads source `{suite.data[0].source}`; choose one of source `aclimdb`, "
@@ -151,8 +160,7 @@ def existing_uri(arguments: argparse.Namespace) -> str:
     Raises:
         TrackingError: it is an sqlite file that is not there.
     """
-    from benchmark.tracking.client import TrackingError, tracking_uri
-    from benchmark.tracking.store import store_exists
+    from benchmark.tracking.client import TrackingError, store_exists, tracking_uri
 
     uri = tracking_uri(arguments.tracking_uri)
     if not store_exists(uri):
@@ -188,20 +196,12 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def write_output(path: Path, text: str) -> None:
-    """Write the file whole or not at all.
+    """Write what `--output` asks for, whole or not at all, and say so.
 
     Raises:
         OutputError: it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise OutputError(f"--output {path}: cannot be written: {error.strerror}") from None
+    write_whole(path, text)
     say(f"wrote {path}")
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from benchmark.commands.options import (
     EXIT_DONE,
     Commands,
-    OutputError,
     add_command,
     add_profile_option,
     add_store_options,
     cache_dir,
     write_output,
 )
+from benchmark.files import OutputError
 
 SUFFIXES = {".md": "markdown", ".csv": "csv", ".tex": "latex", ".txt": "terminal"}
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from benchmark.commands.options import (
     EXIT_FAILED,
@@ -19,6 +21,10 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.outlook import print_outlook
 from benchmark.commands.report import print_report
+from benchmark.tuned import tuned_file
+
+if TYPE_CHECKING:
+    from benchmark.config import Suite
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -29,6 +35,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--fresh",
         action="store_true",
         help="start over: what is recorded of these runs is set aside (it stays in MLflow) and all is done again",
+    )
+    parser.add_argument(
+        "--tuned",
+        action="store_true",
+        help="use the settings that `tune` has found (tuned/PROFILE/NAME.yaml) where there are any",
     )
     parser.add_argument(
         "--dry-run",
@@ -50,8 +61,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status is 1 if a run failed."""
-    suite = chosen_suite(arguments)
+    suite = chosen_suite(arguments, tuned=arguments.tuned)
     names = chosen_names(arguments.names, list(suite.experiments))
+    if arguments.tuned:
+        say_tuned(suite, names)
     if arguments.dry_run:
         return print_outlook(arguments, suite, names)
     interrupt_on_termination()
@@ -70,3 +83,17 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"{outcome.finished} finished, {outcome.skipped} skipped, {outcome.failed} failed\n")
     status = print_report(arguments, suite.profile, [])
     return EXIT_FAILED if outcome.failed else status
+
+
+def say_tuned(suite: Suite, names: Sequence[str]) -> None:
+    """Which settings come from where."""
+    for name in names:
+        found = suite.tuned.get(name)
+        if found is None:
+            say(f"{name}: no tuned settings; those of experiments.yaml")
+        else:
+            origin = found.provenance
+            say(
+                f"{name}: tuned settings of {tuned_file(suite.profile, name)} (study {origin.study}, trial "
+                f"{origin.trial}, {origin.metric} {origin.value:.4f})"
+            )

@@ -13,7 +13,7 @@ import torch
 from benchmark.doctor.finding import Finding, note, ok, problem, spell_bytes
 from benchmark.environment import processor_name
 from benchmark.plan import Workspace
-from benchmark.tracking.store import _sqlite_file
+from benchmark.tracking.client import sqlite_file
 from benchmark.training.precision import resolve_device, resolve_precision
 
 MEMORY_NEEDED = 3 * 2**30  # about the peak of fine-tuning the embedded encoder
@@ -59,7 +59,7 @@ def memory_findings() -> Iterator[Finding]:
 def disk_findings(workspace: Workspace) -> Iterator[Finding]:
     """What there is room for; of a store on a server nobody can tell."""
     yield _room("cache", workspace.cache_dir, CACHE_NEEDED, "--cache-dir")
-    store = _sqlite_file(workspace.tracking_uri)
+    store = sqlite_file(workspace.tracking_uri)
     if store is not None:
         yield _room("store", store.parent, STORE_NEEDED, "--tracking-uri")
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmark.doctor.finding import Finding, Level, note, ok, problem
-from benchmark.records import REPRODUCTION, RUN, RunRecord, Status
+from benchmark.records import REPRODUCTION, RUN, STUDY, TRIAL, RunRecord, Status
 from benchmark.run_lock import local_lock
 from benchmark.standing import is_orphan
-from benchmark.tracking.client import TrackingError, quiet_client, without_secrets
-from benchmark.tracking.store import TrackingStore, _sqlite_file, experiment_name, store_exists
+from benchmark.tracking.client import TrackingError, quiet_client, sqlite_file, store_exists, without_secrets
+from benchmark.tracking.store import TrackingStore, experiment_name
 
 PATIENCE = 10.0  # seconds for whoever writes to the database
 A_TABLE = "experiments"  # every MLflow database has it
@@ -59,7 +59,7 @@ def look_at_store(uri: str) -> StoreState:
     shown = without_secrets(uri, uri)
     if not store_exists(uri):
         return StoreState(note(f"there is no {shown} yet; `run` makes it"), ())
-    file = _sqlite_file(uri)
+    file = sqlite_file(uri)
     with TemporaryDirectory() as folder:
         if file is None:
             return _opened(uri, shown, Path(folder))
@@ -138,5 +138,5 @@ def _recorded(uri: str, folder: Path) -> Iterator[Recorded]:
     for experiment in quiet_client(uri, folder / "client.lock").search_experiments():
         if experiment.name.startswith(every):
             profile = experiment.name.removeprefix(every)
-            for kind in (RUN, REPRODUCTION):
+            for kind in (RUN, REPRODUCTION, STUDY, TRIAL):
                 yield from (Recorded(profile, kind, run) for run in store.runs(profile, kind))

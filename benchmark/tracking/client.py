@@ -70,6 +70,18 @@ def tracking_uri(option: str | None) -> str:
     return option or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
 
 
+def store_exists(uri: str) -> bool:
+    """False for an sqlite file that is not there; of other stores nobody can tell before they are opened."""
+    file = sqlite_file(uri)
+    return file is None or file.exists()
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The database's file, None for a store of another kind."""
+    scheme, _, file = uri.partition(":///")
+    return Path(file) if scheme == "sqlite" else None
+
+
 def quiet_client(uri: str, lock: Path, *, knock: bool = True) -> MlflowClient:
     """A client that sends no telemetry, prints nothing of its own, and whose failures are StoreErrors.
 

@@ -10,9 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.records import THROUGHPUT, PlanRecord, RunRecord, Status, Throughput
+from benchmark.records import STUDY, THROUGHPUT, PlanRecord, RunRecord, Status, Throughput
 from benchmark.tracking import tags
-from benchmark.tracking.client import StoreError, TrackingError, hurry, quiet_client, without_secrets
+from benchmark.tracking.client import (
+    StoreError,
+    TrackingError,
+    hurry,
+    quiet_client,
+    sqlite_file,
+    store_exists,
+    without_secrets,
+)
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.run_record import find_runs, run_record
 from benchmark.tracking.view import EXPERIMENT_NOTE, VIEW_TAG, view_state
@@ -111,6 +119,16 @@ class TrackingStore:
                     f"({without_secrets(str(error), self.uri)}); `python -m benchmark run` writes it anew"
                 ) from None
 
+    def open_study(self, profile: str, study: str, name: str, labels: Mapping[str, str]) -> MlflowTracker:
+        """The parent run of a study's trials: the one with its tag, RUNNING again, or a new one; see `open_plan`."""
+        found = self._records(profile, f"tags.`{tags.KIND}` = '{STUDY}' AND tags.`{tags.STUDY}` = '{study}'")
+        if not found:
+            return self.start_run(profile, name, labels)
+        tracker = self.reopen(found[0].run_id)
+        tracker.resume()
+        tracker.set_tags({tags.LOCK: labels[tags.LOCK]})
+        return tracker
+
     def start_run(self, profile: str, name: str, labels: Mapping[str, str]) -> MlflowTracker:
         """A new run of status RUNNING in the profile's experiment.
 
@@ -162,16 +180,10 @@ class TrackingStore:
         Raises:
             TrackingError: there is none, or there are several.
         """
-        experiments = [
-            str(experiment.experiment_id)
-            for experiment in self._client.search_experiments()
-            if experiment.name.startswith(_EXPERIMENT_PREFIX)
-        ]
-        found = [
-            run
-            for run in find_runs(self._client, experiments, f"tags.`{tags.FINGERPRINT}` != ''")
-            if run.info.run_id.startswith(start)
-        ]
+        known = self._client.search_experiments()
+        experiments = [str(each.experiment_id) for each in known if each.name.startswith(_EXPERIMENT_PREFIX)]
+        candidates = find_runs(self._client, experiments, f"tags.`{tags.FINGERPRINT}` != ''")
+        found = [run for run in candidates if run.info.run_id.startswith(start)]
         if len(found) != 1:
             raise TrackingError(
                 f"{len(found) or 'no'} runs have an id that begins with {start!r}; "
@@ -257,7 +269,7 @@ class TrackingStore:
         if found:
             return found[0]
         name = experiment_name(profile)
-        file = _sqlite_file(self.uri)
+        file = sqlite_file(self.uri)
         # Beside the database; MLflow's own choice would be the working directory, whichever that is.
         beside = (file.resolve().parent / "mlruns" / name).as_uri() if file is not None else None
         try:
@@ -284,15 +296,3 @@ class TrackingStore:
 def experiment_name(profile: str) -> str:
     """MLflow's experiment for a profile."""
     return f"{_EXPERIMENT_PREFIX}{profile}"
-
-
-def store_exists(uri: str) -> bool:
-    """False for an sqlite file that is not there; of other stores nobody can tell before they are opened."""
-    file = _sqlite_file(uri)
-    return file is None or file.exists()
-
-
-def _sqlite_file(uri: str) -> Path | None:
-    """The database's file, None for a store of another kind."""
-    scheme, _, file = uri.partition(":///")
-    return Path(file) if scheme == "sqlite" else None

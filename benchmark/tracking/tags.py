@@ -8,6 +8,7 @@ PLAN, USED_AT = "benchmark.plan", "benchmark.used_at"
 EXPERIMENT, SEED, FINGERPRINT = "benchmark.experiment", "benchmark.seed", "benchmark.fingerprint"
 LOCK = "benchmark.lock"  # host and file of the lock that the run's processes hold while they live
 REQUEST = "benchmark.request"  # by which a run is known that was made twice because the answer was lost
+STUDY, TRIAL, STATE = "optuna.study", "optuna.trial", "optuna.state"  # of a trial's run: where Optuna keeps it
 REPRODUCED = "benchmark.reproduced"  # what came of doing the run again
 ERROR = "benchmark.error"
 PARENT, NOTE, USER = "mlflow.parentRunId", "mlflow.note.content", "mlflow.user"

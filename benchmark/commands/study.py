@@ -1,0 +1,94 @@
+"""`study`: what a search has found so far."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from benchmark.commands.options import (
+    EXIT_DONE,
+    Commands,
+    add_cache_option,
+    add_command,
+    add_profile_option,
+    add_storage_option,
+    cache_dir,
+)
+
+if TYPE_CHECKING:
+    from benchmark.tuning.outcome import Outcome, Tried
+
+SHOWN = 10  # trials in a table
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """The command and its options."""
+    parser = add_command(commands, "study", study, "show a search: best trials, what mattered, what was pruned")
+    parser.add_argument("name", metavar="NAME", help="an experiment, or the full name of a study")
+    add_profile_option(parser, "whose study")
+    add_storage_option(parser)
+    add_cache_option(parser)
+
+
+def study(arguments: argparse.Namespace) -> int:
+    """Print it."""
+    from benchmark.tuning.find_study import find_study
+    from benchmark.tuning.outcome import outcome
+    from benchmark.tuning.storage import open_storage, storage_uri
+
+    lock = cache_dir(arguments) / "locks" / "optuna.lock"
+    storage = open_storage(storage_uri(arguments.storage), lock, create=False)
+    found, others = find_study(storage, arguments.profile, arguments.name)
+    print(_text(outcome(found)))
+    if others:
+        print(f"\nolder studies of {arguments.name}: {', '.join(others)}")
+    return EXIT_DONE
+
+
+def _text(found: Outcome) -> str:
+    from benchmark.progress import spell_seconds
+
+    states = ", ".join(f"{count} {state}" for state, count in sorted(found.counts.items()))
+    before = "not trained to their end" if found.before is None else f"{found.before:.4f}"
+    parts = [
+        f"study {found.name}: {states or 'no trial yet'}; {spell_seconds(found.seconds)}\n"
+        f"{found.metric} of the settings in experiments.yaml: {before}",
+    ]
+    if found.best:
+        parts.append(f"best trials\n{_trials(found.best[:SHOWN], found.metric)}")
+        parts.append("\n".join(found.edges) or "the best lies on no edge of a range")
+    if found.importance:
+        shares = "\n".join(f"  {key}: {100 * share:.0f} %" for key, share in found.importance.items())
+        parts.append(f"importance of the parameters that all trials have (fANOVA)\n{shares}")
+    if found.pruned:
+        parts.append(f"pruned\n{_pruned(found.pruned)}")
+    return "\n\n".join(parts)
+
+
+def _trials(trials: Sequence[Tried], metric: str) -> str:
+    from tabulate import tabulate
+
+    from benchmark.progress import spell_seconds, spell_value
+
+    keys = list(dict.fromkeys(key for trial in trials for key in trial.settings))
+    rows = [
+        [
+            trial.number,
+            f"{trial.value:.4f}",
+            *(spell_value(trial.settings[key]) if key in trial.settings else "" for key in keys),
+            spell_seconds(trial.seconds),
+        ]
+        for trial in trials
+    ]
+    return tabulate(rows, ["trial", metric, *keys, "took"], tablefmt="simple", disable_numparse=True)
+
+
+def _pruned(trials: Sequence[Tried]) -> str:
+    from benchmark.progress import spell_value
+
+    return "\n".join(
+        f"  trial {trial.number} {trial.reason}: "
+        + ", ".join(f"{key} {spell_value(value)}" for key, value in trial.settings.items())
+        for trial in trials
+    )

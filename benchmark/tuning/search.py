@@ -1,0 +1,170 @@
+"""A search carried out: by a process of its own, recorded in MLflow, and what has won written down."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.child_process import EXIT_DONE, EXIT_FAILED, run_child, spell_end
+from benchmark.environment import git_state
+from benchmark.files import write_whole
+from benchmark.plan import Workspace
+from benchmark.progress import spell_value
+from benchmark.records import STUDY, Status
+from benchmark.run_lock import hold, is_alone, lock_name
+from benchmark.standing import reconcile
+from benchmark.tracking import tags
+from benchmark.tracking.client import TrackingError
+from benchmark.tracking.mlflow_tracker import MlflowTracker
+from benchmark.tracking.store import TrackingStore
+from benchmark.tuned import Provenance, TunedSettings, tuned_file, tuned_text
+from benchmark.tuning.outcome import Outcome, Tried, outcome
+from benchmark.tuning.pictures import draw_study
+from benchmark.tuning.planned_study import PlannedStudy, SearchOptions
+from benchmark.tuning.storage import open_storage
+from benchmark.tuning.study import FACTS, refuse_grid
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+
+def search(
+    planned: PlannedStudy, options: SearchOptions, workspace: Workspace, say: Callable[[str], None]
+) -> Outcome | None:
+    """Do what is missing of a study's budget, and write down what has won.
+
+    Args:
+        planned: the study.
+        options: where it is kept, when it ends, and how it searches.
+        workspace: where state is kept.
+        say: is given each line for the reader.
+
+    Returns:
+        The study as it stands, None where a trial failed or none is complete; the reason has been said.
+
+    Raises:
+        ConfigError: a grid of ranges.
+        StorageError, TrackingError: a storage or store cannot be opened.
+        KeyboardInterrupt: interrupted; the same call goes on.
+    """
+    if options.sampler == "grid":
+        refuse_grid(planned.space)
+    storage = open_storage(options.storage, workspace.lock("optuna"))
+    store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
+    reconcile(store, planned.own.profile, workspace, say)
+    lock = workspace.lock(f"study-{planned.name}")
+    with hold(lock, shared=True) as held:
+        with hold(workspace.lock("studies")):  # one parent a study, also when two workers begin at once
+            tracker = store.open_study(
+                planned.own.profile, planned.name, f"search: {planned.own.experiment_name}", _labels(planned, workspace)
+            )
+        request = {
+            "workspace": workspace.to_json(),
+            "study": planned.to_json(),
+            "options": options.to_json(),
+            "parent_id": tracker.run_id,
+        }
+        try:
+            code = run_child("benchmark.tuning.worker", request, [held])
+        except KeyboardInterrupt:
+            store.hurry()
+            with suppress(TrackingError):
+                _close(tracker, held, Status.KILLED)
+            raise
+        if code not in {EXIT_DONE, EXIT_FAILED}:
+            say(f"  {spell_end(code)}; the same command goes on")
+        found = None
+        if code == EXIT_DONE:
+            from optuna import load_study
+
+            found = _write_down(load_study(study_name=planned.name, storage=storage), planned, tracker, say)
+        _close(tracker, held, Status.FAILED if found is None else Status.FINISHED)
+    return found
+
+
+def _close(tracker: MlflowTracker, held: int, status: Status) -> None:
+    if is_alone(held):  # whoever still searches closes it
+        tracker.finish(status)
+
+
+def _labels(planned: PlannedStudy, workspace: Workspace) -> dict[str, str]:
+    own = planned.own
+    return (
+        tags.origin_tags(f"tune {own.experiment_name} --profile {own.profile}")
+        | {tags.STUDY: planned.name}
+        | tags.run_tags(
+            kind=STUDY,
+            parent="",
+            experiment=own.experiment_name,
+            seed=own.seed,
+            fingerprint=planned.name,
+            lock=lock_name(workspace.lock(f"study-{planned.name}")),
+            note=f"Optuna's study `{planned.name}`; its trials are nested below. They were trained on train and judged "
+            f"on val by `{planned.metric}`; no test review was read. Tags `best/...`: what is best so far.",
+        )
+    )
+
+
+def _write_down(
+    study: Study, planned: PlannedStudy, tracker: MlflowTracker, say: Callable[[str], None]
+) -> Outcome | None:
+    """The winner's file, the same and pictures in MLflow."""
+    found = outcome(study)
+    if not found.best:
+        say("  no trial was trained to its end; give it more --trials or --minutes")
+        return None
+    text = tuned_text(_tuned_settings(study, planned, found))
+    path = tuned_file(found.profile, found.experiment)
+    write_whole(path, text)
+    winner = found.best[0]
+    tracker.log_params({"search": {key: parameter.spell() for key, parameter in planned.space.parameters.items()}})
+    tracker.set_tags(
+        {f"best/{key}": spell_value(value) for key, value in winner.settings.items()}
+        | {"best/trial": str(winner.number), f"best/{found.metric}": spell_value(winner.value)}
+    )
+    tracker.log_metrics(
+        {
+            found.metric: _value(winner),
+            "trials_complete": found.counts.get("complete", 0),
+            "trials_pruned": found.counts.get("pruned", 0),
+            "trials_seconds": found.seconds,
+        },
+        step=sum(found.counts.values()),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, path.name).write_text(text, encoding="utf-8")
+        draw_study(study, Path(folder))
+        tracker.log_artifacts(Path(folder))
+    say(f"wrote {path}")
+    return found
+
+
+def _tuned_settings(study: Study, planned: PlannedStudy, found: Outcome) -> TunedSettings:
+    winner = found.best[0]
+    return TunedSettings(
+        profile=found.profile,
+        experiment=found.experiment,
+        settings=dict(winner.settings),
+        provenance=Provenance(
+            study=found.name,
+            trial=winner.number,
+            metric=found.metric,
+            value=_value(winner),
+            before=found.before,
+            complete=found.counts.get("complete", 0),
+            pruned=found.counts.get("pruned", 0),
+            seconds=round(found.seconds, 1),
+            code=git_state(Path(__file__).parents[2]),
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            **study.user_attrs[FACTS],
+        ),
+    )
+
+
+def _value(winner: Tried) -> float:
+    assert winner.value is not None  # it is complete
+    return winner.value

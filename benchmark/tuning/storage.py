@@ -1,0 +1,103 @@
+"""Where Optuna keeps its studies: opened quietly, faults told in words, secrets kept."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import inspect
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from benchmark.run_lock import hold
+from benchmark.tracking.client import without_secrets
+from data_pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+DEFAULT_STORAGE = "sqlite:///optuna.db"
+HEARTBEAT_SECONDS, GRACE_SECONDS = 10, 60  # a trial that was silent for so long is dead, wherever its worker was
+MOST_RETRIES = 3  # of a trial whose process dies: settings that the machine cannot bear are given up
+LOCK_SECONDS = 100  # sqlite's patience with another worker that writes
+
+
+class StorageError(InputError):
+    """A storage that cannot be opened, or a study that is not in it."""
+
+
+def storage_uri(option: str | None) -> str:
+    """The storage to use: the option's, else OPTUNA_STORAGE's, else optuna.db in the working directory."""
+    return option or os.environ.get("OPTUNA_STORAGE") or DEFAULT_STORAGE
+
+
+def open_storage(uri: str, lock: Path, *, create: bool = True) -> RDBStorage:
+    """The storage, its tables made if there are none.
+
+    Args:
+        uri: SQLAlchemy's URL.
+        lock: is held while it is opened: two workers that make the tables at once leave neither with any.
+        create: False: an sqlite file that is not there is told and not made.
+
+    Raises:
+        StorageError: it cannot be opened, or is MLflow's.
+    """
+    _quieten()
+    from optuna.exceptions import OptunaError
+    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+
+    try:
+        is_sqlite = make_url(uri).get_backend_name() == "sqlite"
+    except (ArgumentError, ValueError):
+        raise StorageError(f"--storage {without_secrets(uri, uri)}: is no URL such as {DEFAULT_STORAGE}") from None
+    file = Path(uri.partition(":///")[2]) if is_sqlite else None
+    if file is not None and not create and not file.exists():
+        raise StorageError(f"there is no study at {uri} yet; `python -m benchmark tune NAME` makes one")
+    try:
+        with hold(lock):
+            _refuse_mlflow(uri)
+            return RDBStorage(
+                uri,
+                engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}} if is_sqlite else {"pool_pre_ping": True},
+                heartbeat_interval=HEARTBEAT_SECONDS,
+                grace_period=GRACE_SECONDS,
+                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=MOST_RETRIES),
+            )
+    except (SQLAlchemyError, OptunaError, ImportError, OSError, RuntimeError) as error:
+        raise StorageError(
+            f"--storage {without_secrets(uri, uri)}: cannot be opened "
+            f"({without_secrets(str(error).partition('(Background')[0], uri)}); {_advice(uri, error)}"
+        ) from None
+
+
+def _refuse_mlflow(uri: str) -> None:
+    """Optuna and MLflow both keep a table alembic_version, of which neither can read the other's."""
+    from sqlalchemy import create_engine
+
+    engine = create_engine(uri)
+    try:
+        tables = set(inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
+    if "experiments" in tables and "studies" not in tables:
+        raise StorageError(
+            f"--storage {without_secrets(uri, uri)}: is MLflow's database; give Optuna one of its own, "
+            f"such as {DEFAULT_STORAGE}"
+        )
+
+
+def _advice(uri: str, error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return "install its driver: `pip install 'imdb-sentiment-benchmark[postgresql]'` brings PostgreSQL's, psycopg"
+    return "check --storage or OPTUNA_STORAGE"
+
+
+def _quieten() -> None:
+    """What ends a trial is told in our words; parts of Optuna that may change are used knowingly."""
+    import optuna
+    from optuna.exceptions import ExperimentalWarning
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", category=ExperimentalWarning)

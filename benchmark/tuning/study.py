@@ -1,0 +1,183 @@
+"""One study in its storage: opened, put right, and how far it is."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from benchmark.run_lock import hold_if_free, local_lock
+from benchmark.search_space import CategoricalParameter, SearchSpace
+from benchmark.tuning.planned_study import Budget, PlannedStudy
+from benchmark.tuning.storage import MOST_RETRIES
+from benchmark.validation import ConfigError
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+    from optuna.storages import RDBStorage
+    from optuna.trial import FrozenTrial
+
+# User attributes of a trial.
+LOCK, INTERRUPTED, RUN_ID, REASON = "lock", "interrupted", "mlflow_run_id", "reason"
+# Of a study.
+PROFILE, EXPERIMENT, METRIC, SPACE, OWN = "profile", "experiment", "metric", "space", "own"
+FACTS = "facts"  # what its winner's provenance tells of the reviews
+
+
+def open_study(storage: RDBStorage, planned: PlannedStudy, facts: Mapping[str, Any]) -> Study:
+    """The study, made if there is none and put right; the experiment's own settings wait unless they were tried.
+
+    Call it under a lock of the study's: two that enqueue at once would enqueue twice.
+    """
+    import optuna
+
+    study = optuna.create_study(
+        storage=storage,
+        study_name=planned.name,
+        direction="minimize" if planned.metric == "val/loss" else "maximize",
+        load_if_exists=True,
+    )
+    for key, value in {
+        PROFILE: planned.own.profile,
+        EXPERIMENT: planned.own.experiment_name,
+        METRIC: planned.metric,
+        SPACE: planned.space.to_json(),
+        OWN: planned.own_values,
+        FACTS: dict(facts),
+    }.items():
+        study.set_user_attr(key, value)
+    _put_right(study)
+    _enqueue_unless_tried(study, [planned.own_values])
+    return study
+
+
+def enqueue_grid(study: Study, space: SearchSpace) -> None:
+    """Let every combination wait that was not tried.
+
+    Raises:
+        ConfigError: the space has ranges or conditions.
+    """
+    refuse_grid(space)
+    keys = list(space.parameters)
+    combinations = itertools.product(*(space.parameters[key].values() for key in keys))
+    _enqueue_unless_tried(study, [dict(zip(keys, values, strict=True)) for values in combinations])
+
+
+def _enqueue_unless_tried(study: Study, wanted: Iterable[dict[str, Any]]) -> None:
+    """Let these settings wait, but for those of a trial that waits, runs, or has finished."""
+    from optuna.trial import TrialState
+
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state is not TrialState.FAIL]
+    tried = [trial.system_attrs.get("fixed_params", {}) | trial.params for trial in trials]
+    for values in wanted:
+        if values not in tried:
+            study.enqueue_trial(values)
+
+
+def refuse_grid(space: SearchSpace) -> None:
+    """A grid has choices alone.
+
+    Raises:
+        ConfigError: the space has ranges or conditions.
+    """
+    for key, parameter in space.parameters.items():
+        if not isinstance(parameter, CategoricalParameter):
+            raise ConfigError(
+                f"--sampler grid: {key} is a range ({parameter.spell()}); give it `type: categorical` with `choices`, "
+                "or take --sampler tpe"
+            )
+        if parameter.when:
+            raise ConfigError(f"--sampler grid: {key} has a condition (`when`); remove it, or take --sampler tpe")
+
+
+def _put_right(study: Study) -> None:
+    """Let trials wait again that were interrupted, or whose process on this host was killed.
+
+    Of other hosts' workers the heartbeat tells.
+    """
+    from optuna.storages import RetryHeartbeatStaleTrialCallback
+    from optuna.trial import TrialState
+
+    trials = study.get_trials(deepcopy=False)
+    retried = {number for trial in trials for number in RetryHeartbeatStaleTrialCallback.retry_history(trial)}
+    for trial in trials:
+        again = copy.deepcopy(trial)
+        for attribute in (LOCK, RUN_ID, INTERRUPTED):
+            again.user_attrs.pop(attribute, None)
+        if trial.state is TrialState.RUNNING and _is_dead(trial):
+            study.tell(trial.number, state=TrialState.FAIL)
+            RetryHeartbeatStaleTrialCallback(max_retry=MOST_RETRIES)(study, again)
+        elif trial.state is TrialState.FAIL and INTERRUPTED in trial.user_attrs and trial.number not in retried:
+            RetryHeartbeatStaleTrialCallback()(study, again)
+
+
+def _is_dead(trial: FrozenTrial) -> bool:
+    """Whether its worker was on this host and lives no more."""
+    lock = local_lock(trial.user_attrs.get(LOCK, ""))
+    if lock is None:
+        return False
+    with hold_if_free(lock) as free:
+        return free
+
+
+def make_sampler(kind: str, seed: int, trials: int) -> BaseSampler:
+    """The sampler of the next trial; a study that goes on must not draw again what it began with.
+
+    Args:
+        kind: `tpe` (Bergstra et al. 2011, multivariate as in Falkner et al. 2018), else `random`.
+        seed: the run's.
+        trials: how many there are.
+    """
+    import numpy as np
+    from optuna.samplers import RandomSampler, TPESampler
+
+    number = int(np.random.SeedSequence([seed, trials]).generate_state(1)[0])
+    if kind == "tpe":
+        return TPESampler(seed=number, multivariate=True, group=True, constant_liar=True)
+    return RandomSampler(seed=number)
+
+
+def make_pruner(kind: str, epochs: int) -> BasePruner:
+    """`median`: worse than half of the trials after as many epochs; `hyperband`: Li et al. 2018; else none."""
+    from optuna.pruners import HyperbandPruner, MedianPruner, NopPruner
+
+    if kind == "median":
+        return MedianPruner(n_startup_trials=5)
+    if kind == "hyperband":
+        return HyperbandPruner(min_resource=1, max_resource=epochs)
+    return NopPruner()
+
+
+def finished_trials(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """The complete and the pruned ones."""
+    from optuna.trial import TrialState
+
+    return [trial for trial in trials if trial.state in {TrialState.COMPLETE, TrialState.PRUNED}]
+
+
+def seconds_spent(trials: Iterable[FrozenTrial]) -> float:
+    """Wall time of all trials that have ended, however they have."""
+    return sum(trial.duration.total_seconds() for trial in trials if trial.duration is not None)
+
+
+def is_spent(budget: Budget, trials: list[FrozenTrial]) -> bool:
+    """Whether nothing more is to be begun or waited for."""
+    if budget.trials is not None and len(finished_trials(trials)) >= budget.trials:
+        return True
+    return budget.minutes is not None and seconds_spent(trials) >= 60 * budget.minutes
+
+
+def is_needed(number: int, budget: Budget, trials: list[FrozenTrial]) -> bool:
+    """Whether this trial is one of those that the budget allows.
+
+    Two workers may begin the last one at once; both see the other, and the one with the higher number gives way.
+    """
+    from optuna.trial import TrialState
+
+    if budget.trials is None:
+        return True
+    before = [t for t in trials if t.state is TrialState.RUNNING and t.number < number]
+    return len(finished_trials(trials)) + len(before) < budget.trials

@@ -1,0 +1,150 @@
+"""The process that searches: reads the reviews once, then does trial after trial until the budget is spent."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from benchmark.child_process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, serve
+from benchmark.run_lock import hold
+from data_pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+    from benchmark.identity import Inputs
+    from benchmark.plan import Workspace
+    from benchmark.progress import Progress
+    from benchmark.tuning.objective import Objective
+    from benchmark.tuning.planned_study import PlannedStudy, SearchOptions
+    from data_pipeline.corpus import Corpus
+
+POLL_SECONDS = 2.0  # between two looks at what other workers have finished
+
+
+def main() -> int:
+    """Search as standard input describes; returns the exit status."""
+    return serve(_search)
+
+
+def _search(request: dict[str, Any]) -> int:
+    from benchmark.plan import Workspace
+    from benchmark.progress import terminal_progress
+    from benchmark.tuning.planned_study import PlannedStudy, SearchOptions
+
+    progress = terminal_progress()
+    try:
+        spend_budget(
+            PlannedStudy.from_json(request["study"]),
+            SearchOptions.from_json(request["options"]),
+            Workspace.from_json(request["workspace"]),
+            request["parent_id"],
+            progress,
+        )
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except InputError as error:
+        progress.say(f"error: {error}")
+        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - whatever ends a trial ends the call; the study goes on with the next one
+        progress.say(f"error: {type(error).__name__}: {' '.join(str(error).split())}")
+        return EXIT_FAILED
+    return EXIT_DONE
+
+
+def spend_budget(
+    planned: PlannedStudy, options: SearchOptions, workspace: Workspace, parent_id: str, progress: Progress
+) -> Study:
+    """Do what is missing of the study's trials, here and now; the study.
+
+    Raises:
+        InputError: storage, store or reviews cannot be used.
+        Exception: whatever a trial failed with.
+    """
+    from benchmark.tracking.store import TrackingStore
+    from benchmark.tuning.objective import Objective
+    from benchmark.tuning.storage import open_storage
+    from benchmark.tuning.study import enqueue_grid, open_study
+
+    store = TrackingStore(workspace.tracking_uri, workspace.cache_dir, knock=False)
+    corpus, inputs, facts = _read_inputs(planned, workspace)
+    storage = open_storage(options.storage, workspace.lock("optuna"))
+    with hold(workspace.lock("studies")):
+        study = open_study(storage, planned, facts)
+        if options.sampler == "grid":
+            enqueue_grid(study, planned.space)
+    _spend(study, Objective(planned, options, corpus, inputs, workspace, store, parent_id, progress=progress))
+    return study
+
+
+def _read_inputs(planned: PlannedStudy, workspace: Workspace) -> tuple[Corpus, Inputs, dict[str, Any]]:
+    """The reviews without their test part, fingerprints of what trials read, and what a winner tells of both."""
+    from benchmark.identity import Inputs
+    from benchmark.plan import resolve_run_encoder
+    from data_pipeline.sources import load_corpus
+
+    corpus = load_corpus(planned.own.data, workspace.place).without_test()
+    encoder = resolve_run_encoder(planned.own)
+    inputs = Inputs(corpus.fingerprint, corpus.split_fingerprint, encoder.fingerprint if encoder else None, "")
+    facts = {
+        "corpus_fingerprint": corpus.fingerprint,
+        "split_fingerprint": corpus.split_fingerprint,
+        "data": planned.own.data.model_dump(mode="json"),
+    }
+    return corpus, inputs, facts
+
+
+def _spend(study: Study, objective: Objective) -> None:
+    """Do trials until the budget is spent; while others do the last ones, wait for them: one may die."""
+    from optuna.storages import fail_stale_trials
+    from optuna.trial import TrialState
+
+    from benchmark.tuning.objective import NotNeededError
+    from benchmark.tuning.study import finished_trials, is_spent, make_pruner, make_sampler
+
+    planned, options = objective.planned, objective.options
+    study.pruner = make_pruner(options.pruner, planned.own.experiment.training.epochs)
+    said = False
+    while True:
+        trials = study.get_trials(deepcopy=False)
+        if is_spent(options.budget, trials):
+            return
+        running = [trial for trial in trials if trial.state is TrialState.RUNNING]
+        waiting = any(trial.state is TrialState.WAITING for trial in trials)
+        enough = (
+            options.budget.trials is not None and len(finished_trials(trials)) + len(running) >= options.budget.trials
+        )
+        if enough or (options.sampler == "grid" and not waiting):
+            if not running:
+                return  # the whole grid is done
+            if not said:
+                objective.progress.say(f"waiting for {len(running)} trials of other workers")
+                said = True
+            time.sleep(POLL_SECONDS)
+            fail_stale_trials(study)
+            continue
+        study.sampler = make_sampler(options.sampler, planned.own.seed, len(trials))
+        study.optimize(
+            objective, n_trials=1, catch=(NotNeededError,), callbacks=[_tell(objective)], gc_after_trial=True
+        )
+
+
+def _tell(objective: Objective) -> Any:
+    """A callback that says how a trial ended, and which is the best."""
+    from benchmark.tuning.outcome import best_trial
+    from benchmark.tuning.study import REASON
+
+    def tell(study: Study, trial: Any) -> None:
+        best = best_trial(study)
+        found = f"{objective.planned.metric} {trial.value:.4f}" if trial.value is not None else ""
+        reason = trial.user_attrs.get(REASON, "")
+        ended = ", ".join(filter(None, [trial.state.name.lower(), found, reason]))
+        so_far = f"; best {best.value:.4f}, trial {best.number}" if best is not None else ""
+        objective.progress.say(f"trial {trial.number}: {ended}{so_far}")
+
+    return tell
+
+
+if __name__ == "__main__":
+    sys.exit(main())

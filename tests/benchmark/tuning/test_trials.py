@@ -1,0 +1,389 @@
+"""What trials do: chosen, trained on train, judged on val, told to Optuna and to MLflow alike."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from benchmark.config_file import load_suite
+from benchmark.plan import Workspace
+from benchmark.progress import NullProgress
+from benchmark.runner import run_trial
+from benchmark.tracking.store import TrackingStore
+from benchmark.tracking.tracker import NullTracker
+from benchmark.training.trainer import NonFiniteError, Trainer
+from benchmark.tuning import objective
+from benchmark.tuning.planned_study import Budget, SearchOptions, plan_study
+from benchmark.tuning.search import search
+from benchmark.tuning.study import OWN
+from benchmark.tuning.worker import spend_budget
+from benchmark.validation import ConfigError
+from data_pipeline.sources import load_corpus
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+RATE = {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}
+GRID = {
+    "training.schedule": {"type": "categorical", "choices": ["constant", "linear"]},
+    "training.batch_size": {"type": "categorical", "choices": [16, 32]},
+}
+
+
+class Searching:
+    """A suite with a search space, and its searches done in this process."""
+
+    def __init__(self, suite, store: TrackingStore, folder: Path) -> None:
+        self.suite, self.store, self.folder = suite, store, folder
+        self.workspace = Workspace(store.uri, folder / ".benchmark", "cpu")
+
+    def plan(self, name="rnn", metric="val/loss"):
+        return plan_study(self.suite, name, self.workspace, metric)
+
+    def options(self, trials: int | None = 3, minutes: float | None = None, **named: Any) -> SearchOptions:
+        return SearchOptions(f"sqlite:///{self.folder / 'optuna.db'}", Budget(trials, minutes), **named)
+
+    def study(self, name="rnn", metric="val/loss", **options: Any) -> optuna.Study:
+        return spend_budget(self.plan(name, metric), self.options(**options), self.workspace, "parent", NullProgress())
+
+    def recorded(self) -> list[Any]:
+        """The trials' runs in MLflow, the oldest first."""
+        return self.store.runs("quick", "trial")[::-1]
+
+
+@pytest.fixture
+def searching(write_config, store, tmp_path):
+    def make(*assignments: str, **search: Any) -> Searching:
+        path = write_config(search=search or {"rnn": {"training.learning_rate": RATE}})
+        return Searching(load_suite(path, assignments=assignments), store, tmp_path)
+
+    return make
+
+
+def states(study) -> list[str]:
+    return [trial.state.name for trial in study.trials]
+
+
+class TestASearch:
+    @pytest.fixture
+    def searched(self, searching):
+        made = searching()
+        return made, made.study()
+
+    def test_begins_with_the_experiments_own_settings(self, searched):
+        _, study = searched
+
+        assert study.trials[0].params == {"training.learning_rate": 1e-2} == study.user_attrs[OWN]
+
+    def test_does_as_many_trials_as_it_may(self, searched):
+        assert states(searched[1]) == ["COMPLETE"] * 3
+
+    def test_tries_other_settings_after_that_within_the_space(self, searched):
+        rates = [trial.params["training.learning_rate"] for trial in searched[1].trials]
+
+        assert len(set(rates)) == 3
+        assert all(1e-4 <= rate <= 1e-1 for rate in rates)
+
+    def test_judges_the_epoch_of_lowest_val_loss(self, searched):
+        made, study = searched
+
+        for trial, run in zip(study.trials, made.recorded(), strict=True):
+            assert trial.value == run.metrics["best_val_loss"] == min(trial.intermediate_values.values())
+
+    def test_has_a_run_in_mlflow_for_each_trial_and_they_name_each_other(self, searched):
+        made, study = searched
+
+        for trial, run in zip(study.trials, made.recorded(), strict=True):
+            assert trial.user_attrs["mlflow_run_id"] == run.run_id
+            assert run.tags["optuna.study"] == study.study_name
+            assert run.tags["optuna.trial"] == str(trial.number)
+            assert run.tags["mlflow.parentRunId"] == "parent"
+            assert run.params["training.learning_rate"] == str(trial.params["training.learning_rate"])
+            assert (run.status, run.tags["optuna.state"]) == ("FINISHED", "COMPLETE")
+
+    def test_scores_nothing_on_test(self, searched):
+        assert not [key for run in searched[0].recorded() for key in run.metrics if key.startswith("test")]
+
+    def test_leaves_no_checkpoints(self, searched):
+        assert list((searched[0].folder / ".benchmark" / "checkpoints").iterdir()) == []
+
+    def test_called_again_does_nothing(self, searched):
+        made, study = searched
+
+        assert [t.number for t in made.study().trials] == [t.number for t in study.trials]
+
+    def test_goes_on_with_a_larger_budget_and_new_settings(self, searched):
+        made, _ = searched
+
+        trials = made.study(trials=5).trials
+
+        assert len(trials) == 5 == len({trial.params["training.learning_rate"] for trial in trials})
+
+
+def test_equal_seeds_search_the_same(searching, tmp_path):
+    made = searching()
+    first = made.study(sampler="random")
+    (tmp_path / "optuna.db").unlink()
+
+    assert [t.params for t in made.study(sampler="random").trials] == [t.params for t in first.trials]
+
+
+class TestTheTestPart:
+    def test_a_trial_is_not_given_it(self, searching):
+        made = searching()
+        planned = objective.PlannedRun(made.plan().own, "mark", "fp32", "trial")
+        corpus = load_corpus(planned.config.data)
+        assert corpus.test
+
+        with pytest.raises(ValueError, match="must not be given the test reviews"):
+            run_trial(planned, corpus, made.workspace, NullTracker(), progress=NullProgress(), on_epoch=lambda _: None)
+
+    def test_the_corpus_that_trials_share_has_none(self, searching, monkeypatch):
+        given = []
+        monkeypatch.setattr(objective, "run_trial", lambda planned, corpus, *_, **__: given.append(corpus) or 1 / 0)
+        made = searching()
+
+        with pytest.raises(ZeroDivisionError):
+            made.study()
+
+        assert [len(corpus.parts[name]) for corpus in given for name in ("train", "val", "test")] == [200, 50, 0]
+
+    def test_a_frozen_encoder_never_reads_it(self, searching):
+        made = searching(**{"bert-frozen": {"training.learning_rate": RATE}})
+        made.study("bert-frozen", trials=2)
+
+        cache = made.folder / ".benchmark"
+        for kind in ("tokens", "features"):
+            assert sum(entry.is_dir() for entry in (cache / kind).iterdir()) == 2  # train and val, once for all trials
+
+
+class TestPruning:
+    def prune_all_but_the_first(self, monkeypatch):
+        monkeypatch.setattr(optuna.Trial, "should_prune", lambda trial: trial.number > 0)
+
+    def test_a_pruned_trial_is_pruned_in_mlflow_too(self, searching, monkeypatch):
+        self.prune_all_but_the_first(monkeypatch)
+        made = searching()
+        study = made.study()
+
+        assert states(study) == ["COMPLETE", "PRUNED", "PRUNED"]
+        assert [(run.status, run.tags["optuna.state"], run.error) for run in made.recorded()[1:]] == [
+            ("KILLED", "PRUNED", "pruned after epoch 1")
+        ] * 2
+
+    def test_pruned_trials_count(self, searching, monkeypatch):
+        self.prune_all_but_the_first(monkeypatch)
+        made = searching()
+
+        assert len(made.study(trials=3).trials) == len(made.study(trials=3).trials) == 3
+
+    def test_after_the_last_epoch_there_is_nothing_to_save(self, searching, monkeypatch):
+        monkeypatch.setattr(optuna.Trial, "should_prune", lambda trial: True)
+
+        assert states(searching("rnn.training.epochs=1").study()) == ["COMPLETE"] * 3
+
+    def test_median_ends_what_is_worse_than_half(self, searching):
+        study = searching("rnn.training.epochs=3").study(trials=12, pruner="median")
+
+        assert "PRUNED" in states(study)
+        best = min(trial.value for trial in study.trials if trial.state is TrialState.COMPLETE)
+        assert study.best_value == best
+
+    @pytest.mark.parametrize("pruner", ["hyperband", "none"])
+    def test_other_pruners_end_too(self, searching, pruner):
+        study = searching().study(trials=6, pruner=pruner)
+
+        assert len(study.trials) == 6
+        assert pruner == "hyperband" or states(study) == ["COMPLETE"] * 6
+
+    def test_a_training_that_diverges_is_pruned_with_its_reason(self, searching, monkeypatch):
+        def diverge(trainer, *_):
+            raise NonFiniteError("loss nan")
+
+        made = searching()
+        made.study(trials=1)
+        monkeypatch.setattr(Trainer, "_train_step", diverge)
+        study = made.study(trials=2)
+
+        assert states(study) == ["COMPLETE", "PRUNED"]
+        assert study.trials[1].user_attrs["reason"] == "diverged: loss nan"
+
+    def test_settings_that_do_not_go_together_are_pruned_with_the_reason(self, searching, monkeypatch):
+        made = searching()
+        planned = made.plan()
+
+        def refuse(*_):
+            raise ConfigError("trial: these two exclude each other")
+
+        monkeypatch.setattr(type(planned), "with_values", refuse)
+
+        assert made.study(trials=1).trials[0].user_attrs["reason"] == "trial: these two exclude each other"
+
+
+class TestFailing:
+    @pytest.fixture
+    def failed(self, searching, monkeypatch):
+        made = searching()
+        with monkeypatch.context() as broken:
+            broken.setattr(Trainer, "_train_step", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                made.study()
+        return made
+
+    def test_is_the_same_in_mlflow(self, failed):
+        (run,) = failed.recorded()
+
+        assert (run.status, run.tags["optuna.state"]) == ("FAILED", "FAIL")
+        assert run.error == "ZeroDivisionError: division by zero"
+
+    def test_a_failed_trial_does_not_count_and_its_settings_are_tried_again(self, failed):
+        study = failed.study()
+
+        assert states(study) == ["FAIL", "COMPLETE", "COMPLETE", "COMPLETE"]
+        assert study.trials[1].params == study.trials[0].params == study.user_attrs[OWN]
+
+    def test_an_interrupted_trial_is_tried_again_and_goes_on_with_its_epochs(self, searching, monkeypatch):
+        made, seen = searching(), []
+        step = Trainer._train_step
+
+        def interrupt_in_the_second_epoch(trainer, group, reviews, epoch):
+            if epoch == 2 and "interrupted" not in seen:
+                seen.append("interrupted")
+                raise KeyboardInterrupt
+            seen.append(epoch)
+            return step(trainer, group, reviews, epoch)
+
+        monkeypatch.setattr(Trainer, "_train_step", interrupt_in_the_second_epoch)
+        with pytest.raises(KeyboardInterrupt):
+            made.study(trials=1)
+        study = made.study(trials=1)
+
+        assert states(study) == ["FAIL", "COMPLETE"]
+        assert study.trials[1].params == study.trials[0].params
+        again = seen[seen.index("interrupted") + 1 :]
+        assert set(again) == {2}
+        assert [(run.status, run.error) for run in made.recorded()] == [
+            ("KILLED", "interrupted; the study tries it again"),
+            ("FINISHED", ""),
+        ]
+
+
+class TestBudget:
+    def test_of_time(self, searching):
+        made = searching()
+        study = made.study(trials=None, minutes=1e-6)
+
+        assert len(study.trials) == 1
+        assert len(made.study(trials=None, minutes=1e-6).trials) == 1
+
+    def test_whichever_is_reached_first(self, searching):
+        assert len(searching().study(trials=2, minutes=1000).trials) == 2
+
+    def test_a_trial_that_another_worker_made_needless_gives_way(self, searching, monkeypatch):
+        made = searching()
+        monkeypatch.setattr(objective, "is_needed", lambda number, *_: number != 1)
+        study = made.study(trials=3)
+
+        assert states(study) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+        assert len(made.recorded()) == 3
+
+
+class TestSamplers:
+    def test_a_grid_is_every_combination_once(self, searching):
+        study = searching(rnn=GRID).study(trials=10, sampler="grid")
+
+        assert states(study) == ["COMPLETE"] * 4
+        assert {tuple(trial.params.values()) for trial in study.trials} == {
+            (schedule, size) for schedule in ("constant", "linear") for size in (16, 32)
+        }
+
+    def test_a_grid_goes_on(self, searching):
+        made = searching(rnn=GRID)
+        made.study(trials=2, sampler="grid")
+
+        assert len(made.study(trials=10, sampler="grid").trials) == 4
+
+    def test_a_grid_of_a_range_is_refused(self, searching):
+        with pytest.raises(
+            ConfigError, match=r"--sampler grid: training.learning_rate is a range \(0.0001 to 0.1, log\)"
+        ):
+            searching().study(sampler="grid")
+
+    def test_a_grid_with_a_condition_is_refused(self, searching):
+        conditional = {"type": "categorical", "choices": [0.0, 0.1], "when": {"training.schedule": ["linear"]}}
+        space = GRID | {"training.warmup_fraction": conditional}
+
+        with pytest.raises(ConfigError, match=r"training.warmup_fraction has a condition \(`when`\)"):
+            searching(rnn=space).study(sampler="grid")
+
+    def test_a_parameter_is_chosen_only_where_its_condition_is_met(self, searching):
+        space = {
+            "training.schedule": GRID["training.schedule"],
+            "training.warmup_fraction": {
+                "type": "float",
+                "low": 0,
+                "high": 0.5,
+                "when": {"training.schedule": ["linear"]},
+            },
+        }
+        study = searching(rnn=space).study(trials=8)
+
+        for trial in study.trials:
+            assert ("training.warmup_fraction" in trial.params) == (trial.params["training.schedule"] == "linear")
+
+    def test_equal_settings_are_trained_once(self, searching):
+        made = searching(rnn={"training.batch_size": GRID["training.batch_size"]})
+        study = made.study(trials=6, sampler="random")
+
+        assert len(made.recorded()) == 2
+        values = {(trial.params["training.batch_size"], trial.value) for trial in study.trials}
+        assert len(values) == 2
+
+
+def test_the_highest_val_accuracy_may_be_wanted(searching):
+    made = searching()
+    study = made.study(metric="val/accuracy")
+
+    assert study.direction.name == "MAXIMIZE"
+    assert [t.value for t in study.trials] == [run.metrics["best_val_accuracy"] for run in made.recorded()]
+
+
+class TestWhichStudy:
+    def test_other_settings_are_another_study(self, searching):
+        made = searching()
+        names = {
+            made.plan().name,
+            made.plan(metric="val/accuracy").name,
+            searching("rnn.training.epochs=3").plan().name,
+            searching("data.train_size=100").plan().name,
+            searching("seeds=[5]").plan().name,
+            searching(rnn={"training.learning_rate": {**RATE, "high": 0.2}}).plan().name,
+        }
+
+        assert len(names) == 6
+
+    def test_adopted_values_are_the_same_study(self, searching):
+        assert searching("rnn.training.learning_rate=0.02").plan().name == searching().plan().name
+
+    def test_which_begins_again_with_them(self, searching):
+        searching().study(trials=2)
+        study = searching("rnn.training.learning_rate=0.02").study(trials=3)
+
+        assert study.trials[2].params == {"training.learning_rate": 0.02} == study.user_attrs[OWN]
+
+    def test_an_experiment_without_a_space_is_refused(self, searching):
+        with pytest.raises(ConfigError, match="experiment lstm: has no search space"):
+            searching().plan("lstm")
+
+    def test_several_train_sizes_are_refused(self, searching):
+        with pytest.raises(ConfigError, match="a search wants one size"):
+            searching("data.train_size=50,100").plan()
+
+
+def test_a_grid_is_refused_before_anything_is_made(searching):
+    made = searching()
+
+    with pytest.raises(ConfigError, match="--sampler grid"):
+        search(made.plan(), made.options(sampler="grid"), made.workspace, print)
+    assert not (made.folder / "optuna.db").exists()
