@@ -80,7 +80,7 @@ def make_report(
     if len(plan.train_sizes) == 1:
         return Report(table.drop(columns=TRAINED_ON), None, _notes(plan, runs))
     curve = table.pivot(index="model", columns=TRAINED_ON, values=ACCURACY)
-    curve = curve.loc[list(plan.models), [f"{size:,}" for size in sorted(plan.train_sizes)]]
+    curve = curve.loc[list(dict.fromkeys(table["model"])), [f"{size:,}" for size in sorted(plan.train_sizes)]]
     return Report(table, curve.reset_index().rename_axis(columns=None), _notes(plan, runs))
 
 
@@ -92,7 +92,7 @@ def _row(plan: PlanRecord, row: PlanRow, runs: Sequence[RunRecord], speeds: Mapp
     measured = _measured(finished) if complete else dict.fromkeys(MEASURED, "") | {ACCURACY: _state(found)}
     accuracy = statistics.mean(100 * metrics["test/accuracy"] for metrics in finished) if complete else None
     return {
-        "model": row.experiment,
+        "model": f"{row.experiment} (tuned)" if row.tuned else row.experiment,
         TRAINED_ON: f"{row.train_size:,}",
         "seeds": f"{len(finished)} of {len(plan.seeds)}",
         **measured,
@@ -168,6 +168,17 @@ def _published_note(plan: PlanRecord, row: PlanRow) -> str:
     return f"Published, {OTHER_SETUP}: {where}; {row.published['setup'] or UNKNOWN_SETUP}."
 
 
+def _tuned_note(row: PlanRow) -> str:
+    """What finding the row's settings has cost, which its train time does not count."""
+    assert row.tuned is not None
+    trials = row.tuned["complete"] + row.tuned["pruned"]
+    return (
+        f"Settings of {row.experiment}: tuned on val ({row.tuned['metric']}) by {trials} trials, "
+        f"{spell_seconds(row.tuned['seconds'])} in all, beside its train time (study {row.tuned['study']}, trial "
+        f"{row.tuned['trial']})."
+    )
+
+
 def _notes(plan: PlanRecord, runs: Sequence[RunRecord]) -> tuple[str, ...]:
     seeds = f"seed{'s' if len(plan.seeds) > 1 else ''} {', '.join(map(str, plan.seeds))}"
     notes = [
@@ -181,6 +192,7 @@ def _notes(plan: PlanRecord, runs: Sequence[RunRecord]) -> tuple[str, ...]:
         notes.append(f"Encoder of the BERT rows: {', '.join(sorted(encoders))}.")
     if len(plan.seeds) > 1:
         notes.append("Mean ± standard deviation over seeds.")
+    notes += dict.fromkeys(_tuned_note(row) for row in plan.rows if row.tuned)
     notes += sorted({_published_note(plan, row) for row in plan.rows if row.published and _other_setup(plan, row)})
     for row in plan.rows:
         for seed in plan.seeds:

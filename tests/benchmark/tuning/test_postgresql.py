@@ -1,0 +1,93 @@
+"""A search whose storage is PostgreSQL: a real server from Debian's package, started for the tests."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import optuna
+import pytest
+
+from benchmark.config_file import load_suite
+from benchmark.plan import Workspace
+from benchmark.progress import NullProgress
+from benchmark.tuning.planned_study import Budget, SearchOptions, plan_study
+from benchmark.tuning.worker import spend_budget
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+RATE = {"type": "float", "low": 1e-3, "high": 1e-1, "log": True}
+PATIENCE = 60  # seconds after which a server that does not answer counts as hanging
+
+
+def programs() -> Path:
+    """Debian's newest; they are not on the PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        if os.environ.get("CI"):
+            pytest.fail("PostgreSQL is not installed: .ci/run does it")
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    return found[-1].parent
+
+
+def as_postgres(*command: str | Path) -> Sequence[str]:
+    """PostgreSQL refuses to be run by root."""
+    own = [str(part) for part in command]
+    return ["runuser", "-u", "postgres", "--", *own] if os.geteuid() == 0 else own
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """URL of a database in a server of its own, which listens on a socket in its folder alone."""
+    bin_dir = programs()
+    # Not pytest's folder: its parents let nobody but their owner in.
+    folder = Path(subprocess.run(as_postgres("mktemp", "-d"), check=True, capture_output=True, text=True).stdout.strip())
+    data = folder / "data"
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
+    subprocess.run(as_postgres(bin_dir / "initdb", "-D", data, "-U", "tuner", "--auth=trust"), **quiet)
+    process = subprocess.Popen(
+        as_postgres(bin_dir / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"),
+        cwd="/",
+        stderr=subprocess.DEVNULL,
+    )
+    ready = as_postgres(bin_dir / "pg_isready", "-h", folder, "-U", "tuner", "-q")
+    deadline = time.monotonic() + PATIENCE
+    while subprocess.run(ready, check=False, cwd="/").returncode != 0:
+        assert process.poll() is None, "the server ended"
+        assert time.monotonic() < deadline, "the server does not answer"
+    yield f"postgresql+psycopg://tuner@/postgres?host={folder}"
+    subprocess.run(as_postgres(bin_dir / "pg_ctl", "-D", data, "stop", "-m", "fast"), **quiet)
+    process.wait(PATIENCE)
+    shutil.rmtree(folder)
+
+
+def test_a_search_is_kept_there_and_goes_on(server, write_config, store, tmp_path):
+    suite = load_suite(write_config(search={"rnn": {"training.learning_rate": RATE}}))
+    workspace = Workspace(store.uri, tmp_path / ".benchmark", "cpu")
+    planned = plan_study(suite, "rnn", workspace, "val/loss")
+
+    for trials in (2, 4):
+        spend_budget(planned, SearchOptions(server, Budget(trials, None)), workspace, "parent", NullProgress())
+
+    study = optuna.load_study(study_name=planned.name, storage=server)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 4
+    assert not (tmp_path / "optuna.db").exists()
+
+
+def test_a_study_is_shown_from_there(server, call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = call("study", "rnn", "--storage", server)
+
+    assert (status, err) == (0, "")
+    assert "4 complete" in out
+
+
+def test_a_server_that_is_not_there_is_told(tmp_path, call, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = call("study", "rnn", "--storage", "postgresql+psycopg://me:secret@127.0.0.1:1/none")
+
+    assert status == 2
+    assert "--storage postgresql+psycopg://127.0.0.1:1/none: cannot be opened" in err
+    assert len(err.splitlines()) == 1

@@ -1,0 +1,354 @@
+"""`python -m benchmark tune` as a user has it: processes, kills, two workers at once, and what is left behind.
+
+All tests share one working directory; starting a process takes seconds, so what was done once is looked at by several.
+"""
+
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+import pytest
+import yaml
+from optuna.trial import TrialState
+from shell import Done, Shell, finish, said_until, slow_rnn
+
+RATE = {"type": "float", "low": 1e-3, "high": 1e-1, "log": True}
+WIDTH = {"type": "categorical", "choices": [8, 16]}
+TRIALS = 4
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, empty_database: Path) -> Path:
+    made = tmp_path_factory.mktemp("tuning")
+    shutil.copy(empty_database, made / "mlflow.db")
+    return made
+
+
+@pytest.fixture(scope="module")
+def shells() -> Iterator[dict[Path, Shell]]:
+    made: dict[Path, Shell] = {}
+    yield made
+    for shell in made.values():
+        shell.end_all()
+
+
+@pytest.fixture
+def shell(folder, shells, config_content: dict[str, Any]) -> Shell:
+    if folder not in shells:
+        slow_rnn(config_content)
+        config_content["search"] = {
+            "rnn": {"training.learning_rate": RATE},
+            "lstm": {"training.learning_rate": RATE, "model.hidden_dim": WIDTH},
+        }
+        (folder / "experiments.yaml").write_text(yaml.safe_dump(config_content, sort_keys=False), encoding="utf-8")
+        shells[folder] = Shell(folder)
+    return shells[folder]
+
+
+def study_of(shell: Shell, experiment: str) -> optuna.Study:
+    storage = f"sqlite:///{shell.folder / 'optuna.db'}"
+    (name,) = [name for name in optuna.get_all_study_names(storage) if f"-{experiment}-" in name]
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    return [trial for trial in study.trials if trial.state in {TrialState.COMPLETE, TrialState.PRUNED}]
+
+
+# One search, undisturbed
+
+
+@dataclass(frozen=True)
+class Searched:
+    """`tune lstm` done, and what was looked at after it."""
+
+    tuned: Done
+    shown: Done
+    again: Done
+    run: Done
+    reported: Done
+
+
+@pytest.fixture
+def searched(shell) -> Searched:
+    def go_there() -> Searched:
+        tune = ("tune", "lstm", "--trials", str(TRIALS))
+        tuned = shell.call(*tune)
+        both = shell.start("study", "lstm"), shell.start(*tune)
+        run = shell.call("run", "lstm", "--tuned")
+        return Searched(tuned, *map(finish, both), run, shell.call("report"))
+
+    return shell.stage("searched", go_there)
+
+
+class TestASearch:
+    def test_ends_well_and_says_what_is_best(self, searched, shell):
+        best = study_of(shell, "lstm").best_trial
+
+        assert searched.tuned.status == 0, searched.tuned.err
+        assert f"lstm: best val/loss {best.value:.4f}, trial {best.number} (own settings: " in searched.tuned.out
+        assert f"{TRIALS} trials complete" in searched.tuned.out
+
+    def test_says_each_trial(self, searched, shell):
+        for trial in study_of(shell, "lstm").trials:
+            assert f"  trial {trial.number}: training.learning_rate" in searched.tuned.err
+            assert f"  trial {trial.number}: complete, val/loss {trial.value:.4f}; best" in searched.tuned.err
+
+    def test_prints_nothing_of_optunas_own(self, searched):
+        assert "Warning" not in searched.tuned.err + searched.shown.err
+        assert "[I 20" not in searched.tuned.err
+
+    def test_called_again_does_nothing_and_says_the_same(self, searched):
+        assert (searched.again.status, searched.again.out) == (0, searched.tuned.out)
+        assert "trial 0" not in searched.again.err
+
+    def test_is_a_parent_run_with_its_trials_nested(self, searched, shell):
+        (study,) = [run for run in shell.recorded("quick", "study") if run.data.tags["benchmark.experiment"] == "lstm"]
+        trials = [run for run in shell.recorded("quick", "trial") if run.data.tags["benchmark.experiment"] == "lstm"]
+
+        assert study.info.status == "FINISHED"
+        assert len(trials) == TRIALS
+        assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {study.info.run_id}
+
+    def test_has_the_best_settings_and_pictures_in_mlflow(self, searched, shell):
+        (study,) = [run for run in shell.recorded("quick", "study") if run.data.tags["benchmark.experiment"] == "lstm"]
+        best = study_of(shell, "lstm").best_trial
+
+        assert study.data.tags["best/model.hidden_dim"] == str(best.params["model.hidden_dim"])
+        assert study.data.metrics["val/loss"] == best.value
+        assert study.data.params["search.training.learning_rate"] == "0.001 to 0.1, log"
+        assert {item.path for item in shell.client.list_artifacts(study.info.run_id)} == {
+            "lstm.yaml",
+            "history.png",
+            "importance.png",
+            "parallel_coordinates.png",
+            "slice.png",
+        }
+
+    def test_leaves_optunas_database_apart_from_mlflows(self, searched, shell):
+        assert (shell.folder / "optuna.db").exists()
+        assert shell.client.search_experiments()
+
+
+class TestTheWinner:
+    def test_is_written_with_where_it_comes_from(self, searched, shell):
+        content = yaml.safe_load((shell.folder / "tuned/quick/lstm.yaml").read_text())
+        study = study_of(shell, "lstm")
+
+        assert content["settings"] == study.best_params
+        origin = content["provenance"]
+        assert (origin["study"], origin["trial"]) == (study.study_name, study.best_trial.number)
+        assert (origin["value"], origin["before"]) == (study.best_value, study.trials[0].value)
+        assert (origin["complete"], origin["pruned"]) == (TRIALS, 0)
+        assert origin["seconds"] > 0
+        assert len(origin["corpus_fingerprint"]) == len(origin["split_fingerprint"]) == 64
+
+    def test_is_what_run_tuned_uses_and_it_says_so(self, searched, shell):
+        study = study_of(shell, "lstm")
+        (run,) = shell.recorded("quick")
+
+        assert searched.run.status == 0, searched.run.err
+        assert f"lstm: tuned settings of tuned/quick/lstm.yaml (study {study.study_name}, " in searched.run.err
+        assert run.data.params["training.learning_rate"] == str(study.best_params["training.learning_rate"])
+
+    def test_gives_the_run_the_trials_own_figures(self, searched, shell):
+        (run,) = shell.recorded("quick")
+
+        assert run.data.metrics["best_val_loss"] == study_of(shell, "lstm").best_value
+
+    def test_is_marked_in_the_report_with_what_it_cost(self, searched):
+        assert f"{TRIALS} trials" in searched.reported.out
+        assert "Settings of lstm: tuned" in searched.reported.out
+
+
+class TestStudy:
+    def test_shows_the_best_trials_first(self, searched, shell):
+        study = study_of(shell, "lstm")
+        lines = searched.shown.out.splitlines()
+        first = next(lines[place + 3] for place, line in enumerate(lines) if line == "best trials")
+
+        assert searched.shown.status == 0, searched.shown.err
+        assert first.split()[:2] == [str(study.best_trial.number), f"{study.best_value:.4f}"]
+
+    def test_says_how_the_own_settings_did_and_what_mattered(self, searched, shell):
+        own = study_of(shell, "lstm").trials[0].value
+
+        assert f"val/loss of the settings in experiments.yaml: {own:.4f}" in searched.shown.out
+        assert "importance of the parameters" in searched.shown.out
+
+
+# A search that is disturbed
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """`tune rnn` killed in a trial, interrupted in another, then done by two workers at once."""
+
+    killed: Done
+    interrupted: Done
+    together: tuple[Done, Done]
+
+
+@pytest.fixture
+def disturbed(shell) -> Disturbed:
+    tune = ("tune", "rnn", "--trials", str(TRIALS), "--pruner", "none")
+
+    def stopped(stop: Callable[[psutil.Process], None]) -> Done:
+        process = shell.start(*tune)
+        said = said_until(process, "  epoch 1/")
+        stop(psutil.Process(process.pid))
+        done = finish(process)
+        return Done(done.status, done.out, said + done.err)
+
+    def kill_the_searching_process(parent: psutil.Process) -> None:
+        for child in parent.children():
+            child.kill()
+
+    def go_there() -> Disturbed:
+        killed = stopped(kill_the_searching_process)
+        interrupted = stopped(lambda parent: parent.send_signal(signal.SIGINT))
+        first, second = shell.start(*tune), shell.start(*tune)
+        return Disturbed(killed, interrupted, (finish(first), finish(second)))
+
+    return shell.stage("disturbed", go_there)
+
+
+class TestADisturbedSearch:
+    def test_says_that_its_process_was_killed(self, disturbed):
+        assert disturbed.killed.status == 1
+        assert "the process ended by signal 9" in disturbed.killed.err
+
+    def test_says_that_it_was_interrupted(self, disturbed):
+        assert disturbed.interrupted.status == 130
+
+    def test_is_finished_by_two_workers_together(self, disturbed, shell):
+        assert [done.status for done in disturbed.together] == [0, 0], disturbed.together
+        assert len(finished(study_of(shell, "rnn"))) == TRIALS
+
+    def test_tries_again_what_was_killed_or_interrupted_and_repeats_nothing_else(self, disturbed, shell):
+        study = study_of(shell, "rnn")
+        settings = [trial.params["training.learning_rate"] for trial in finished(study)]
+
+        assert study.trials[0].state is TrialState.FAIL
+        assert study.trials[0].params["training.learning_rate"] in settings
+        assert len(set(settings)) == TRIALS
+
+    def test_leaves_nothing_running(self, disturbed, shell):
+        for kind in ("study", "trial"):
+            assert {run.info.status for run in shell.recorded("quick", kind)} <= {"FINISHED", "KILLED", "FAILED"}
+        states = [run.info.status for run in shell.recorded("quick", "study")]
+        assert set(states) == {"FINISHED"}
+
+    def test_has_a_finished_run_for_each_finished_trial(self, disturbed, shell):
+        done = [
+            run
+            for run in shell.recorded("quick", "trial")
+            if run.data.tags["benchmark.experiment"] == "rnn" and run.info.status == "FINISHED"
+        ]
+
+        assert {run.data.tags["optuna.trial"] for run in done} == {
+            str(trial.number) for trial in finished(study_of(shell, "rnn"))
+        }
+
+
+# What is refused
+
+
+@pytest.fixture
+def place(shell, monkeypatch) -> Path:
+    monkeypatch.chdir(shell.folder)
+    return shell.folder
+
+
+class TestRefused:
+    def test_an_experiment_without_a_space(self, place, call):
+        status, _, err = call("tune", "bert-frozen")
+
+        assert status == 2
+        assert err == (
+            "error: experiment bert-frozen: has no search space; state one in experiments.yaml under "
+            "search.bert-frozen\n"
+        )
+
+    def test_a_storage_that_is_mlflows(self, place, call):
+        status, _, err = call("tune", "lstm", "--storage", "sqlite:///mlflow.db")
+
+        assert status == 2
+        assert "is MLflow's database; give Optuna one of its own" in err
+
+    def test_a_storage_that_is_no_database(self, place, call):
+        (place / "text.db").write_text("not a database")
+
+        status, _, err = call("tune", "lstm", "--storage", "sqlite:///text.db")
+
+        assert status == 2
+        assert "--storage sqlite:///text.db: cannot be opened" in err
+
+    def test_a_storage_that_is_no_url(self, place, call):
+        assert call("study", "lstm", "--storage", "optuna.db")[2] == (
+            "error: --storage optuna.db: is no URL such as sqlite:///optuna.db\n"
+        )
+
+    def test_a_password_is_not_told(self, place, call):
+        status, _, err = call("study", "lstm", "--storage", "postgresql+psycopg://me:secret@127.0.0.1:1/none")
+
+        assert status == 2
+        assert "cannot be opened" in err
+        assert "secret" not in err
+
+    def test_a_study_that_is_not_there(self, place, call):
+        status, _, err = call("study", "lstm", "--storage", "sqlite:///none.db")
+
+        assert status == 2
+        assert err == "error: there is no study at sqlite:///none.db yet; `python -m benchmark tune NAME` makes one\n"
+        assert not (place / "none.db").exists()
+
+    def test_another_name(self, searched, place, call):
+        status, _, err = call("study", "lsmt")
+
+        assert status == 2
+        assert "there is no study of 'lsmt' in profile 'quick'; did you mean 'lstm'?" in err
+
+    def test_tuned_settings_of_nobody(self, tmp_path, place, call, monkeypatch):
+        shutil.copy(place / "experiments.yaml", tmp_path)
+        monkeypatch.chdir(tmp_path)
+
+        status, _, err = call("run", "rnn", "--tuned")
+
+        assert status == 2
+        assert "--tuned: there is none of tuned/quick/rnn.yaml" in err
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"experiment": "rnn"}, "says that it is of experiment rnn"),
+            ({"settings": {"training.learning_rate": "quick"}}, "learning_rate: should be a valid number"),
+            ({"settings": {"training.learning_rat": 0.1}}, "unknown key; did you mean 'learning_rate'?"),
+            ({"more": 1}, "more: unknown key"),
+            ({"provenance": {}}, "provenance.study: is missing"),
+        ],
+    )
+    def test_a_tuned_file_that_was_changed(self, searched, place, call, tmp_path, monkeypatch, change, words):
+        content = yaml.safe_load((place / "tuned/quick/lstm.yaml").read_text())
+        shutil.copy(place / "experiments.yaml", tmp_path)
+        monkeypatch.chdir(tmp_path)
+        path = tmp_path / "tuned/quick/lstm.yaml"
+        path.parent.mkdir(parents=True)
+        path.write_text(yaml.safe_dump(content | change))
+
+        status, _, err = call("run", "lstm", "--tuned", "--dry-run")
+
+        assert status == 2
+        assert err.startswith("error: tuned/quick/lstm.yaml: ")
+        assert words in err
+
+    def test_settings_found_on_another_split(self, searched, place, call):
+        status, _, err = call("run", "lstm", "--tuned", "--set", "data.split_seed=8")
+
+        assert status == 2
+        assert "was found on another split of the reviews, whose val part may hold reviews of this test part" in err
