@@ -53,8 +53,8 @@ def mcnemar_exact(first: np.ndarray, second: np.ndarray) -> float:
 def compare_methods(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> MethodDifference | None:
     """Whether two methods are equally accurate in the mean over seeds and reviews; None if either has one seed alone.
 
-    The variance of the difference is the seeds' of the first, the seeds' of the second, and that of the reviews they
-    share, which are paired; test and interval are the conservative ones of `half_width` and agree with each other.
+    The variance of the difference is that of the seeds of both and that of the reviews they share, which are paired
+    (`difference_parts`). Test and interval are those of `half_width` and agree with each other.
 
     Seeds are not paired, though their numbers may be equal: in networks of other shapes one number draws other weights
     and another dropout, so these are independent trainings. What two runs of one number do share, as the order of the

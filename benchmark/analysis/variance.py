@@ -94,8 +94,12 @@ def crossed_variance(correct: np.ndarray) -> CrossedVariance:
     )
 
 
-def difference_parts(first: np.ndarray, second: np.ndarray) -> tuple[Part, Part, Part]:
-    """The parts of the variance of a difference of two methods' accuracies: seeds of each, and the reviews they share.
+def difference_parts(first: np.ndarray, second: np.ndarray) -> tuple[Part, ...]:
+    """The parts of the variance of a difference of two methods' accuracies: the seeds, and the reviews they share.
+
+    The seeds of both are one part where S = T: Welch 1938, "The significance of the difference between two means when
+    the population variances are unequal", Biometrika 29, which errs little with equal numbers. With two seeds beside
+    five it would be wrong twice as often as it says, and each method's seeds stay a part of their own.
 
     Args:
         first: (S, N) of one method.
@@ -105,7 +109,17 @@ def difference_parts(first: np.ndarray, second: np.ndarray) -> tuple[Part, Part,
     gap = first.mean(axis=0) - second.mean(axis=0)
     # The scatter of the gaps holds the rest of both, which the seeds' parts hold too: it is counted once.
     shared = float(gap.var(ddof=1)) / len(gap) - one.rest_part - other.rest_part
-    return one.seed_part, other.seed_part, Part(max(0.0, shared))
+    reviews = Part(max(0.0, shared))
+    seeds = (one.seed_part, other.seed_part)
+    return (welch(*seeds), reviews) if one.seeds == other.seeds else (*seeds, reviews)
+
+
+def welch(one: Part, other: Part) -> Part:
+    """Both as one part, with approximate degrees of freedom (Welch 1938, Satterthwaite 1946)."""
+    variance = one.variance + other.variance
+    if variance == 0:
+        return Part(0.0)
+    return Part(variance, variance**2 / (one.variance**2 / one.freedom + other.variance**2 / other.freedom))
 
 
 def half_width(parts: Sequence[Part], alpha: float = 0.05) -> float:
@@ -114,7 +128,7 @@ def half_width(parts: Sequence[Part], alpha: float = 0.05) -> float:
     sqrt(sum of t² variance), t the quantile at each part's own degrees of freedom. It covers at least as often as it
     says, whatever the true parts are: Banerjee 1960, "Approximate confidence interval for linear functions of means
     of k populations when the population variances are not equal", Sankhya 22. Satterthwaite's one number of degrees
-    of freedom for the sum is narrower, and covers too rarely with two or three seeds (docs/statistics.md).
+    of freedom for seeds and reviews together covers too rarely with two or three seeds (docs/statistics.md).
     """
     from scipy import stats
 
