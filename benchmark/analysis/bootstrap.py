@@ -4,8 +4,8 @@ S seeds, N reviews, `correct` of shape (S, N): whether the network of seed s is 
 
 Seeds and reviews are drawn with replacement, each by itself, and a drawn seed keeps its answers to all drawn reviews:
 Owen 2007, "The pigeonhole bootstrap", Annals of Applied Statistics 1. It counts what depends on seed and review
-together up to three times, and the seeds' part (S - 1) / S times: where the seeds differ and are few it is far too narrow, as
-docs/statistics.md measures, so nothing is decided by it. With one seed it is about that network.
+together up to three times, and the seeds' part (S - 1) / S times. Where the seeds differ and are few it is far too
+narrow (docs/statistics.md), so nothing is decided by it. With one seed it is about that network.
 """
 
 from __future__ import annotations
