@@ -83,6 +83,8 @@ class Comparison:
 def compare_all(methods: Mapping[str, np.ndarray]) -> Comparison:
     """Of methods if at least two have several seeds, else of networks.
 
+    A method that draws nothing at random may be given its one row twice: its seeds do not scatter.
+
     Args:
         methods: (S, N) by name, S of each method its own, N reviews that are the same for all and in the same order.
     """

@@ -23,6 +23,7 @@ SIZES, SEEDS, SEED_SDS = (1_000, 25_000), (2, 3, 5), (0.2, 0.5, 1.0)
 UNEQUAL = (0.1, 0.2, 0.3, 0.5, 1.0)  # points, of five methods
 ALPHA, METHODS, PAIRS = 0.05, 5, 10
 BOOTSTRAPPED = 5  # every fifth simulation is bootstrapped too, and asked for McNemar's test
+CHEAP = 5  # times as many simulations where only two networks are drawn
 
 
 def satterthwaite(parts, alpha):
@@ -34,7 +35,7 @@ def satterthwaite(parts, alpha):
 
 def one_network(size, times):
     """Wilson's interval, by accuracy."""
-    chance, cells = np.random.default_rng(1), []
+    times, chance, cells = CHEAP * times, drawing(1, size), []
     for accuracy in (0.8, 0.88, 0.95):
         right = chance.binomial(size, accuracy, times)
         intervals = {count: wilson_interval(int(count), size) for count in set(right)}
@@ -44,7 +45,7 @@ def one_network(size, times):
 
 def two_equal_networks(size, share, times):
     """McNemar's false positives, and whether the interval for the difference holds 0 and a true difference."""
-    chance, positive, held, held_true = np.random.default_rng(2), 0, 0, 0
+    times, chance, positive, held, held_true = CHEAP * times, drawing(2, size, share), 0, 0, 0
     for _ in range(times):
         pair = two_networks(chance, share / 2, share / 2, size)
         positive += mcnemar_exact(*pair) <= ALPHA
@@ -57,7 +58,8 @@ def two_equal_networks(size, share, times):
 
 def detectable(size, share, alpha, times):
     """The power that McNemar's test has at the difference that is said to be found with 80 %."""
-    chance, difference = np.random.default_rng(3), smallest_detectable_difference(size, share, alpha=alpha)
+    times, chance = CHEAP * times, drawing(3, size, share, alpha)
+    difference = smallest_detectable_difference(size, share, alpha=alpha)
     pairs = (two_networks(chance, *unequal(share, difference), size) for _ in range(times))
     found = np.mean([mcnemar_exact(*pair) <= alpha for pair in pairs])
     return [f"{size:,}", f"{100 * share:g}", f"{alpha:g}", f"{100 * difference:.2f}", percent(found)]
@@ -65,7 +67,7 @@ def detectable(size, share, alpha, times):
 
 def method_interval(size, seeds, seed_sd, times):
     """Coverage of a method's accuracy by each way, and the median half-width in points."""
-    chance = np.random.default_rng(4)
+    chance = drawing(4, size, seeds, seed_sd)
     held, widths = {"ours": [], "satterthwaite": [], "bootstrap": []}, {"ours": [], "satterthwaite": []}
     for time in range(times):
         (correct,) = answers(chance, [ACCURACY], [seed_sd], seeds, size)
@@ -83,7 +85,10 @@ def method_interval(size, seeds, seed_sd, times):
 
 def five_equal_methods(size, seeds, seed_sd, times):
     """False positives of one pair at 5 %, and of the family of ten pairs, where Holm's first step is at 0.5 %."""
-    chance, first = np.random.default_rng(5), {"ours": [], "satterthwaite": [], "networks": [], "bootstrap": []}
+    chance, first = (
+        drawing(5, size, seeds, seed_sd or 0),
+        {"ours": [], "satterthwaite": [], "networks": [], "bootstrap": []},
+    )
     family = {"ours": [], "satterthwaite": [], "networks": []}
     seed_sds = UNEQUAL if seed_sd is None else [seed_sd] * METHODS
     for time in range(times):
@@ -108,7 +113,7 @@ def method_power(size, seeds, seed_sd, times):
     """How often a true difference is found: by one pair alone, and as the first of ten."""
     cells = []
     for difference in (1, 2, 4):
-        chance, alone, of_ten = np.random.default_rng(6), 0, 0
+        chance, alone, of_ten = drawing(6, size, seeds, seed_sd, difference), 0, 0
         for _ in range(times):
             pair = answers(chance, [ACCURACY, ACCURACY - difference / 100], [seed_sd] * 2, seeds, size)
             gap, parts = abs(pair[0].mean() - pair[1].mean()), difference_parts(*pair)
@@ -116,6 +121,11 @@ def method_power(size, seeds, seed_sd, times):
             of_ten += gap >= half_width(parts, ALPHA / PAIRS)
         cells.append(f"{100 * alone / times:.0f} / {100 * of_ten / times:.0f}")
     return [f"{size:,}", str(seeds), f"{seed_sd:g}", *cells]
+
+
+def drawing(*cell):
+    """Random numbers of one cell of a table, independent of the others'."""
+    return np.random.default_rng([round(1000 * number) for number in cell])
 
 
 def unequal(share, difference):
@@ -135,7 +145,7 @@ def percent(share):
 
 def disagreement():
     """How often two networks of one method, and of two, disagree here."""
-    one, other = answers(np.random.default_rng(7), [ACCURACY] * 2, [0.5] * 2, 2, 1_000_000)
+    one, other = answers(drawing(7), [ACCURACY] * 2, [0.5] * 2, 2, 1_000_000)
     return percent(discordance(one[0], one[1])), percent(discordance(one, other))
 
 
@@ -177,7 +187,7 @@ TABLES = [
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", type=int, default=1000, help="simulations behind each figure")
+    parser.add_argument("--times", type=int, default=1000, help="simulations behind a figure of methods")
     times = parser.parse_args().times
     say("Two networks of one method disagree about {} % of reviews, of two methods about {} %.".format(*disagreement()))
     with ProcessPoolExecutor(2) as workers:

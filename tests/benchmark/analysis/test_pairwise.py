@@ -95,3 +95,10 @@ def test_equal_accuracies_keep_the_order_given(suite):
     assert list(found.rows) == ["second", "first"]
     assert found.letters == {"second": "a", "first": "a"}
     assert found.pairs[0].p == 1.0
+
+
+def test_a_method_that_draws_nothing_may_be_given_its_one_row_twice(suite):
+    found = compare_all({"lstm": suite["lstm"], "bow": np.repeat(suite["bert-finetuned"][:1], 2, axis=0)})
+
+    assert found.rows["bow"].seed_sd == 0
+    assert found.letters == {"bow": "a", "lstm": "b"}
