@@ -52,8 +52,10 @@ def _resampled(methods: list[np.ndarray], resamples: int, seed: int) -> list[np.
     answers occurs: the same distribution as drawing N reviews, a thousand times quicker.
     """
     chance = np.random.default_rng(seed)
-    patterns, counts = np.unique(np.concatenate(methods), axis=1, return_counts=True)
-    reviews = int(counts.sum())
+    answers = np.concatenate(methods)
+    assert len(answers) < 63, "the answers to a review are the bits of one number"
+    _, places, counts = np.unique(2 ** np.arange(len(answers)) @ answers, return_index=True, return_counts=True)
+    patterns, reviews = answers[:, places], int(counts.sum())
     drawn = chance.multinomial(reviews, counts / reviews, size=resamples) / reviews
     accuracies = np.split(drawn @ patterns.T, np.cumsum([len(method) for method in methods])[:-1], axis=1)
     weights = [chance.multinomial(len(each), np.full(len(each), 1 / len(each)), size=resamples) for each in methods]
