@@ -99,7 +99,7 @@ def difference_parts(first: np.ndarray, second: np.ndarray) -> tuple[Part, ...]:
 
     The seeds of both are one part where S = T: Welch 1938, "The significance of the difference between two means when
     the population variances are unequal", Biometrika 29, which errs little with equal numbers. With two seeds beside
-    five it would be wrong twice as often as it says, and each method's seeds stay a part of their own.
+    five it would err too often where the two scatter more: each method's seeds stay a part of their own.
 
     Args:
         first: (S, N) of one method.
