@@ -43,10 +43,9 @@ def server() -> Iterator[str]:
     """URL of a database in a server of its own, which listens on a socket in its folder alone."""
     bin_dir = programs()
     # Not pytest's folder: its parents let nobody but their owner in.
-    folder = Path(subprocess.run(as_postgres("mktemp", "-d"), check=True, capture_output=True, text=True).stdout.strip())
+    folder = Path(subprocess.check_output(as_postgres("mktemp", "-d"), text=True).strip())
     data = folder / "data"
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
-    subprocess.run(as_postgres(bin_dir / "initdb", "-D", data, "-U", "tuner", "--auth=trust"), **quiet)
+    subprocess.check_output(as_postgres(bin_dir / "initdb", "-D", data, "-U", "tuner", "--auth=trust"), cwd="/")
     process = subprocess.Popen(
         as_postgres(bin_dir / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"),
         cwd="/",
@@ -58,7 +57,7 @@ def server() -> Iterator[str]:
         assert process.poll() is None, "the server ended"
         assert time.monotonic() < deadline, "the server does not answer"
     yield f"postgresql+psycopg://tuner@/postgres?host={folder}"
-    subprocess.run(as_postgres(bin_dir / "pg_ctl", "-D", data, "stop", "-m", "fast"), **quiet)
+    subprocess.check_output(as_postgres(bin_dir / "pg_ctl", "-D", data, "stop", "-m", "fast"), cwd="/")
     process.wait(PATIENCE)
     shutil.rmtree(folder)
 

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from benchmark.analysis.metrics import classification_metrics, probabilities
+from benchmark.analysis.metrics import (
+    classification_metrics,
+    expected_calibration_error,
+    probabilities,
+    reliability_bins,
+)
 
 
 def logits_for(positive: list[float]) -> np.ndarray:
@@ -97,3 +102,49 @@ def test_a_confident_mistake_has_a_large_finite_log_loss():
 
     assert 30 < scores["log_loss"] < math.inf
     assert (scores["accuracy"], scores["roc_auc"]) == (0.0, 0.0)
+
+
+class TestCalibration:
+    # confidence  0.9   0.95  0.6   0.8   in bins (13/15, 14/15], (14/15, 1], (8/15, 9/15], (11/15, 12/15]
+    # right       yes   no    yes   yes
+    LABELS = np.array([1, 0, 0, 0])
+    LOGITS = logits_for([0.9, 0.95, 0.4, 0.2])
+
+    def test_bins_are_those_of_the_predicted_classs_probability(self):
+        found = reliability_bins(self.LABELS, self.LOGITS)
+
+        assert found.count.tolist() == [0] * 8 + [1, 0, 0, 1, 0, 1, 1]
+        filled = found.count > 0
+        np.testing.assert_allclose(found.confidence[filled], [0.6, 0.8, 0.9, 0.95])
+        np.testing.assert_allclose(found.accuracy[filled], [1, 1, 1, 0])
+        assert np.isnan(found.confidence[~filled]).all()
+        assert np.isnan(found.accuracy[~filled]).all()
+
+    def test_the_error_is_the_mean_gap(self):
+        found = expected_calibration_error(self.LABELS, self.LOGITS)
+
+        assert found == pytest.approx((0.4 + 0.2 + 0.1 + 0.95) / 4)
+
+    def test_a_bin_counts_as_often_as_it_has_predictions(self):
+        # two of three right at 0.7 each, one right at 0.9
+        found = expected_calibration_error(np.array([1, 1, 0, 1]), logits_for([0.7, 0.7, 0.7, 0.9]), bins=10)
+
+        assert found == pytest.approx((3 * abs(2 / 3 - 0.7) + 0.1) / 4)
+
+    def test_a_network_that_is_as_sure_as_it_is_right_has_an_error_near_0(self):
+        chance = np.random.default_rng(0)
+        positive = chance.uniform(0.01, 0.99, 100_000)
+        labels = (chance.random(100_000) < positive).astype(int)
+
+        assert expected_calibration_error(labels, logits_for(list(positive))) < 0.01
+        assert expected_calibration_error(labels, 3 * logits_for(list(positive))) > 0.1
+
+    def test_certainty_is_in_the_last_bin_and_indecision_with_two_classes_in_the_eighth(self):
+        found = reliability_bins(np.array([0, 0]), np.array([[1e6, 0.0], [0.0, 0.0]]))
+
+        assert np.flatnonzero(found.count).tolist() == [7, 14]
+
+    def test_every_prediction_is_in_one_bin(self):
+        logits = np.random.default_rng(0).normal(size=(1000, 3)).astype(np.float32)
+
+        assert reliability_bins(np.zeros(1000), logits, bins=7).count.sum() == 1000
