@@ -135,5 +135,5 @@ def learn_ngrams(model: Classifier, batches: Iterable[Batch]) -> None:
 
 def _added_up(keys: list[Tensor], counts: list[Tensor]) -> tuple[Tensor, Tensor]:
     """(K,) rising keys, each once, and the (K, 2) sums of their counts."""
-    each, places = torch.cat(keys).unique(return_inverse=True)
+    each, places = torch.unique(torch.cat(keys), return_inverse=True)
     return each, torch.zeros(len(each), 2, dtype=torch.int64).index_add_(0, places, torch.cat(counts))

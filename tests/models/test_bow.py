@@ -59,9 +59,9 @@ def ngrams(model: BagOfNgrams) -> list[str]:
     """The table, spelled out."""
     spelled = []
     for key in model.keys[model.keys != NO_FEATURE].tolist():
-        words = []
-        while key:
-            key, word = divmod(key, len(WORDS))
+        words, rest = [], key
+        while rest:
+            rest, word = divmod(rest, len(WORDS))
             words.insert(0, WORDS[word])
         spelled.append(" ".join(words))
     return spelled
@@ -76,7 +76,7 @@ def values(model: BagOfNgrams, texts: Sequence[str]) -> dict[str, np.ndarray]:
 
 def vectorized(longest: int = 2) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """scikit-learn's features of TEXTS by n-gram, and the sum of each class's, (2, features)."""
-    vectorizer = CountVectorizer(binary=True, ngram_range=(1, longest), token_pattern=r"\S+")
+    vectorizer = CountVectorizer(binary=True, ngram_range=(1, longest), tokenizer=str.split, token_pattern=None)
     features = vectorizer.fit_transform(TEXTS).toarray()
     names = vectorizer.get_feature_names_out()
     labels = np.array(LABELS)
