@@ -152,10 +152,12 @@ def _cache_bytes(firsts: Sequence[RunConfig], speeds: dict[str, Throughput], wor
     data = firsts[0].data
     reviews = sum(part_sizes(data))
     fetched = data.source == "aclimdb" and workspace.data is None and not official_archive(workspace.cache_dir).exists()
-    tokens = {speed.tokens_per_review for speed in speeds.values()}  # one store for each tokenizer
+    # One store for each tokenizer: two of words differ by their vocabulary alone.
+    cut = {run.experiment_name: (run.experiment.tokens.vocab_size, run.experiment.tokens.min_count) for run in firsts}
+    tokens = {(cut[name], speed.tokens_per_review) for name, speed in speeds.items()}
     return (
         (OFFICIAL_ARCHIVE_BYTES if fetched else 0)
-        + sum(tokens) * reviews * TOKEN_BYTES
+        + sum(count for _, count in tokens) * reviews * TOKEN_BYTES
         + sum(speed.feature_bytes for speed in speeds.values()) * reviews
         + max(speed.parameters_trainable for speed in speeds.values()) * FLOAT_BYTES * CHECKPOINT_COPIES
     )

@@ -20,6 +20,7 @@ from data_pipeline.encoder import EMBEDDED_NAME, Encoder, resolve_encoder
 from data_pipeline.sources import Place, read_source
 from models.configs import EncoderConfig
 from models.precision import Precision
+from models.registry import get_model_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,7 @@ def make_plan(suite: Suite, workspace: Workspace, *, download: bool = True) -> P
                     train_size=len(corpus.train),
                     split_fingerprint=corpus.split_fingerprint,
                     tuned=suite.tuned[name].record() if name in suite.tuned else None,
+                    baseline=get_model_spec(firsts[name].experiment.model.name).baseline,
                 )
             )
     corpus = corpora[suite.data[0]]

@@ -105,9 +105,10 @@ class Throughput:
         features_reviews_per_second: of a frozen encoder's one pass, None without one.
         latency_p50_ms: of one new review, tokenisation included: the median.
         latency_p95_ms: what one in twenty exceeds.
-        train_gflops: useful matrix products of training a second, 1e9 of them; padding is not useful.
-        matmul_gflops: what products of the same shapes alone make here, in the same minute.
-        share_of_peak: the first as a part of the second.
+        train_gflops: useful matrix products of training a second, 1e9 of them; padding is not useful. None where the
+            network multiplies no matrices.
+        matmul_gflops: what products of the same shapes alone make here, in the same minute; None likewise.
+        share_of_peak: the first as a part of the second; None likewise.
         peak_memory_mib: of the process that measured.
         parameters_total: of the network.
         parameters_trainable: those that learn.
@@ -124,9 +125,9 @@ class Throughput:
     features_reviews_per_second: float | None
     latency_p50_ms: float
     latency_p95_ms: float
-    train_gflops: float
-    matmul_gflops: float
-    share_of_peak: float
+    train_gflops: float | None
+    matmul_gflops: float | None
+    share_of_peak: float | None
     peak_memory_mib: float
     parameters_total: int
     parameters_trainable: int
@@ -182,6 +183,7 @@ class PlanRow:
         train_size: reviews that it is trained on.
         split_fingerprint: of the split, which differs from row to row by train_size alone.
         tuned: which search its settings come from and what that cost, see tuned.py; None: from experiments.yaml.
+        baseline: its model is what the others must beat to be worth their cost; plans of old do not say.
     """
 
     experiment: str
@@ -191,6 +193,7 @@ class PlanRow:
     train_size: int
     split_fingerprint: str
     tuned: Mapping[str, Any] | None = None
+    baseline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,8 @@ def _measure(run: RunConfig, device: torch.device, folder: Path) -> Throughput:
     ids = experiment.tokens.vocab_size + SPECIAL_WORDS if spec.tokenizer == "word" else data.tokenizer.vocab_size
     seed_everything(run.seed)
     model = spec.build(experiment.model, ModelContext(ids, encoder_dir=encoder_dir, pretrained=not assumed)).to(device)
+    if spec.prepare is not None and not spec.cache_features:  # a head costs the same whatever scale it has learned
+        spec.prepare(model, data.parts["train"].evaluation_batches(experiment.training.eval_batch_size))
     stand = _Stand(run, model, device, resolve_precision(experiment.training.precision, device), folder)
     train, val = data.parts["train"], data.parts["val"]
     inference_rate = stand.inference(val)
@@ -83,7 +85,7 @@ def _measure(run: RunConfig, device: torch.device, folder: Path) -> Throughput:
         feature_bytes = features[0].nbytes
         train, val = (part.first(len(features)).with_features(features) for part in (train, val))
     train_rate, validation_rate = stand.training(train, val)
-    peak, useful = stand.matmul_gflops(), train_rate * BACKWARD * stand.forward_flops(train) / 1e9
+    useful, peak = train_rate * BACKWARD * stand.forward_flops(train) / 1e9, stand.matmul_gflops()
     total, trainable = count_parameters(model)
     tokens = float(data.parts["val"].lengths.mean())
     return Throughput(
@@ -95,9 +97,9 @@ def _measure(run: RunConfig, device: torch.device, folder: Path) -> Throughput:
         features_reviews_per_second=features_rate,
         latency_p50_ms=p50,
         latency_p95_ms=p95,
-        train_gflops=useful,
+        train_gflops=useful if peak else None,
         matmul_gflops=peak,
-        share_of_peak=useful / peak,
+        share_of_peak=useful / peak if peak else None,
         peak_memory_mib=peak_memory_mib(),
         parameters_total=total,
         parameters_trainable=trainable,
@@ -182,11 +184,13 @@ class _Stand:
                 self.model(part.batch(np.array([position])).to(self.device))
         return counter.get_total_flops() / reviews
 
-    def matmul_gflops(self) -> float:
+    def matmul_gflops(self) -> float | None:
         """Billions a second that products of the network's own matrices with a batch's tokens make, alone."""
         settings = self.run.experiment.training
         rows = settings.batch_size * self.run.experiment.tokens.max_length
         shapes = {tuple(matrix.shape) for matrix in _matrices(self.model)}
+        if not shapes:
+            return None
         flops = seconds = 0.0
         for out_width, in_width in shapes:
             done, took = self._matmul(rows, in_width, out_width, PEAK_SECONDS / len(shapes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from models.configs import FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
+from models.configs import BowConfig, FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
 from models.registry import ModelContext, register_model
 
 if TYPE_CHECKING:
@@ -56,3 +56,18 @@ def build_finetuned_bert(config: FinetunedBertConfig, context: ModelContext) -> 
     from models.bert import BertClassifier
 
     return BertClassifier(config, context)
+
+
+def count_ngrams(model: Classifier, batches: Iterable[Batch]) -> None:
+    """Make the n-grams of the training reviews the features of `bow`."""
+    from models.bow import learn_ngrams
+
+    learn_ngrams(model, batches)
+
+
+@register_model("bow", config=BowConfig, tokenizer="word", prepare=count_ngrams, baseline=True)
+def build_bow(config: BowConfig, context: ModelContext) -> Classifier:
+    """Logistic regression on words and pairs of words."""
+    from models.bow import BagOfNgrams
+
+    return BagOfNgrams(config, context.vocab_size, context.num_classes)

@@ -110,3 +110,20 @@ class FinetunedBertConfig(BertConfig):
     """Leave the word, position and type embeddings as they were pre-trained."""
     head_learning_rate_scale: float = Field(default=1.0, gt=0)
     """Multiple of the run's learning rate for the head, which starts from nothing."""
+
+
+class BowConfig(ModelConfig):
+    """Logistic regression on which n-grams a review has."""
+
+    ngrams: int = Field(default=2, ge=1, le=3)
+    """Longest n-gram: 1 words alone, 2 pairs as well, 3 triples too."""
+    max_features: int = Field(default=500_000, ge=1)
+    """Most n-grams with a weight of their own: those that the most reviews of the train part have."""
+    min_count: int = Field(default=2, ge=1)
+    """An n-gram in fewer reviews of the train part is no feature."""
+    naive_bayes: bool = True
+    """Multiply each feature by its log-count ratio (Wang & Manning 2012)."""
+    alpha: float = Field(default=1.0, gt=0)
+    """Added to each count before the ratio is taken."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """On the features, in training only."""

@@ -66,6 +66,7 @@ class ModelSpec:
         cache_features: its encoder never changes, so what it makes of a review may be kept on disk;
             the network then has `extract_features` and takes `Batch.features`.
         prepare: called once before training with the network and the training batches, or None.
+        baseline: no candidate of the comparison, but what a candidate must beat to be worth its cost.
     """
 
     name: str
@@ -74,6 +75,7 @@ class ModelSpec:
     tokenizer: TokenizerKind
     cache_features: bool = False
     prepare: Preparation | None = None
+    baseline: bool = False
 
     @property
     def plugin(self) -> Path | None:
@@ -95,6 +97,7 @@ def register_model(
     tokenizer: TokenizerKind,
     cache_features: bool = False,
     prepare: Preparation | None = None,
+    baseline: bool = False,
 ) -> Callable[[Builder], Builder]:
     """Register the decorated function as the builder of model `name`.
 
@@ -108,7 +111,7 @@ def register_model(
                 f"model {name!r} is registered twice: by {_REGISTRY[name].build.__module__} "
                 f"and by {build.__module__}; choose another name"
             )
-        _REGISTRY[name] = ModelSpec(name, config, build, tokenizer, cache_features, prepare)
+        _REGISTRY[name] = ModelSpec(name, config, build, tokenizer, cache_features, prepare, baseline)
         return build
 
     return decorate

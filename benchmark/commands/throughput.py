@@ -82,9 +82,9 @@ def _table(speeds: Mapping[str, Throughput]) -> str:
         "features, reviews/s": lambda speed: _or_blank(speed.features_reviews_per_second),
         "one review, ms: median": lambda speed: f"{speed.latency_p50_ms:.1f}",
         "one review, ms: 95 % below": lambda speed: f"{speed.latency_p95_ms:.1f}",
-        "training, useful GFLOP/s": lambda speed: f"{speed.train_gflops:,.1f}",
-        "matrix products alone, GFLOP/s": lambda speed: f"{speed.matmul_gflops:,.1f}",
-        "share of that peak": lambda speed: f"{100 * speed.share_of_peak:.0f} %",
+        "training, useful GFLOP/s": lambda speed: _or_blank(speed.train_gflops),
+        "matrix products alone, GFLOP/s": lambda speed: _or_blank(speed.matmul_gflops),
+        "share of that peak": lambda speed: _or_blank(speed.share_of_peak and 100 * speed.share_of_peak, "{:.0f} %"),
         "peak memory, MiB": lambda speed: f"{speed.peak_memory_mib:,.0f}",
     }
     rows = [[title, *(spell(speed) for speed in speeds.values())] for title, spell in lines.items()]
@@ -92,5 +92,5 @@ def _table(speeds: Mapping[str, Throughput]) -> str:
     return tabulate(rows, ["", *speeds], tablefmt="simple", disable_numparse=True, colalign=alignment)
 
 
-def _or_blank(rate: float | None) -> str:
-    return "" if rate is None else f"{rate:,.1f}"
+def _or_blank(figure: float | None, form: str = "{:,.1f}") -> str:
+    return "" if figure is None else form.format(figure)

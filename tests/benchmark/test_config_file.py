@@ -558,12 +558,13 @@ def test_the_repository_s_own_file_is_valid_and_its_quick_profile_needs_no_netwo
     assert {encoder.path for encoder in encoders} == {None}  # None: the wheel's
 
 
-def test_the_repository_s_quick_profile_compares_the_four_models():
-    suite = load_suite(REPOSITORY / "experiments.yaml", "quick")
+def test_the_repository_s_profiles_compare_the_four_models_and_the_baseline_last():
+    for profile in ("quick", "full", "paper"):
+        suite = load_suite(REPOSITORY / "experiments.yaml", profile)
 
-    assert {name: experiment.model.name for name, experiment in suite.experiments.items()} == {
-        name: name for name in ("rnn", "lstm", "bert-frozen", "bert-finetuned")
-    }
+        assert [(name, experiment.model.name) for name, experiment in suite.experiments.items()] == [
+            (name, name) for name in ("rnn", "lstm", "bert-frozen", "bert-finetuned", "bow")
+        ]
 
 
 @pytest.fixture

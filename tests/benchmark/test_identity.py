@@ -13,7 +13,7 @@ from benchmark.identity import Inputs, fingerprint
 from benchmark.plan import make_plan
 from benchmark.training.config import TrainingConfig
 from data_pipeline.config import DataConfig, TokensConfig
-from models.configs import EncoderConfig, FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
+from models.configs import BowConfig, EncoderConfig, FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
 
 INPUTS = Inputs(corpus="c" * 64, split="5" * 64, encoder="e" * 64, precision="fp32")
 
@@ -48,6 +48,14 @@ OTHER_FINETUNED = {
     "hidden_dropout": 0.0,
     "freeze_embeddings": True,
     "head_learning_rate_scale": 10.0,
+}
+OTHER_BOW = {
+    "ngrams": 3,
+    "max_features": 1000,
+    "min_count": 1,
+    "naive_bayes": False,
+    "alpha": 0.5,
+    "dropout": 0.1,
 }
 
 
@@ -97,6 +105,7 @@ def test_a_whole_number_written_without_a_dot_changes_nothing():
         *parameters("lstm", "model", OTHER_RECURRENT),
         *parameters("bert-frozen", "model", OTHER_FROZEN),
         *parameters("bert-finetuned", "model", OTHER_FINETUNED),
+        *parameters("bow", "model", OTHER_BOW),
     ],
 )
 def test_every_setting_that_can_change_a_result_changes_it(model, section, key, value):
@@ -113,6 +122,7 @@ def test_every_setting_that_can_change_a_result_changes_it(model, section, key, 
         (RecurrentConfig, OTHER_RECURRENT, {"name"}),
         (FrozenBertConfig, OTHER_FROZEN, {"name", "encoder"}),
         (FinetunedBertConfig, OTHER_FINETUNED, {"name", "encoder"}),
+        (BowConfig, OTHER_BOW, {"name"}),
     ],
 )
 def test_no_setting_was_forgotten_above(config, tried, told_elsewhere):
@@ -120,7 +130,7 @@ def test_no_setting_was_forgotten_above(config, tried, told_elsewhere):
 
 
 def test_another_model_changes_it():
-    models = ("rnn", "lstm", "bert-frozen", "bert-finetuned")
+    models = ("rnn", "lstm", "bert-frozen", "bert-finetuned", "bow")
 
     assert len({mark(run_of(model)) for model in models}) == len(models)
 

@@ -117,6 +117,12 @@ class TestNeed:
         assert with_features - plain == 4 * 310 * 1000
         assert with_archive - plain > 80_000_000
 
+    def test_models_that_cut_reviews_alike_share_their_tokens(self, write_config):
+        one = need(self.runs(write_config), NOWHERE, lambda _: SPEED).cache_bytes
+        runs = self.runs(write_config, "lstm.tokens.vocab_size=50")
+
+        assert need(runs, NOWHERE, lambda _: SPEED).cache_bytes - one == 10 * 310 * 4
+
     def test_before_the_official_reviews_are_here_their_sizes_are_known(self):
         data = DataConfig(source="aclimdb", train_size="all", val_size=5000, test_size="all")
 

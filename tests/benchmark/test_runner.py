@@ -35,7 +35,7 @@ from data_pipeline.errors import DataError
 from data_pipeline.pipeline import Part
 from data_pipeline.sources import load_corpus
 
-MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned"]
+MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned", "bow"]
 SIZES = {"train": 200, "val": 50, "test": 60}
 ARTIFACTS = {
     *("config.yaml", "environment.json", "constraints.txt"),
@@ -61,7 +61,8 @@ def plan(write_config: Callable[..., Path]) -> Callable[..., Plan]:
     """`plan("training.epochs=1", seeds=[1, 2])` is the tiny suite with that changed."""
 
     def make(*assignments: str, seeds: tuple[int, ...] = ()) -> Plan:
-        return make_plan(load_suite(write_config(), "quick", assignments, seeds), NOWHERE)
+        config = write_config(profiles={"quick": {"experiments": MODELS}})
+        return make_plan(load_suite(config, "quick", assignments, seeds), NOWHERE)
 
     return make
 
@@ -259,6 +260,7 @@ class TestRecord:
             "lstm": (words + 4 * gate + output, words + 4 * gate + output),
             "bert-frozen": (encoder + wide_head, wide_head),  # means of embeddings and both layers side by side
             "bert-finetuned": (encoder + head, encoder + head),
+            "bow": (2000 + 1, 2000 + 1),  # a weight for each n-gram that it has room for
         }
         found = recorded.metrics["parameters_total"], recorded.metrics["parameters_trainable"]
 

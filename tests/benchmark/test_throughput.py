@@ -1,6 +1,7 @@
 """How fast a model is here: what is measured, where it is written down, and what reads it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from recorded import HUB, NOWHERE, SPEED
@@ -47,6 +48,14 @@ class TestMeasuring:
         assert found.train_gflops * 1e9 == pytest.approx(3 * forward * found.train_reviews_per_second, rel=0.05)
         assert found.share_of_peak == pytest.approx(found.train_gflops / found.matmul_gflops)
 
+    def test_a_network_that_multiplies_no_matrices_has_no_share_of_their_peak(self, write_config):
+        bow = write_config(profiles={"quick": {"experiments": ["bow"]}})
+        found = measure(load_suite(bow).runs()[0], "cpu")
+
+        assert (found.train_gflops, found.matmul_gflops, found.share_of_peak) == (None, None, None)
+        assert found.train_reviews_per_second > 0
+        assert found.parameters_total == 2000 + 1
+
     def test_a_frozen_encoder_is_timed_apart_from_its_head(self, write_config):
         run = self.run(write_config, "bert-frozen", "bert-frozen.model.encoder={path: null, name: null}")
 
@@ -71,7 +80,9 @@ def test_a_process_that_fails_is_told_by_its_last_line(write_config):
 
 
 def test_figures_survive_the_way_through_mlflow():
-    for speed in (SPEED, Throughput(**{**speed_values(), "features_reviews_per_second": 3.5, "feature_bytes": 10})):
+    nothing = dict.fromkeys(["train_gflops", "matmul_gflops", "share_of_peak"])
+    for changes in ({}, {"features_reviews_per_second": 3.5, "feature_bytes": 10}, nothing):
+        speed = Throughput(**speed_values() | changes)
         assert Throughput.from_metrics(speed.metrics()) == speed
 
 
@@ -102,6 +113,14 @@ class TestCommand:
             ["100.0"] * 4
         ]
         assert "`run all --profile quick`: about 19 s" in out
+
+    def test_a_figure_that_there_is_none_of_is_left_blank(self, capsys, monkeypatch):
+        speeds = {"rnn": SPEED, "lstm": replace(SPEED, train_gflops=None, matmul_gflops=None, share_of_peak=None)}
+        monkeypatch.setattr("benchmark.speeds.measured_apart", lambda run, device: speeds[run.experiment_name])
+        main(["throughput", "rnn", "lstm"])
+
+        lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+        assert ["share", "of", "that", "peak", "60", "%"] in lines
 
     def test_it_is_recorded_and_the_report_shows_it_beside_the_accuracy(
         self, capsys, store_uri, tmp_path, write_config

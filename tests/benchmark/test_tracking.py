@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from recorded import NOWHERE
 
+from benchmark.config_file import load_suite
+from benchmark.plan import make_plan
 from benchmark.records import EpochRecord, PlanRecord, PlanRow, Status, best_run
 from benchmark.tracking.client import TrackingError, tracking_uri
 from benchmark.tracking.store import TrackingStore, experiment_name
@@ -69,6 +72,23 @@ def plan_file(client, run_id) -> Path:
 
 def test_a_plan_is_read_back_as_it_was_written(store):
     store.open_plan(plan_of())
+
+    assert store.latest_plan("quick") == plan_of()
+
+
+def test_a_plan_says_which_of_its_models_is_the_baseline(write_config):
+    config = write_config(profiles={"quick": {"experiments": ["lstm", "bow"]}})
+    plan = make_plan(load_suite(config), NOWHERE).record
+
+    assert [(row.experiment, row.baseline) for row in plan.rows] == [("lstm", False), ("bow", True)]
+    assert PlanRecord.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+
+def test_a_plan_of_before_there_were_baselines_is_read_as_one_without(store, client, parent):
+    content = json.loads(plan_file(client, parent).read_text())
+    for row in content["rows"]:
+        del row["baseline"]
+    plan_file(client, parent).write_text(json.dumps(content))
 
     assert store.latest_plan("quick") == plan_of()
 

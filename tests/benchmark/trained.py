@@ -22,7 +22,7 @@ from data_pipeline.sources import load_corpus
 from models.classifier import Classifier
 from models.registry import ModelContext, get_model_spec
 
-MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned"]
+MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned", "bow"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Trained:
 
 def train(write_config: Callable[..., Path], folder: Path, name: str, *assignments: str) -> Trained:
     """One epoch of the experiment of the tiny suite, as the runner does it, without a cache of features."""
-    plan = make_plan(load_suite(write_config(), "quick", ["training.epochs=1", *assignments]), NOWHERE)
+    config = write_config(profiles={"quick": {"experiments": MODELS}})
+    plan = make_plan(load_suite(config, "quick", ["training.epochs=1", *assignments]), NOWHERE)
     planned = next(run for run in plan.runs if run.config.experiment_name == name)
     experiment, corpus = planned.config.experiment, load_corpus(planned.config.data)
     spec, encoder = get_model_spec(experiment.model.name), resolve_run_encoder(planned.config)

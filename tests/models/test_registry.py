@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from models import registry
-from models.configs import FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
+from models.configs import BowConfig, FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
 from models.registry import UnknownModelError, get_model_spec, model_names, register_model
 
 
@@ -18,7 +18,7 @@ def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
 
 
-def test_the_four_models_of_the_suite_are_there():
+def test_the_models_of_the_suite_are_there():
     specs = {name: get_model_spec(name) for name in model_names()}
 
     assert {name: (spec.config_class, spec.tokenizer, spec.cache_features) for name, spec in specs.items()} == {
@@ -26,15 +26,19 @@ def test_the_four_models_of_the_suite_are_there():
         "lstm": (RecurrentConfig, "word", False),
         "bert-frozen": (FrozenBertConfig, "wordpiece", True),
         "bert-finetuned": (FinetunedBertConfig, "wordpiece", False),
+        "bow": (BowConfig, "word", False),
     }
-    assert [name for name, spec in specs.items() if spec.prepare is not None] == ["bert-frozen"]
+    assert [name for name, spec in specs.items() if spec.prepare is not None] == ["bert-frozen", "bow"]
+    assert [name for name, spec in specs.items() if spec.baseline] == ["bow"]
 
 
-@pytest.mark.parametrize("name", ["rnn", "lstm", "bert-frozen", "bert-finetuned"])
-def test_each_of_them_turns_a_batch_into_logits(name, context, make_batch):
+@pytest.mark.parametrize(
+    ("name", "classes"), [("rnn", 3), ("lstm", 3), ("bert-frozen", 3), ("bert-finetuned", 3), ("bow", 2)]
+)
+def test_each_of_them_turns_a_batch_into_logits(name, classes, context, make_batch):
     spec = get_model_spec(name)
-    model = spec.build(spec.config_class(name=name), replace(context, num_classes=3))
-    assert model(make_batch([4, 9])).shape == (2, 3)
+    model = spec.build(spec.config_class(name=name), replace(context, num_classes=classes))
+    assert model(make_batch([4, 9])).shape == (2, classes)
 
 
 def test_rnn_and_lstm_differ_in_their_cell(context):
@@ -63,7 +67,7 @@ def test_an_unknown_name_gets_a_suggestion():
 
 
 def test_a_name_like_no_other_gets_the_list():
-    with pytest.raises(UnknownModelError, match="known: rnn, lstm, bert-frozen, bert-finetuned"):
+    with pytest.raises(UnknownModelError, match="known: rnn, lstm, bert-frozen, bert-finetuned, bow"):
         get_model_spec("xyz")
 
 

@@ -25,6 +25,7 @@ SETTINGS = {
     "lstm": {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.4, "bidirectional": True},
     "bert-frozen": {"dropout": 0.4},
     "bert-finetuned": {"attention_dropout": 0.2, "hidden_dropout": 0.2},
+    "bow": {"max_features": 1000, "dropout": 0.4},
 }
 TRAINING = TrainingConfig(epochs=3, batch_size=8, accumulation_steps=2, learning_rate=0.01, eval_batch_size=7)
 REVIEWS_A_STEP = 16  # of the 48, so that an epoch has three steps
@@ -79,6 +80,8 @@ def process(words, pieces, tiny_encoder, tmp_path):
             spec.config_class(name=name, **SETTINGS[name]),
             ModelContext(data.tokenizer.vocab_size, encoder_dir=encoder),
         )
+        if spec.prepare is not None:
+            spec.prepare(model, data.parts["train"].evaluation_batches(TRAINING.eval_batch_size))
         made = Trainer(model, TRAINING, seed=5, device=CPU, precision="fp32", progress=progress)
         checkpoints = CheckpointFolder(tmp_path / folder, "run", {}, interval)
         fit = made.fit(data.parts["train"], data.parts["val"], checkpoints)

@@ -206,6 +206,7 @@ class TestLearning:
             ("lstm", {**TINY, "dropout": 0.0}),
             ("bert-frozen", {"head_dim": 16, "pooling": "mean", "layers": "all"}),
             ("bert-finetuned", {"head_dim": 16, "attention_dropout": 0.0, "hidden_dropout": 0.0}),
+            ("bow", {"max_features": 1000, "min_count": 1}),
         ],
     )
     def test_every_model_learns_one_batch_by_heart(self, small_corpus, tiny_encoder, tmp_path, name, settings):
@@ -215,8 +216,10 @@ class TestLearning:
         torch.manual_seed(0)
         context = ModelContext(data.tokenizer.vocab_size, encoder_dir=tiny_encoder)
         model = spec.build(spec.config_class(name=name, **settings), context)
-        made = trainer(model, epochs=60, batch_size=24, learning_rate=0.01)
         batch = data.parts["val"]
+        if spec.prepare is not None:
+            spec.prepare(model, batch.evaluation_batches(24))
+        made = trainer(model, epochs=60, batch_size=24, learning_rate=0.01)
 
         first, *_, last = made.fit(batch, batch, CheckpointFolder(tmp_path / "best", "run", {})).epochs
 

@@ -1,0 +1,139 @@
+"""A bag of n-grams under logistic regression, weighted by naive Bayes: what any deeper model has to beat.
+
+Wang and Manning, "Baselines and Bigrams: Simple, Good Sentiment and Topic Classification", 2012.
+
+B reviews in the batch, T tokens, N n-grams of the longest review, F features, K n-grams at hand, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from data_pipeline.batch import Batch
+from models.classifier import Classifier
+from models.configs import BowConfig
+from models.dropout import Dropout
+
+NONE = 0  # the key of no n-gram
+UNK_ID = 1  # the word tokenizer's; n-grams with an unknown word are no features
+NO_FEATURE = torch.iinfo(torch.int64).max  # fills the table behind its last n-gram, which keeps it sorted
+CHUNK = 1 << 22  # n-grams that are counted together: 32 MiB of keys, whatever the number of reviews
+
+
+class BagOfNgrams(Classifier):
+    """Which of F n-grams a review has, each times its log-count ratio, and one learned weight a feature.
+
+    An n-gram's key is its words' ids as the digits of a number of base V, so keys are exact and those of different n
+    differ (a known word's id is never 0). The table is as long as the settings allow, however many n-grams the train
+    part has: a saved state fits every network of the same settings.
+    """
+
+    keys: Tensor
+    ratios: Tensor
+
+    def __init__(self, config: BowConfig, vocab_size: int, num_classes: int):
+        """Build a network without features; `learn_ngrams` gives it those of the train part.
+
+        Args:
+            config: which n-grams, and how they are weighted.
+            vocab_size: V, ids that the tokenizer can produce.
+            num_classes: 2.
+
+        Raises:
+            ValueError: there are more classes than two, or the keys of so many words take more than 63 bits.
+        """
+        super().__init__()
+        if num_classes != 2:
+            raise ValueError(f"a log-count ratio is one of 2 classes, not of {num_classes}")
+        if vocab_size**config.ngrams > NO_FEATURE:
+            raise ValueError(f"{config.ngrams}-grams of {vocab_size} words have no 63-bit keys; lower `vocab_size`")
+        self.config = config
+        self.vocab_size = vocab_size
+        self.register_buffer("keys", torch.full((config.max_features,), NO_FEATURE))
+        self.register_buffer("ratios", torch.zeros(config.max_features))
+        self.weights = nn.Embedding(config.max_features, 1)
+        nn.init.zeros_(self.weights.weight)
+        self.bias = nn.Parameter(torch.zeros(1))
+        self.dropout = Dropout(config.dropout)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(B, 2) float32 logits: 0 for negative and the log odds for positive."""
+        features, values = self.features(batch)
+        weights = self.weights(features).squeeze(-1)
+        log_odds = (self.dropout(values) * weights).sum(dim=1) + self.bias
+        return torch.stack([torch.zeros_like(log_odds), log_odds], dim=1)
+
+    def features(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B, N) positions in the table and (B, N) float32 values, 0 where there is no feature."""
+        keys = self.present(batch)
+        positions = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
+        return positions, self.ratios[positions] * (self.keys[positions] == keys)
+
+    def present(self, batch: Batch) -> Tensor:
+        """(B, N) int64 keys of the n-grams of known words that a review has, each once, and NONE beside them."""
+        words = batch.input_ids * (batch.attention_mask & (batch.input_ids > UNK_ID))
+        found = [words]
+        for n in range(2, self.config.ngrams + 1):
+            first, last = found[-1][:, :-1], words[:, n - 1 :]
+            found.append((first * self.vocab_size + last) * ((first != NONE) & (last != NONE)))
+        keys = torch.cat(found, dim=1).sort(dim=1).values
+        return torch.cat([keys[:, :1], keys[:, 1:] * (keys[:, 1:] != keys[:, :-1])], dim=1)
+
+    def set_features(self, keys: Tensor, counts: Tensor) -> None:
+        """Take the n-grams that the most reviews have as features, and learn their log-count ratios.
+
+        r = log((p / |p|) / (q / |q|)), where p is alpha plus the positive reviews that have the n-gram, q the same of
+        the negative ones, and |.| the sum over all features.
+
+        Args:
+            keys: (K,) int64, rising.
+            counts: (K, 2) int64, negative and positive reviews that have the n-gram.
+        """
+        reviews = counts.sum(dim=1)
+        most_first = reviews.argsort(descending=True, stable=True)  # of equals, the lower key first
+        chosen = most_first[: int((reviews >= self.config.min_count).sum())][: len(self.keys)].sort().values
+        smoothed = counts[chosen].double() + self.config.alpha
+        log_shares = (smoothed / smoothed.sum(dim=0)).log()
+        ratios = log_shares[:, 1] - log_shares[:, 0]
+        self.keys.fill_(NO_FEATURE)
+        self.ratios.zero_()
+        self.keys[: len(chosen)] = keys[chosen]
+        self.ratios[: len(chosen)] = ratios.float() if self.config.naive_bayes else 1.0
+
+
+@torch.no_grad()
+def learn_ngrams(model: Classifier, batches: Iterable[Batch]) -> None:
+    """Count in which reviews each n-gram stands, and make the most frequent ones the model's features.
+
+    Args:
+        model: a BagOfNgrams.
+        batches: the train part.
+
+    Raises:
+        TypeError: another kind of model.
+    """
+    if not isinstance(model, BagOfNgrams):
+        raise TypeError(f"{type(model).__name__} has no n-grams to count")
+    device = model.keys.device
+    keys, counts = torch.empty(0, dtype=torch.int64), torch.empty(0, 2, dtype=torch.int64)
+    new_keys, new_counts, waiting = [keys], [counts], 0
+    for batch in batches:
+        present = model.present(batch.to(device)).cpu()
+        rows, columns = present.nonzero(as_tuple=True)
+        new_keys.append(present[rows, columns])
+        new_counts.append(nn.functional.one_hot(batch.labels.cpu(), 2)[rows])
+        waiting += len(rows)
+        if waiting >= CHUNK:
+            keys, counts = _added_up(new_keys, new_counts)
+            new_keys, new_counts, waiting = [keys], [counts], 0
+    keys, counts = _added_up(new_keys, new_counts)
+    model.set_features(keys.to(device), counts.to(device))
+
+
+def _added_up(keys: list[Tensor], counts: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """(K,) rising keys, each once, and the (K, 2) sums of their counts."""
+    each, places = torch.unique(torch.cat(keys), return_inverse=True)
+    return each, torch.zeros(len(each), 2, dtype=torch.int64).index_add_(0, places, torch.cat(counts))

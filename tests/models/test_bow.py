@@ -1,0 +1,241 @@
+"""The bag of n-grams has scikit-learn's features and the paper's log-count ratios, whatever the padding and batches."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from sklearn.feature_extraction.text import CountVectorizer
+
+from data_pipeline.batch import Batch
+from models import bow
+from models.bow import NO_FEATURE, BagOfNgrams, learn_ngrams
+from models.classifier import Classifier
+from models.configs import BowConfig
+from models.registry import ModelContext, get_model_spec
+
+TEXTS = [
+    "a good film a good film",
+    "not a good film",
+    "bad bad bad film",
+    "a film so bad it is good",
+    "it is not so good",
+    "it is not bad",
+]
+LABELS = [1, 0, 0, 1, 0, 1]
+WORDS = ["<pad>", "<unk>", *sorted({word for text in TEXTS for word in text.split()})]
+
+
+def batch_of(texts: Sequence[str], labels: Sequence[int] = (), *, padding: int = 0, junk: int = 0) -> Batch:
+    """The texts as ids of WORDS, `padding` places of id `junk` behind the longest one."""
+    rows = [[WORDS.index(word) if word in WORDS else 1 for word in text.split()] for text in texts]
+    width = max(map(len, rows)) + padding
+    return Batch(
+        ids=tuple(map(str, range(len(rows)))),
+        labels=torch.tensor(list(labels) or [0] * len(rows)),
+        input_ids=torch.tensor([row + [junk] * (width - len(row)) for row in rows]),
+        lengths=torch.tensor([len(row) for row in rows]),
+    )
+
+
+def build(**settings: object) -> BagOfNgrams:
+    settings = {"max_features": 60, "min_count": 1} | settings
+    return BagOfNgrams(BowConfig(name="bow", **settings), len(WORDS), 2)
+
+
+def taught(**settings: object) -> BagOfNgrams:
+    """Knows the n-grams of TEXTS, each with a weight of its own."""
+    model = build(**settings)
+    learn_ngrams(model, [batch_of(TEXTS[:2], LABELS[:2]), batch_of(TEXTS[2:], LABELS[2:], padding=2)])
+    torch.manual_seed(1)
+    with torch.no_grad():
+        model.weights.weight.normal_()
+        model.bias.fill_(0.25)
+    return model
+
+
+def ngrams(model: BagOfNgrams) -> list[str]:
+    """The table, spelled out."""
+    spelled = []
+    for key in model.keys[model.keys != NO_FEATURE].tolist():
+        words, rest = [], key
+        while rest:
+            rest, word = divmod(rest, len(WORDS))
+            words.insert(0, WORDS[word])
+        spelled.append(" ".join(words))
+    return spelled
+
+
+def values(model: BagOfNgrams, texts: Sequence[str]) -> dict[str, np.ndarray]:
+    """(texts,) value of each n-gram in each text."""
+    positions, found = model.features(batch_of(texts))
+    dense = torch.zeros(len(texts), len(model.keys)).scatter_add_(1, positions, found).numpy()
+    return {name: dense[:, column] for column, name in enumerate(ngrams(model))}
+
+
+def vectorized(longest: int = 2) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """scikit-learn's features of TEXTS by n-gram, and the sum of each class's, (2, features)."""
+    vectorizer = CountVectorizer(binary=True, ngram_range=(1, longest), tokenizer=str.split, token_pattern=None)
+    features = vectorizer.fit_transform(TEXTS).toarray()
+    names = vectorizer.get_feature_names_out()
+    labels = np.array(LABELS)
+    return dict(zip(names, features.T, strict=True)), np.stack([features[labels == c].sum(axis=0) for c in (0, 1)])
+
+
+class TestFeatures:
+    @pytest.mark.parametrize("longest", [1, 2, 3])
+    def test_without_naive_bayes_they_are_scikit_learns_presence_features(self, longest):
+        found = values(taught(ngrams=longest, naive_bayes=False), TEXTS)
+        expected, _ = vectorized(longest)
+
+        assert found.keys() == expected.keys()
+        for name, column in expected.items():
+            np.testing.assert_array_equal(found[name], column, err_msg=name)
+
+    @pytest.mark.parametrize("alpha", [1.0, 0.25])
+    def test_with_it_each_is_its_log_count_ratio(self, alpha):
+        found = values(taught(alpha=alpha), TEXTS)
+        features, counts = vectorized()
+        q, p = alpha + counts
+        ratios = np.log((p / p.sum()) / (q / q.sum()))
+
+        for ratio, (name, column) in zip(ratios, features.items(), strict=True):
+            np.testing.assert_allclose(found[name], column * ratio, rtol=1e-6, err_msg=name)
+
+    def test_many_reviews_are_counted_in_parts_to_the_same_table(self, monkeypatch):
+        at_once = taught()
+        monkeypatch.setattr(bow, "CHUNK", 5)
+        in_parts = taught()
+
+        assert torch.equal(in_parts.keys, at_once.keys)
+        assert torch.equal(in_parts.ratios, at_once.ratios)
+
+    def test_those_of_few_reviews_are_left_out(self):
+        features, counts = vectorized()
+        often = {name for name, reviews in zip(features, counts.sum(axis=0), strict=True) if reviews >= 3}
+
+        assert set(ngrams(taught(min_count=3))) == often
+
+    def test_of_too_many_those_of_the_most_reviews_are_kept(self):
+        features, counts = vectorized()
+        reviews = dict(zip(features, counts.sum(axis=0), strict=True))
+        kept = ngrams(taught(max_features=7))
+
+        assert len(kept) == 7
+        assert min(reviews[name] for name in kept) >= max(reviews[name] for name in reviews.keys() - set(kept))
+
+    def test_an_unknown_word_is_none_and_parts_its_neighbours(self):
+        model = build(naive_bayes=False)
+        learn_ngrams(model, [batch_of(["a good strange film"])])
+
+        assert ngrams(model) == ["a", "film", "good", "a good"]
+
+    def test_none_runs_on_into_the_next_review(self):
+        model = build()
+        learn_ngrams(model, [batch_of(["a good", "film so"])])
+
+        assert set(ngrams(model)) == {"a", "good", "film", "so", "a good", "film so"}
+
+
+class TestLogits:
+    def test_they_are_the_weighted_sum_for_positive_and_nothing_for_negative(self):
+        model = taught()
+        found = np.stack(list(values(model, TEXTS).values()), axis=1)
+        weights = model.weights.weight[: found.shape[1], 0].detach().numpy()
+
+        logits = model(batch_of(TEXTS)).detach()
+
+        assert logits.dtype == torch.float32
+        np.testing.assert_allclose(logits[:, 1], found @ weights + 0.25, rtol=1e-5)
+        assert torch.equal(logits[:, 0], torch.zeros(len(TEXTS)))
+
+    def test_before_training_they_favour_neither_class(self):
+        model = build()
+        learn_ngrams(model, [batch_of(TEXTS, LABELS)])
+
+        assert torch.equal(model(batch_of(TEXTS)), torch.zeros(len(TEXTS), 2))
+
+    @pytest.mark.parametrize("junk", [0, WORDS.index("good")])
+    def test_neither_padding_nor_what_stands_in_it_changes_them(self, junk):
+        model = taught(ngrams=3)
+
+        torch.testing.assert_close(model(batch_of(TEXTS, padding=5, junk=junk)), model(batch_of(TEXTS)))
+
+    def test_a_review_cut_short_has_the_ngrams_of_what_is_left(self):
+        model = taught()
+        whole = batch_of(TEXTS)
+        whole.lengths.clamp_(max=3)
+
+        torch.testing.assert_close(model(whole), model(batch_of([" ".join(text.split()[:3]) for text in TEXTS])))
+
+    def test_an_unseen_pair_of_known_words_does_nothing(self):
+        found = values(taught(naive_bayes=False), ["good bad"])
+
+        assert {name for name, column in found.items() if column[0]} == {"good", "bad"}
+
+    @pytest.mark.parametrize("text", ["strange", "strange words only", ""])
+    def test_a_review_without_known_words_gets_the_bias(self, text):
+        torch.testing.assert_close(taught(ngrams=3)(batch_of([text, "film"]))[0], torch.tensor([0.0, 0.25]))
+        torch.testing.assert_close(taught(ngrams=3)(batch_of([text]))[0], torch.tensor([0.0, 0.25]))
+
+    def test_dropout_is_on_in_training_alone(self):
+        model = taught(dropout=0.5)
+        calm = model.eval()(batch_of(TEXTS))
+
+        torch.testing.assert_close(model.eval()(batch_of(TEXTS)), calm)
+        assert not torch.equal(model.train()(batch_of(TEXTS)), calm)
+
+
+class TestState:
+    def test_a_saved_one_says_the_same_in_a_new_network_of_the_same_settings(self, tmp_path):
+        model = taught()
+        save_file(model.state_dict(), tmp_path / "weights.safetensors")
+        again = build()
+        again.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+
+        assert torch.equal(again(batch_of(TEXTS)), model(batch_of(TEXTS)))
+
+    def test_the_table_is_part_of_what_a_checkpoint_holds(self):
+        model, again = taught(), build()
+        again.load_trained_state(model.trained_state())
+
+        assert torch.equal(again(batch_of(TEXTS)), model(batch_of(TEXTS)))
+
+    def test_other_reviews_take_the_place_of_those_learned_before(self):
+        model = taught()
+        learn_ngrams(model, [batch_of(["a film"])])
+
+        assert ngrams(model) == ["a", "film", "a film"]
+
+    def test_the_table_has_no_gradient_and_each_feature_one_weight(self):
+        trained = {name: parameter.shape for name, parameter in build().named_parameters() if parameter.requires_grad}
+
+        assert trained == {"weights.weight": (60, 1), "bias": (1,)}
+
+
+class TestRefused:
+    def test_three_classes(self):
+        with pytest.raises(ValueError, match="one of 2 classes, not of 3"):
+            BagOfNgrams(BowConfig(name="bow"), len(WORDS), 3)
+
+    def test_more_words_than_keys_have_room_for(self):
+        with pytest.raises(ValueError, match="3-grams of 3000000 words have no 63-bit keys; lower `vocab_size`"):
+            BagOfNgrams(BowConfig(name="bow", ngrams=3, max_features=1), 3_000_000, 2)
+
+    def test_another_kind_of_model_has_no_ngrams(self):
+        class Other(Classifier):
+            def forward(self, batch: Batch) -> torch.Tensor:
+                raise NotImplementedError
+
+        with pytest.raises(TypeError, match="Other has no n-grams to count"):
+            learn_ngrams(Other(), [])
+
+
+def test_it_is_registered_as_the_baseline_and_learns_its_table_before_training():
+    spec = get_model_spec("bow")
+    model = spec.build(BowConfig(name="bow", max_features=60, min_count=1), ModelContext(len(WORDS)))
+    spec.prepare(model, [batch_of(TEXTS, LABELS)])
+
+    assert spec.baseline
+    assert set(ngrams(model)) == set(vectorized()[0])
