@@ -1,10 +1,11 @@
-"""`report`: the table, made from the recorded runs alone."""
+"""`report`: the table and what it means, made from recorded runs alone."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark.commands.options import (
     EXIT_DONE,
@@ -17,14 +18,17 @@ from benchmark.commands.options import (
 )
 from benchmark.files import OutputError
 
-SUFFIXES = {".md": "markdown", ".csv": "csv", ".tex": "latex", ".txt": "terminal"}
+if TYPE_CHECKING:
+    from benchmark.report.results import Results
+
+SUFFIXES = {".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex", ".txt": "terminal"}
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """The command and its options."""
-    parser = add_command(commands, "report", report, "print the table from the recorded runs")
+    parser = add_command(commands, "report", report, "print the table from the recorded runs, and what it means")
     add_profile_option(parser, "whose latest plan")
-    parser.add_argument("--format", choices=sorted(SUFFIXES.values()), default="terminal", help="form of the table")
+    parser.add_argument("--format", choices=sorted(SUFFIXES.values()), default="terminal", help="form of the report")
     parser.add_argument(
         "--output",
         type=Path,
@@ -33,38 +37,47 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help=f"write it to a file instead ({', '.join(SUFFIXES)}); may be given several times",
     )
+    parser.add_argument(
+        "--from", type=Path, dest="export", metavar="DIR", help="from a folder that `export` made, instead of the store"
+    )
     add_store_options(parser)
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """Print the table or write it to files."""
+    """Print the report or write it to files."""
     return print_report(arguments, arguments.profile, arguments.output)
 
 
 def print_report(arguments: argparse.Namespace, profile: str, outputs: Sequence[Path]) -> int:
-    """The table of the profile's latest plan, printed where no output is named.
+    """The report of the profile's latest plan, printed where no output is named.
 
     Raises:
         OutputError: a file cannot be written, or its ending is no known form.
-        TrackingError: nothing is recorded.
+        TrackingError: nothing is recorded, or it cannot be read.
+        ResultsError: records contradict each other.
     """
+    from benchmark.report.forms import render
     from benchmark.report.table import make_report
-    from benchmark.tracking.client import TrackingError, tracking_uri
-    from benchmark.tracking.store import TrackingStore
 
     for path in outputs:
         if path.suffix not in SUFFIXES:
             raise OutputError(f"--output {path}: the ending says the form; one of {', '.join(SUFFIXES)}")
-    store = TrackingStore.existing(tracking_uri(arguments.tracking_uri), cache_dir(arguments))
-    plan = store.latest_plan(profile) if store else None
-    if store is None or plan is None:
-        raise TrackingError(
-            f"no run of profile {profile!r} is recorded here; `python -m benchmark run all "
-            f"--profile {profile}` makes them"
-        )
-    table = make_report(plan, store.runs(profile), store.speeds(profile))
+    made = make_report(_results(arguments, profile))
     for path in outputs:
-        write_output(path, table.render(SUFFIXES[path.suffix]))
+        write_output(path, render(made, SUFFIXES[path.suffix]))
     if not outputs:
-        print(table.render(getattr(arguments, "format", "terminal")), end="")
+        print(render(made, getattr(arguments, "format", "terminal")), end="")
     return EXIT_DONE
+
+
+def _results(arguments: argparse.Namespace, profile: str) -> Results:
+    if getattr(arguments, "export", None) is not None:
+        from benchmark.export import read_export
+
+        return read_export(arguments.export)
+    from benchmark.recorded_results import read_results
+    from benchmark.tracking.client import tracking_uri
+    from benchmark.tracking.store import TrackingStore
+
+    store = TrackingStore.existing(tracking_uri(arguments.tracking_uri), cache_dir(arguments))
+    return read_results(store, profile)

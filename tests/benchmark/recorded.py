@@ -1,17 +1,19 @@
 """Runs written to a store with made-up results, as the runner would write them; nothing is trained."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
 from benchmark.plan import Workspace
-from benchmark.records import RunRecord, Status, Throughput
+from benchmark.records import PlanRecord, RunRecord, Status, Throughput
+from benchmark.report.results import Results, finished_runs
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 
@@ -38,6 +40,34 @@ SPEED = Throughput(
     tokens_per_review=10.0,
     feature_bytes=0,
 )
+
+
+def results_of(
+    plan: PlanRecord,
+    runs: Sequence[RunRecord],
+    speeds: Mapping[str, Throughput] | None = None,
+    *,
+    reviews: int = 1000,
+) -> Results:
+    """A plan's results whose predictions are right as often as each finished run's record says.
+
+    The networks err on reviews of their own: which ones hangs on experiment and seed alone.
+    """
+    labels = np.arange(reviews) % 2
+    logits = {run.run_id: made_logits(run, labels) for run in finished_runs(plan, runs)}
+    return Results(plan, runs, labels, logits, speeds or {})
+
+
+def made_logits(run: RunRecord, labels: np.ndarray) -> np.ndarray:
+    """(N, 2) logits that are right of a share `test/accuracy` of the N reviews."""
+    generator = np.random.default_rng([run.seed, *run.experiment.encode()])
+    wrong = generator.permutation(len(labels))[round(run.metrics["test/accuracy"] * len(labels)) :]
+    predicted = labels.copy()
+    predicted[wrong] = 1 - predicted[wrong]
+    sure = generator.uniform(0.1, 3.0, len(labels))
+    return np.stack([np.where(predicted == 0, sure, 0.0), np.where(predicted == 1, sure, 0.0)], axis=1).astype(
+        "float32"
+    )
 
 
 def predictions(logits: Mapping[str, tuple[float, float]]) -> pd.DataFrame:

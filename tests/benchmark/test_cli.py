@@ -74,7 +74,7 @@ def recorded(here, store_uri):
 def cells(table: str, model: str) -> list[str]:
     """Seeds and accuracy in the model's row of the terminal's table."""
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in table.splitlines() if line.startswith("│")]
-    return next(row[1:3] for row in rows if row[0] == model)
+    return next(row[2:4] for row in rows if row[0] == model)
 
 
 # Wrong use
@@ -295,7 +295,7 @@ def test_the_report_needs_no_config_file(call):
 
 
 @pytest.mark.usefixtures("recorded")
-@pytest.mark.parametrize(("form", "start"), [("markdown", "| model "), ("csv", "model,seeds,"), ("latex", "% Profile")])
+@pytest.mark.parametrize(("form", "start"), [("markdown", "| model "), ("csv", "model,experiment,"), ("json", "{\n"), ("latex", "% ")])
 def test_the_report_has_other_forms(call, form, start):
     assert call("report", "--format", form)[1].startswith(start)
 
@@ -328,7 +328,7 @@ def test_an_unknown_ending_is_refused_before_anything_is_written(call, name):
     status, out, err = call("report", "--output", "a.md", "--output", name)
 
     assert (status, out) == (2, "")
-    assert err == f"error: --output {name}: the ending says the form; one of .md, .csv, .tex, .txt\n"
+    assert err == f"error: --output {name}: the ending says the form; one of .md, .csv, .json, .tex, .txt\n"
     assert not Path("a.md").exists()
 
 

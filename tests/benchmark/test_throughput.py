@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from recorded import HUB, NOWHERE, SPEED
+from recorded import HUB, NOWHERE, SPEED, results_of
 
 from benchmark import throughput
 from benchmark.cli import main
@@ -131,7 +131,7 @@ class TestCommand:
         plan = make_plan(load_suite(write_config()), NOWHERE)
         lstm = next(row for row in plan.record.rows if row.experiment == "lstm")
         assert store.speeds("quick") == {lstm.fingerprint: SPEED}
-        table = make_report(plan.record, [], store.speeds("quick")).table
+        table = make_report(results_of(plan.record, [], store.speeds("quick"))).cost
         assert list(table["inference, reviews/s"]) == ["", "150.0", "", ""]
         assert list(table["one review, ms"]) == ["", "7.2", "", ""]
 

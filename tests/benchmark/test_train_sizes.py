@@ -4,11 +4,12 @@ import io
 
 import pandas as pd
 import pytest
-from recorded import NOWHERE
+from recorded import NOWHERE, results_of
 
 from benchmark.config_file import load_suite
 from benchmark.plan import make_plan
 from benchmark.records import PlanRecord, PlanRow, RunRecord, Status
+from benchmark.report.forms import render
 from benchmark.report.table import make_report
 from benchmark.validation import ConfigError
 
@@ -83,6 +84,8 @@ def run_of(name, size, seed, accuracy) -> RunRecord:
     metrics = {
         "test/accuracy": accuracy,
         "test/f1": accuracy,
+        "test/roc_auc": accuracy,
+        "test/log_loss": 0.5,
         "parameters_total": 10,
         "parameters_trainable": 10,
         "train_seconds": 1,
@@ -98,8 +101,12 @@ RUNS = [
 ]
 
 
+def report_of(*sizes):
+    return make_report(results_of(plan_of(*sizes), RUNS))
+
+
 def test_the_learning_curve_has_a_row_a_model_and_a_column_a_size_from_small_to_large():
-    curve = make_report(plan_of(2000, 500), RUNS).curve
+    curve = report_of(2000, 500).curve
 
     assert curve.to_dict("list") == {
         "model": ["rnn", "lstm"],
@@ -109,7 +116,7 @@ def test_the_learning_curve_has_a_row_a_model_and_a_column_a_size_from_small_to_
 
 
 def test_the_main_table_says_what_each_row_was_trained_on():
-    table = make_report(plan_of(2000, 500), RUNS).table
+    table = report_of(2000, 500).quality
 
     assert list(zip(table["model"], table["trained on"], strict=True)) == [
         ("rnn", "2,000"),
@@ -120,25 +127,25 @@ def test_the_main_table_says_what_each_row_was_trained_on():
 
 
 def test_one_size_needs_neither():
-    report = make_report(plan_of(500), RUNS)
+    report = report_of(500)
 
     assert report.curve is None
-    assert "trained on" not in report.table
+    assert "trained on" not in report.quality
 
 
 @pytest.mark.parametrize("form", ["terminal", "markdown", "latex"])
 def test_every_form_for_readers_shows_the_curve(form):
-    shown = make_report(plan_of(500, 2000), RUNS).render(form)
+    shown = render(report_of(500, 2000), form)
 
     assert "by the number of reviews trained on" in shown
     assert shown.count("71.50") == 3  # accuracy and F1 of the row, and the curve
 
 
 def test_the_csv_stays_one_table():
-    frame = pd.read_csv(io.StringIO(make_report(plan_of(500, 2000), RUNS).render("csv")))
+    frame = pd.read_csv(io.StringIO(render(report_of(500, 2000), "csv")))
 
     assert len(frame) == 4
 
 
 def test_notes_name_all_sizes():
-    assert "500 / 2,000 train, 10 val, 20 test" in make_report(plan_of(500, 2000), RUNS).notes[0]
+    assert "500 / 2,000 train, 10 val, 20 test" in report_of(500, 2000).notes[0]

@@ -13,12 +13,14 @@ import signal
 import statistics
 import subprocess
 import sys
+import termios
 import time
 
 
 def seconds_to_first_step(arguments):
     """Start a run, wait until its bar on a terminal shows a loss, interrupt it."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, 200))  # wide enough for the bar's loss
     started = time.perf_counter()
     child = subprocess.Popen([sys.executable, "-m", "benchmark", "run", *arguments], stderr=theirs, stdout=theirs)
     os.close(theirs)

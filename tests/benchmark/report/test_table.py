@@ -1,16 +1,14 @@
 """The comparison table, made from records alone: what a row says, and what it must not say."""
 
-import io
-import json
-import os
-import subprocess
-import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 
-import pandas as pd
+import numpy as np
 import pytest
+from recorded import made_logits, results_of
 
+from benchmark.analysis.metrics import expected_calibration_error
 from benchmark.records import PlanRecord, PlanRow, RunRecord, Status
+from benchmark.report.forms import render
 from benchmark.report.table import Report, make_report
 
 CORPUS, ENCODER = "IMDB (embedded train split)", "sentence-transformers/all-MiniLM-L6-v2"
@@ -20,6 +18,8 @@ LSTM, BERT = "a" * 16, "b" * 16
 METRICS = {
     "test/accuracy": 0.86,
     "test/f1": 0.87,
+    "test/roc_auc": 0.93,
+    "test/log_loss": 0.3215,
     "parameters_total": 22_600_000,
     "parameters_trainable": 12_345,
     "train_seconds": 200.0,
@@ -51,12 +51,16 @@ def run_of(seed=1, status=Status.FINISHED, fingerprint=LSTM, name="lstm", error=
     return RunRecord(f"id-{name}-{seed}", f"{name} seed {seed}", name, seed, fingerprint, status, metrics, error)
 
 
+def report_of(plan, runs, speeds=None) -> Report:
+    return make_report(results_of(plan, runs, speeds))
+
+
 def row(report: Report, number=0) -> dict[str, str]:
-    return report.table.to_dict("records")[number]
+    return report.quality.to_dict("records")[number] | report.cost.to_dict("records")[number]
 
 
 def only_row(runs, *, seeds=(1,), **settings) -> dict[str, str]:
-    return row(make_report(plan_of(row_of(**settings), seeds=seeds), runs))
+    return row(report_of(plan_of(row_of(**settings), seeds=seeds), runs))
 
 
 # A complete row
@@ -65,14 +69,39 @@ def only_row(runs, *, seeds=(1,), **settings) -> dict[str, str]:
 def test_a_complete_row_has_every_figure():
     assert only_row([run_of()]) == {
         "model": "lstm",
+        "rank": "",
         "seeds": "1 of 1",
         ACCURACY: "86.00",
+        "95 % interval": "83.71 to 88.02",  # Wilson's, of 860 in 1,000
         F1: "87.00",
+        "ROC-AUC, %": "93.00",
+        "log loss": "0.321",
+        "ECE, %": found_ece(run_of()),
         "parameters": "22.6 M",
         "trained": "12.3 k",
         "train time": "3 min 20 s",
         PUBLISHED: "",
     }
+
+
+def found_ece(run) -> str:
+    labels = np.arange(1000) % 2
+    return f"{100 * expected_calibration_error(labels, made_logits(run, labels)):.2f}"
+
+
+def test_features_tuning_and_memory_have_columns_where_they_were_measured():
+    tuned = {"seconds": 3600.0, "complete": 20, "pruned": 10, "study": "s", "trial": 3, "metric": "val/loss"}
+    plan = plan_of(replace(row_of(), tuned=tuned))
+    found = row(report_of(plan, [run_of(features_seconds=100.0, peak_memory_mib=512.4)]))
+
+    assert found["model"] == "lstm (tuned)"
+    assert found["of it features"] == "1 min 40 s"
+    assert found["tuning"] == "1 h 00 min, 30 trials"
+    assert found["peak memory, MiB"] == "512"
+
+
+def test_a_baseline_is_called_one():
+    assert row(report_of(plan_of(replace(row_of("bow"), baseline=True)), []))["model"] == "bow (baseline)"
 
 
 def test_several_seeds_are_a_mean_and_their_standard_deviation():
@@ -110,7 +139,7 @@ def test_rows_stand_in_the_order_of_the_plan():
     plan = plan_of(row_of("zebra"), row_of("ape", BERT))
     runs = [run_of(fingerprint=BERT, name="ape"), run_of(name="zebra")]
 
-    assert list(make_report(plan, runs).table["model"]) == ["zebra", "ape"]
+    assert list(report_of(plan, runs).quality["model"]) == ["zebra", "ape"]
 
 
 # A row that is not complete
@@ -131,7 +160,7 @@ def test_a_row_without_a_result_says_why(runs, state):
 
     assert found[ACCURACY] == state
     assert found["seeds"] == "0 of 1"
-    assert {found[cell] for cell in (F1, "parameters", "trained", "train time")} == {""}
+    assert {found.get(cell, "") for cell in (F1, "rank", "parameters", "trained", "train time")} == {""}
 
 
 def test_a_row_with_some_of_its_seeds_has_no_mean():
@@ -155,7 +184,7 @@ def test_what_an_unfinished_run_measured_so_far_is_not_shown():
 def test_an_incomplete_row_leaves_the_others_as_they_are():
     plan = plan_of(row_of(), row_of("bert", BERT))
 
-    report = make_report(plan, [run_of()])
+    report = report_of(plan, [run_of()])
 
     assert row(report, 0)[ACCURACY] == "86.00"
     assert row(report, 1)[ACCURACY] == "missing"
@@ -174,10 +203,10 @@ def test_runs_of_other_settings_are_not_looked_at():
 def test_a_finished_run_counts_though_a_newer_one_failed():
     newest_first = [run_of(status=Status.FAILED, error="boom"), run_of()]
 
-    report = make_report(plan_of(row_of()), newest_first)
+    report = report_of(plan_of(row_of()), newest_first)
 
     assert row(report)[ACCURACY] == "86.00"
-    assert "boom" not in report.render("terminal")
+    assert "boom" not in render(report, "terminal")
 
 
 def test_of_runs_without_a_result_the_newest_counts():
@@ -231,14 +260,14 @@ def test_the_set_up_of_a_published_figure_is_told_where_it_is_another():
     published = figure(corpus="IMDB (official split)", encoder="google-bert/bert-base-uncased")
     plan = plan_of(row_of(published=published), row_of("rnn", BERT, published=published))
 
-    notes = make_report(plan, [run_of()]).notes
+    notes = report_of(plan, [run_of()]).notes
 
     told = "Published, other set-up: a paper, IMDB (official split), google-bert/bert-base-uncased; 3 epochs."
     assert notes.count(told) == 1
 
 
 def test_nothing_is_told_of_a_set_up_that_is_ours():
-    notes = make_report(plan_of(row_of(published=figure())), [run_of()]).notes
+    notes = report_of(plan_of(row_of(published=figure())), [run_of()]).notes
 
     assert not [note for note in notes if note.startswith("Published")]
 
@@ -247,7 +276,7 @@ def test_nothing_is_told_of_a_set_up_that_is_ours():
 
 
 def test_the_first_note_says_what_the_table_was_made_from():
-    assert make_report(plan_of(row_of(), seeds=(1, 2)), []).notes[0] == (
+    assert report_of(plan_of(row_of(), seeds=(1, 2)), []).notes[0] == (
         "Profile quick: IMDB (embedded train split), 4,000 train, 1,000 val, 2,000 test, "
         "the same split for every model; seeds 1, 2; the epoch of lowest val/loss, scored on test once."
     )
@@ -257,27 +286,38 @@ def test_the_first_note_says_what_the_table_was_made_from():
 def test_a_test_part_held_out_of_the_training_reviews_is_told(held_out):
     told = "The test part is held out of the corpus's training reviews: these are no official-test figures."
 
-    assert (told in make_report(plan_of(row_of(), held_out=held_out), []).notes) is held_out
+    assert (told in report_of(plan_of(row_of(), held_out=held_out), []).notes) is held_out
 
 
 @pytest.mark.parametrize("seeds", [(1,), (1, 2)])
 def test_what_stands_behind_the_plus_minus_is_told_where_there_is_one(seeds):
-    notes = make_report(plan_of(row_of(), seeds=seeds), []).notes
+    notes = report_of(plan_of(row_of(), seeds=seeds), [run_of(seed) for seed in seeds]).notes
 
-    assert ("Mean ± standard deviation over seeds." in notes) is (len(seeds) > 1)
+    assert any(note.startswith("Mean ± standard deviation over seeds;") for note in notes) is (len(seeds) > 1)
+    assert any("this one network" in note for note in notes) is (len(seeds) == 1)
+
+
+def test_what_a_rank_means_is_told():
+    plan = plan_of(row_of(), row_of("bert", BERT))
+    notes = report_of(plan, [run_of(), run_of(fingerprint=BERT, name="bert")]).notes
+
+    assert (
+        "Rank: rows that share a letter are not separated at 5 % by McNemar's exact test with Holm's correction over "
+        "1 pairs; this is about these networks."
+    ) in notes
 
 
 def test_the_encoders_are_named_once():
     plan = plan_of(row_of(), row_of("frozen", BERT, ENCODER), row_of("tuned", "c" * 16, ENCODER))
 
-    assert f"Encoder of the BERT rows: {ENCODER}." in make_report(plan, []).notes
-    assert "Encoder" not in make_report(plan_of(row_of()), []).render("terminal")
+    assert f"Encoder of the BERT rows: {ENCODER}." in report_of(plan, []).notes
+    assert "Encoder" not in render(report_of(plan_of(row_of()), []), "terminal")
 
 
 def test_why_a_run_failed_stands_in_the_notes():
     runs = [run_of(1), run_of(2, Status.FAILED, error="NonFiniteError: loss is nan"), run_of(3, Status.KILLED)]
 
-    notes = make_report(plan_of(row_of(), seeds=(1, 2, 3)), runs).notes
+    notes = report_of(plan_of(row_of(), seeds=(1, 2, 3)), runs).notes
 
     assert notes[-1] == "lstm seed 2 failed: NonFiniteError: loss is nan (MLflow run id-lstm-2)"
     assert not [note for note in notes if "lstm seed 3" in note]
@@ -286,126 +326,12 @@ def test_why_a_run_failed_stands_in_the_notes():
 def test_the_reason_of_a_run_of_other_settings_is_not_told():
     runs = [run_of(status=Status.FAILED, fingerprint="0" * 16, error="boom")]
 
-    assert "boom" not in make_report(plan_of(row_of()), runs).render("terminal")
-
-
-# Forms
-
-
-@pytest.fixture
-def report() -> Report:
-    """Two seeds of one row, one with a name and a note that LaTeX would trip over; the other row is incomplete."""
-    plan = plan_of(row_of("my_lstm", published=figure()), row_of("bert", BERT, ENCODER), seeds=(1, 2))
-    return make_report(plan, [run_of(1), run_of(2), run_of(1, Status.FAILED, BERT, "bert", "100 % of memory")])
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_every_form_has_every_cell(report, form):
-    text = report.render(form).replace("\\_", "_").replace("$\\pm$", "±")
-
-    for cell in report.table.to_numpy().ravel():
-        assert cell in text
-
-
-@pytest.mark.parametrize("form", ["terminal", "markdown", "latex"])
-def test_the_notes_stand_with_the_table(report, form):
-    text = report.render(form)
-
-    for note in report.notes:
-        assert note in text
-
-
-def test_the_terminal_form_is_a_box_and_a_note_a_line(report):
-    lines = report.render("terminal").splitlines()
-
-    width = len(lines[0])
-    assert [len(line) for line in lines[:6]] == [width] * 6
-    assert lines[6] == ""
-    assert tuple(lines[7:]) == report.notes
-
-
-def test_the_markdown_form_is_a_table_and_a_list(report):
-    table, notes = report.render("markdown").split("\n\n")
-
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
-    assert cells[0] == list(report.table.columns)
-    assert all(set(cell) <= {"-", ":"} for cell in cells[1])
-    assert cells[2:] == report.table.to_numpy().tolist()
-    assert notes == "".join(f"- {note}\n" for note in report.notes)
-
-
-def test_the_csv_form_is_the_table_alone_and_is_read_back(report):
-    again = pd.read_csv(io.StringIO(report.render("csv")), dtype=str, keep_default_na=False)
-
-    pd.testing.assert_frame_equal(again, report.table, check_dtype=False)
-
-
-def test_the_latex_form_escapes_what_latex_would_read(report):
-    text = report.render("latex")
-    table = [line for line in text.splitlines() if not line.startswith("%")]
-
-    assert table[0].startswith(r"\begin{tabular}")
-    assert {r"\toprule", r"\midrule", r"\bottomrule"} <= set(table)
-    assert any(line.startswith(r"my\_lstm & 2 of 2 & 86.00 $\pm$ 0.00 & ") for line in table)
-    assert r"test accuracy, \%" in text
-    body = "\n".join(table).replace(r"\%", "").replace(r"\_", "")
-    assert not {"%", "_", "±"} & set(body)
-
-
-def test_the_notes_of_the_latex_form_are_comments(report):
-    lines = report.render("latex").splitlines()
-
-    assert lines[: len(report.notes)] == [f"% {note}" for note in report.notes]
-
-
-def test_a_form_that_there_is_not_is_refused(report):
-    with pytest.raises(KeyError):
-        report.render("word")
-
-
-def many_rows() -> tuple[PlanRecord, list[RunRecord]]:
-    rows = [
-        row_of(name, letter * 16, encoder, figure(corpus=name))
-        for name, letter, encoder in (("rnn", "1", None), ("lstm", "2", None), ("bert", "3", "e1"), ("bart", "4", "e2"))
-    ]
-    return plan_of(*rows), [run_of(fingerprint=row.fingerprint, name=row.experiment) for row in rows]
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_the_same_records_give_the_same_bytes(form):
-    plan, runs = many_rows()
-
-    once = make_report(plan, runs).render(form)
-
-    assert make_report(plan, list(runs)).render(form) == once
-    assert make_report(PlanRecord.from_json(plan.to_json()), runs).render(form) == once
-    assert make_report(plan, [replace(run) for run in reversed(runs)]).render(form) == once
-
-
-@pytest.mark.parametrize("hash_seed", ["1", "2"])
-def test_another_process_gives_the_same_bytes(hash_seed):
-    """Where Python keeps words in another order."""
-    plan, runs = many_rows()
-    code = (
-        "import json, sys; from benchmark.records import PlanRecord, RunRecord, Status;"
-        "from benchmark.report.table import make_report; plan, runs = json.load(sys.stdin);"
-        "runs = [RunRecord(**run | {'status': Status(run['status'])}) for run in runs];"
-        "sys.stdout.buffer.write(make_report(PlanRecord.from_json(plan), runs).render('markdown').encode())"
-    )
-    answer = subprocess.run(
-        [sys.executable, "-c", code],
-        input=json.dumps([plan.to_json(), [asdict(run) for run in runs]]).encode(),
-        env={**os.environ, "PYTHONHASHSEED": hash_seed},
-        capture_output=True,
-        check=True,
-    )
-
-    assert answer.stdout.decode() == make_report(plan, runs).render("markdown")
+    assert "boom" not in render(report_of(plan_of(row_of()), runs), "terminal")
 
 
 def published_cell(published, trained_on=4000, corpus=CORPUS) -> str:
     plan = plan_of(row_of(published=published | {"corpus": corpus}, trained_on=trained_on))
-    return row(make_report(plan, [run_of()]))[PUBLISHED]
+    return row(report_of(plan, [run_of()]))[PUBLISHED]
 
 
 def test_a_figure_of_unknown_settings_is_set_beside_ours_and_not_subtracted():
@@ -417,7 +343,7 @@ def test_the_note_says_whose_settings_stand_there_then():
 
     assert (
         f"Published, settings unknown: a paper, {CORPUS}, does not give its settings; lstm has ours here."
-        in make_report(plan, [run_of()]).notes
+        in report_of(plan, [run_of()]).notes
     )
 
 

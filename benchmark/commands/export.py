@@ -1,0 +1,38 @@
+"""`export`: a plan's results in a folder that a report can be made from anywhere."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmark.commands.options import (
+    EXIT_DONE,
+    Commands,
+    add_command,
+    add_profile_option,
+    add_store_options,
+    existing_store,
+    say,
+)
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """The command and its options."""
+    parser = add_command(
+        commands, "export", export, "write a plan's results to a folder; `report --from DIR` needs no more"
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="is made; no review's text is in it")
+    add_profile_option(parser, "whose latest plan")
+    add_store_options(parser)
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write it."""
+    from benchmark.export import write_export
+    from benchmark.recorded_results import read_results
+
+    store = existing_store(arguments)
+    results = read_results(store, arguments.profile)
+    write_export(store, results, arguments.folder)
+    say(f"wrote {arguments.folder}: {len(results.logits)} finished runs")
+    return EXIT_DONE

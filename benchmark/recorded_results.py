@@ -1,0 +1,55 @@
+"""A plan's results read from the tracking store."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.records import PREDICTIONS_FILE, RunRecord
+from benchmark.report.results import PREDICTION_COLUMNS, PredictionTable, Results, finished_runs
+from benchmark.tracking.client import TrackingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmark.tracking.store import TrackingStore
+
+
+def read_results(store: TrackingStore | None, profile: str) -> Results:
+    """What is recorded of the profile's latest plan.
+
+    Raises:
+        TrackingError: nothing is recorded, or a finished run's predictions cannot be read.
+        ResultsError: records contradict each other.
+    """
+    plan = store.latest_plan(profile) if store else None
+    if store is None or plan is None:
+        raise TrackingError(
+            f"no run of profile {profile!r} is recorded here; `python -m benchmark run all "
+            f"--profile {profile}` makes them"
+        )
+    runs = store.runs(profile)
+    table = PredictionTable()
+    for run in finished_runs(plan, runs):
+        with tempfile.TemporaryDirectory() as folder:
+            table.add(run, read_predictions(store.artifact(run.run_id, PREDICTIONS_FILE, Path(folder)), run))
+    return Results(plan, runs, table.labels, table.logits, store.speeds(profile))
+
+
+def read_predictions(path: Path, run: RunRecord) -> pd.DataFrame:
+    """What a report needs of a file of predictions.
+
+    Raises:
+        TrackingError: it cannot be read.
+    """
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(path, columns=list(PREDICTION_COLUMNS))
+    except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
+        reason = " ".join(str(error).split())[:200]
+        raise TrackingError(
+            f"{PREDICTIONS_FILE} of run {run.run_id} ({run.name}) cannot be read ({reason}); "
+            f"`python -m benchmark run {run.experiment} --fresh` does it again"
+        ) from None

@@ -1,0 +1,160 @@
+"""The forms of a report: terminal, Markdown, CSV, JSON and LaTeX."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from test_table import BERT, ENCODER, figure, plan_of, report_of, row_of, run_of
+
+from benchmark.records import PlanRecord, RunRecord, Status
+from benchmark.report.forms import FORMS, render
+from benchmark.report.schema import SCHEMA_VERSION
+from benchmark.report.table import Report
+
+ROOT = Path(__file__).resolve().parents[3]
+FOR_READERS = ("terminal", "markdown", "latex")
+
+
+@pytest.fixture
+def report() -> Report:
+    """Two seeds of one row, one with a name and a note that LaTeX would trip over; the other row is incomplete."""
+    plan = plan_of(row_of("my_lstm", published=figure()), row_of("bert", BERT, ENCODER), seeds=(1, 2))
+    return report_of(plan, [run_of(1), run_of(2), run_of(1, Status.FAILED, BERT, "bert", "100 % of memory")])
+
+
+@pytest.mark.parametrize("form", FOR_READERS)
+def test_every_form_for_readers_has_every_cell(report, form):
+    text = render(report, form).replace("\\_", "_").replace("$\\pm$", "±")
+
+    for _, table in report.tables:
+        for cell in table.to_numpy().ravel():
+            assert cell in text
+
+
+@pytest.mark.parametrize("form", FOR_READERS)
+def test_the_sentences_stand_with_the_tables(report, form):
+    text = render(report, form)
+
+    for sentence in (*report.findings, *report.notes):
+        assert sentence in text
+
+
+def test_the_terminal_form_is_a_box_a_table_and_a_line_a_sentence(report):
+    blocks = render(report, "terminal").rstrip("\n").split("\n\n")
+
+    assert {len(line) for line in blocks[0].splitlines()} == {len(blocks[0].splitlines()[0])}
+    assert blocks[1] == "What it costs:"
+    assert tuple(blocks[-1].splitlines()) == report.notes
+
+
+def test_the_markdown_form_is_tables_and_lists(report):
+    table, _, cost, *rest = render(report, "markdown").rstrip("\n").split("\n\n")
+
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert cells[0] == list(report.quality.columns)
+    assert all(set(cell) <= {"-", ":"} for cell in cells[1])
+    assert cells[2:] == report.quality.to_numpy().tolist()
+    assert len(cost.splitlines()) == 4
+    assert rest[-1].splitlines() == [f"- {note}" for note in report.notes]
+
+
+def test_the_csv_form_is_a_line_a_row_with_figures_as_numbers(report):
+    again = pd.read_csv(io.StringIO(render(report, "csv")))
+
+    assert list(again["model"]) == ["my_lstm", "bert"]
+    assert again["test_accuracy_mean"][0] == 0.86
+    assert again["test_accuracy_interval_low"][0] < 0.86 < again["test_accuracy_interval_high"][0]
+    assert again["train_seconds"][0] == 200.0
+    assert again["test_accuracy_mean"].isna().tolist() == [False, True]
+
+
+def test_the_json_form_has_a_version_and_every_figure(report):
+    again = json.loads(render(report, "json"))
+
+    assert again["schema_version"] == SCHEMA_VERSION
+    assert [row["model"] for row in again["rows"]] == ["my_lstm", "bert"]
+    first, second = again["rows"]
+    assert first["test_accuracy"] == {"mean": 0.86, "sd": 0.0}
+    assert first["test_accuracy_by_seed"] == [0.86, 0.86]
+    assert (second["complete"], second["test_accuracy"]["mean"]) == (False, None)
+    assert again["notes"] == list(report.notes)
+
+
+def test_the_json_form_is_as_its_document_says(report):
+    document = (ROOT / "docs" / "report-schema.md").read_text(encoding="utf-8")
+    again = json.loads(render(report, "json"))
+
+    for name in (*again, *again["rows"][0], "first", "second", "adjusted_p", "smallest_detectable", "discordance"):
+        assert f"`{name}`" in document
+    assert f"schema_version` is {SCHEMA_VERSION}" in document
+
+
+def test_the_latex_form_escapes_what_latex_would_read(report):
+    text = render(report, "latex")
+    table = [line for line in text.splitlines() if line and not line.startswith("%")]
+
+    assert table[0].startswith(r"\begin{tabular}")
+    assert {r"\toprule", r"\midrule", r"\bottomrule"} <= set(table)
+    assert any(line.startswith(r"my\_lstm &  & 2 of 2 & 86.00 $\pm$ 0.00 & ") for line in table)
+    assert r"test accuracy, \%" in text
+    body = "\n".join(table).replace(r"\%", "").replace(r"\_", "")
+    assert not {"%", "_", "±"} & set(body)
+
+
+def test_the_sentences_of_the_latex_form_are_comments(report):
+    lines = render(report, "latex").splitlines()
+
+    assert lines[: len(report.notes)] == [f"% {note}" for note in report.notes]
+
+
+def test_a_form_that_there_is_not_is_refused(report):
+    with pytest.raises(KeyError):
+        render(report, "word")
+
+
+def many_rows() -> tuple[PlanRecord, list[RunRecord]]:
+    rows = [
+        row_of(name, letter * 16, encoder, figure(corpus=name))
+        for name, letter, encoder in (("rnn", "1", None), ("lstm", "2", None), ("bert", "3", "e1"), ("bart", "4", "e2"))
+    ]
+    return plan_of(*rows), [run_of(fingerprint=row.fingerprint, name=row.experiment) for row in rows]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_same_records_give_the_same_bytes(form):
+    plan, runs = many_rows()
+
+    once = render(report_of(plan, runs), form)
+
+    assert render(report_of(plan, list(runs)), form) == once
+    assert render(report_of(PlanRecord.from_json(plan.to_json()), runs), form) == once
+    assert render(report_of(plan, [replace(run) for run in reversed(runs)]), form) == once
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_another_process_gives_the_same_bytes(hash_seed):
+    """Where Python keeps words in another order."""
+    plan, runs = many_rows()
+    code = (
+        "import json, sys; sys.path[:0] = sys.argv[1:]; from recorded import results_of;"
+        "from benchmark.records import PlanRecord, RunRecord, Status; from benchmark.report.forms import render;"
+        "from benchmark.report.table import make_report; plan, runs = json.load(sys.stdin);"
+        "runs = [RunRecord(**run | {'status': Status(run['status'])}) for run in runs];"
+        "made = make_report(results_of(PlanRecord.from_json(plan), runs));"
+        "sys.stdout.buffer.write(render(made, 'markdown').encode())"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT), str(ROOT / "tests" / "benchmark")],
+        input=json.dumps([plan.to_json(), [asdict(run) for run in runs]]).encode(),
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        check=True,
+    )
+
+    assert answer.stdout.decode() == render(report_of(plan, runs), "markdown")
