@@ -126,9 +126,10 @@ def half_width(parts: Sequence[Part], alpha: float = 0.05) -> float:
     """Half of a conservative 1 - alpha interval about a normal estimate, its variance the sum of independent parts.
 
     sqrt(sum of t² variance), t the quantile at each part's own degrees of freedom. It covers at least as often as it
-    says, whatever the true parts are: Banerjee 1960, "Approximate confidence interval for linear functions of means
-    of k populations when the population variances are not equal", Sankhya 22. Satterthwaite's one number of degrees
-    of freedom for seeds and reviews together covers too rarely with two or three seeds (docs/statistics.md).
+    says, whatever the true parts are (as far as the freedom of a `welch` part is right): Banerjee 1960, "Approximate
+    confidence interval for linear functions of means of k populations when the population variances are not equal",
+    Sankhya 22. Satterthwaite's one number of degrees of freedom for seeds and reviews together covers too rarely with
+    two or three seeds (docs/statistics.md).
     """
     from scipy import stats
 
