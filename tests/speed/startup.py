@@ -9,7 +9,6 @@ The run is interrupted after its first step, and goes on when it is called again
 import argparse
 import os
 import pty
-import signal
 import statistics
 import subprocess
 import sys
@@ -31,7 +30,7 @@ def seconds_to_first_step(arguments):
         except OSError:
             sys.exit(f"the run ended without a training step: {seen.decode()[-500:]}")
     seconds = time.perf_counter() - started
-    child.send_signal(signal.SIGINT)
+    child.terminate()  # SIGINT is ignored by what a shell starts in the background
     while True:
         try:
             os.read(ours, 4096)
