@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -70,13 +71,16 @@ def read_export(folder: Path) -> Results:
         ExportError: it is no export of this version, or a file of it is missing, changed or damaged.
         ResultsError: records contradict each other.
     """
-    _check(folder)
+    checked = _check(folder)
     plan = _plan(folder)
     runs = _read(folder, RUNS, list[RunRecord])
     table = PredictionTable()
     for run in finished_runs(plan, runs):
+        name = f"runs/{run.run_id}/{PREDICTIONS_FILE}"
+        if name not in checked:
+            raise ExportError(f"{folder}: has no file {one_line(name)[:80]}; export it again")
         try:
-            table.add(run, read_predictions(folder / "runs" / run.run_id / PREDICTIONS_FILE, run))
+            table.add(run, read_predictions(folder / name, run))
         except TrackingError as error:
             raise ExportError(f"{folder}: {error}") from None
     return Results(plan, runs, table.labels, table.logits, _read(folder, SPEEDS, dict[str, Throughput]))
@@ -101,8 +105,8 @@ def _write_files(store: TrackingStore, results: Results, folder: Path) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
 
 
-def _check(folder: Path) -> None:
-    """Refuse what is no export, and any file that is not as it was written."""
+def _check(folder: Path) -> Collection[str]:
+    """Names of the files; what is no export is refused, and any file that is not as it was written."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         version, files = manifest["export_version"], dict(manifest["files"])
@@ -125,6 +129,7 @@ def _check(folder: Path) -> None:
             raise ExportError(f"{path}: is missing; export it again") from None
         if not same:
             raise ExportError(f"{path}: has been changed since it was exported; export it again")
+    return files
 
 
 def _plan(folder: Path) -> PlanRecord:

@@ -295,7 +295,9 @@ def test_the_report_needs_no_config_file(call):
 
 
 @pytest.mark.usefixtures("recorded")
-@pytest.mark.parametrize(("form", "start"), [("markdown", "| model "), ("csv", "model,experiment,"), ("json", "{\n"), ("latex", "% ")])
+@pytest.mark.parametrize(
+    ("form", "start"), [("markdown", "| model "), ("csv", "model,experiment,"), ("json", "{\n"), ("latex", "% ")]
+)
 def test_the_report_has_other_forms(call, form, start):
     assert call("report", "--format", form)[1].startswith(start)
 

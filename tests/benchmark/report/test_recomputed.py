@@ -1,0 +1,110 @@
+"""Every figure of the table computed once more, from the stored predictions alone, as scikit-learn computes it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from recorded import Made
+from scipy.special import softmax
+from sklearn import metrics
+
+from benchmark.analysis.metrics import classification_metrics
+from benchmark.recorded_results import read_results
+from benchmark.records import PlanRecord, PlanRow
+from benchmark.report.table import make_report
+
+N, SEEDS = 400, (1, 2)
+MODELS = {"lstm": 1.0, "rnn": 0.4, "bow": 2.0}  # how far the logits of the two labels lie apart
+
+
+def predictions(name: str, seed: int) -> pd.DataFrame:
+    generator = np.random.default_rng([seed, *name.encode()])
+    labels = np.arange(N) % 2
+    logits = generator.normal(size=(N, 2)).astype("float32")
+    logits[np.arange(N), labels] += MODELS[name]
+    order = generator.permutation(N)  # a run may have written its reviews in any order
+    table = pd.DataFrame(
+        {
+            "id": [f"review {number}" for number in range(N)],
+            "label": labels,
+            "logit_negative": logits[:, 0],
+            "logit_positive": logits[:, 1],
+        }
+    )
+    return table.iloc[order]
+
+
+@pytest.fixture
+def stored(store) -> dict[tuple[str, int], pd.DataFrame]:
+    """Predictions by model and seed; runs and plan are in the store."""
+    rows = tuple(PlanRow(name, name * 4, None, None, 100, "s") for name in MODELS)
+    store.open_plan(PlanRecord("quick", SEEDS, rows, "reviews", False, 10, N))
+    made = {(name, seed): predictions(name, seed) for name in MODELS for seed in SEEDS}
+    for (name, seed), table in made.items():
+        logits = table[["logit_negative", "logit_positive"]].to_numpy()
+        scores = classification_metrics(table["label"].to_numpy(), logits)
+        figures = {f"test/{score}": value for score, value in scores.items()}
+        figures |= {"parameters_total": 1000.0, "parameters_trainable": 10.0, "train_seconds": 10.0 * seed}
+        Made(name, seed, name * 4, metrics=figures, predictions=table).record(store)
+    return made
+
+
+@pytest.fixture
+def table(stored, store) -> pd.DataFrame:
+    return make_report(read_results(store, "quick")).quality.set_index("model")
+
+
+def expected(stored, name, score, scale=100.0, digits=2) -> str:
+    """Mean and standard deviation over seeds of a score of labels and probabilities."""
+    values = []
+    for seed in SEEDS:
+        found = stored[name, seed]
+        chances = softmax(found[["logit_negative", "logit_positive"]].to_numpy(np.float64), axis=1)[:, 1]
+        values.append(scale * score(found["label"].to_numpy(), chances))
+    return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}"
+
+
+SCORES = {
+    "test accuracy, %": lambda labels, chances: metrics.accuracy_score(labels, chances > 0.5),
+    "F1, %": lambda labels, chances: metrics.f1_score(labels, chances > 0.5),
+    "ROC-AUC, %": metrics.roc_auc_score,
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("column", SCORES)
+def test_shares(stored, table, name, column):
+    assert table.loc[name, column] == expected(stored, name, SCORES[column])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_log_loss(stored, table, name):
+    assert table.loc[name, "log loss"] == expected(stored, name, metrics.log_loss, scale=1, digits=3)
+
+
+def calibration_error(labels, chances) -> float:
+    """By Guo et al.'s formula: |right - sure| in each of 15 bins, weighted by their reviews."""
+    sure, right = np.maximum(chances, 1 - chances), (chances > 0.5) == labels
+    bins = np.minimum((sure * 15).astype(int), 14)
+    return sum(
+        (bins == each).mean() * abs(right[bins == each].mean() - sure[bins == each].mean()) for each in set(bins)
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_calibration(stored, table, name):
+    assert table.loc[name, "ECE, %"] == expected(stored, name, calibration_error)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_interval_holds_the_mean(stored, table, name):
+    low, high = map(float, table.loc[name, "95 % interval"].split(" to "))
+
+    assert low < float(table.loc[name, "test accuracy, %"].split()[0]) < high
+
+
+def test_letters_rank_by_accuracy(table):
+    accuracy = table["test accuracy, %"].str.split().str[0].astype(float)
+    best = table["rank"].loc[accuracy.sort_values(ascending=False).index]
+
+    assert list(best) == sorted(best)
+    assert best.iloc[0].startswith("a")
