@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from recorded import SPEED
 
 from benchmark.records import PlanRecord, PlanRow, RunRecord, Status, Throughput
 from benchmark.report.narrative import pareto_front
 from benchmark.report.results import Results
 from benchmark.report.table import Report, make_report
-from recorded import SPEED
 
 N = 4000
 FIGURES = {"lstm": 86.62, "bert-frozen": 84.58, "bert-finetuned": 93.53}
@@ -93,8 +93,8 @@ class TestTheBest:
         low, high = report.verdict.rows[2].accuracy.interval
 
         assert finding(report, "bert-finetuned has") == (
-            f"bert-finetuned has the highest test accuracy, 95.00 % (95 % interval {100 * low:.2f} to {100 * high:.2f}); "
-            "it is separated from every other model."
+            f"bert-finetuned has the highest test accuracy, 95.00 % (95 % interval {100 * low:.2f} to "
+            f"{100 * high:.2f}); it is separated from every other model."
         )
 
     def test_is_not_said_to_be_ahead_where_no_test_says_so(self):
