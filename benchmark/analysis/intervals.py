@@ -77,6 +77,9 @@ def accuracy_interval(correct: np.ndarray, confidence: float = 0.95) -> Accuracy
         return AccuracyInterval("network", accuracy, interval, seeds, None)
     variance = crossed_variance(correct)
     half = half_width((variance.seed_part, variance.review_part), 1 - confidence)
+    # Seeds may happen to be equally accurate, and both parts come out as 0: S N answers are no better known than that.
+    low, high = wilson_interval(int(correct.sum()), seeds * reviews, confidence)
+    half = max(half, (high - low) / 2)
     interval = Interval(max(0.0, accuracy - half), min(1.0, accuracy + half))
     return AccuracyInterval("method", accuracy, interval, seeds, math.sqrt(variance.seed_component))
 

@@ -15,6 +15,11 @@ from benchmark.records import PlanRecord, PlanRow, RunRecord, Status, Throughput
 from data_pipeline.errors import InputError
 
 PREDICTION_COLUMNS = ("id", "label", "logit_negative", "logit_positive")
+SCORES = ("f1", "roc_auc", "log_loss")  # as a run records them, under `test/`
+NEEDED_METRICS = (
+    *(f"test/{name}" for name in ("accuracy", *SCORES)),
+    *("parameters_total", "parameters_trainable", "train_seconds"),
+)
 
 
 class ResultsError(InputError):
@@ -92,11 +97,17 @@ class PredictionTable:
                     "first run: they cannot be compared; `python -m benchmark run --fresh` does the runs again"
                 )
             table = table.iloc[places]
+        lacking = [name for name in NEEDED_METRICS if name not in run.metrics]
+        if lacking:
+            raise ResultsError(
+                f"run {run.run_id} ({run.name}) is finished and has no {', '.join(lacking)}: it is of another version; "
+                f"`python -m benchmark run {run.experiment} --fresh` does it again"
+            )
         logits = table[["logit_negative", "logit_positive"]].to_numpy(np.float32)
         if not np.array_equal(table["label"].to_numpy(np.int64), self.labels):
             raise ResultsError(f"predictions of run {run.run_id} ({run.name}) have other labels for the same reviews")
         accuracy = float((logits.argmax(axis=1) == self.labels).mean())
-        recorded = run.metrics.get("test/accuracy", float("nan"))
+        recorded = run.metrics["test/accuracy"]
         if not abs(accuracy - recorded) < 1e-9:
             raise ResultsError(
                 f"run {run.run_id} ({run.name}): its predictions are right of {100 * accuracy:.3f} % and its record "

@@ -6,13 +6,11 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmark.analysis.intervals import AccuracyInterval
+from benchmark.analysis.intervals import AccuracyInterval, accuracy_interval
 from benchmark.analysis.metrics import expected_calibration_error
 from benchmark.analysis.pairwise import Comparison, compare_all
 from benchmark.records import PlanRow, RunRecord, Status
-from benchmark.report.results import Results
-
-SCORES = ("f1", "roc_auc", "log_loss")  # as a run records them, under `test/`
+from benchmark.report.results import SCORES, Results
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +129,7 @@ def _row(results: Results, row: PlanRow, comparison: Comparison | None) -> Row:
     if not runs:
         return Row(row, name, states, None, (), {}, _cost(results, row, []), "")
     assert comparison is not None
+    correct = results.correct(runs)
     scores = {score: Spread.of([run.metrics[f"test/{score}"] for run in runs]) for score in SCORES}
     logits = [results.logits[run.run_id] for run in runs]
     scores["ece"] = Spread.of([expected_calibration_error(results.labels, each) for each in logits])
@@ -138,8 +137,8 @@ def _row(results: Results, row: PlanRow, comparison: Comparison | None) -> Row:
         plan=row,
         name=name,
         states=states,
-        accuracy=comparison.rows[name],
-        accuracies=tuple(float(each.mean()) for each in results.correct(runs)),
+        accuracy=accuracy_interval(correct),
+        accuracies=tuple(float(each.mean()) for each in correct),
         scores=scores,
         cost=_cost(results, row, [run.metrics for run in runs]),
         letters=comparison.letters.get(name, "") if len(comparison.letters) > 1 else "",

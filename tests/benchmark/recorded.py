@@ -70,6 +70,21 @@ def made_logits(run: RunRecord, labels: np.ndarray) -> np.ndarray:
     )
 
 
+def eight_predictions(right: int) -> pd.DataFrame:
+    """Of eight reviews, of which so many are labelled rightly."""
+    labels = [number % 2 for number in range(8)]
+    positive = [float(label == (number < right)) for number, label in enumerate(labels)]
+    return pd.DataFrame(
+        {
+            "id": [f"r{number}" for number in range(8)],
+            "label": labels,
+            "logit_negative": pd.Series([1 - value for value in positive], dtype="float32"),
+            "logit_positive": pd.Series(positive, dtype="float32"),
+            "tokens": 5,
+        }
+    )
+
+
 def predictions(logits: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
     """One line for each review id; a review is positive where its id ends in `+`."""
     return pd.DataFrame(

@@ -3,10 +3,11 @@
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
-from recorded import NOWHERE
+from recorded import NOWHERE, eight_predictions
 
 from benchmark.cli import main
 from benchmark.plan import make_plan
@@ -18,6 +19,8 @@ from benchmark.tracking.tags import run_tags
 METRICS = {
     "test/accuracy": 0.875,
     "test/f1": 0.5,
+    "test/roc_auc": 0.5,
+    "test/log_loss": 0.5,
     "parameters_total": 2000.0,
     "parameters_trainable": 1000.0,
     "train_seconds": 10.0,
@@ -59,6 +62,9 @@ def record_plan(store_uri, suite, folder, *, failed=()):
             tracker.finish(Status.FAILED, "NonFiniteError: loss is nan")
         else:
             tracker.log_metrics(METRICS)
+            with TemporaryDirectory() as artifacts:
+                eight_predictions(right=7).to_parquet(Path(artifacts, "predictions.parquet"), index=False)
+                tracker.log_artifacts(Path(artifacts))
             tracker.finish(Status.FINISHED)
 
 
@@ -341,7 +347,7 @@ def test_a_place_that_cannot_be_written_is_named(call):
     status, out, err = call("report", "--output", "a-file/a.md")
 
     assert (status, out) == (2, "")
-    assert err.startswith("error: --output a-file/a.md: cannot be written: ")
+    assert err.startswith("error: a-file/a.md: cannot be written: ")
 
 
 @pytest.mark.usefixtures("recorded")
@@ -415,7 +421,7 @@ def test_experiments_are_run_once_each_in_the_order_of_the_profile(call, run_wit
 
 @pytest.mark.usefixtures("here")
 def test_an_interruption_ends_with_130_and_a_word(call, monkeypatch):
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("benchmark.config_file.load_suite", interrupt)

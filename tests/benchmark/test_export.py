@@ -4,9 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from recorded import SPEED, Made, epoch
+from recorded import SPEED, Made, eight_predictions, epoch
 
 from benchmark.records import PlanRecord, PlanRow, Status
 from benchmark.speeds import THROUGHPUT
@@ -15,27 +14,11 @@ from benchmark.tracking.tags import run_tags
 LSTM, RNN = "a" * 16, "b" * 16
 
 
-def predictions(right: int) -> pd.DataFrame:
-    """Of eight reviews, of which so many are labelled rightly."""
-    sides = [float(number < right) for number in range(8)]
-    labels = [number % 2 for number in range(8)]
-    positive = [side if label else 1 - side for side, label in zip(sides, labels, strict=True)]
-    return pd.DataFrame(
-        {
-            "id": [f"r{number}" for number in range(8)],
-            "label": labels,
-            "logit_negative": pd.Series([1 - value for value in positive], dtype="float32"),
-            "logit_positive": pd.Series(positive, dtype="float32"),
-            "tokens": 5,
-        }
-    )
-
-
 def finished(name, fingerprint, right) -> Made:
     share = right / 8
     metrics = {f"test/{score}": share for score in ("accuracy", "f1", "roc_auc", "log_loss")}
     metrics |= {"parameters_total": 1000.0, "parameters_trainable": 10.0, "train_seconds": 10.0}
-    return Made(name, fingerprint=fingerprint, metrics=metrics, predictions=predictions(right), epochs=[epoch(1)])
+    return Made(name, fingerprint=fingerprint, metrics=metrics, predictions=eight_predictions(right), epochs=[epoch(1)])
 
 
 @pytest.fixture

@@ -153,11 +153,11 @@ class TestCommand:
 def test_without_measurements_the_table_has_no_columns_for_them(write_config):
     plan = make_plan(load_suite(write_config()), NOWHERE).record
 
-    assert "one review, ms" not in make_report(plan, []).table
+    assert "one review, ms" not in make_report(results_of(plan, [])).cost
 
 
 def test_a_measurement_is_no_run_of_the_table(write_config):
     plan = make_plan(load_suite(write_config()), NOWHERE).record
     other = RunRecord("id", "x", "lstm", 1, "another fingerprint", Status.FINISHED)
 
-    assert set(make_report(plan, [other]).table["test accuracy, %"]) == {"missing"}
+    assert set(make_report(results_of(plan, [other])).quality["test accuracy, %"]) == {"missing"}

@@ -138,7 +138,7 @@ def test_every_form_for_readers_shows_the_curve(form):
     shown = render(report_of(500, 2000), form)
 
     assert "by the number of reviews trained on" in shown
-    assert shown.count("71.50") == 3  # accuracy and F1 of the row, and the curve
+    assert shown.count("71.50") == 4  # accuracy, F1 and ROC-AUC of the row, and the curve
 
 
 def test_the_csv_stays_one_table():

@@ -94,3 +94,11 @@ class TestDifferenceOfTwoNetworks:
         low, high = network_difference_interval(same, same)
 
         assert -0.05 < low < 0 < high < 0.05
+
+
+def test_seeds_that_happen_to_agree_leave_the_reviews_chance():
+    correct = np.zeros((2, 100), dtype=bool)
+    correct[0, :80] = correct[1, 20:] = True
+    low, high = accuracy_interval(correct).interval
+
+    assert low < 0.8 < high
