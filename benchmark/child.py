@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.child_process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, ignore_termination, serve
-from benchmark.tracking.client import TrackingError
+from benchmark.tracking.client import TrackingError, masked
 
 if TYPE_CHECKING:
     from benchmark.records import Status
@@ -52,7 +52,7 @@ def _run(request: dict[str, Any]) -> int:
         store.hurry()
     except Exception as error:  # noqa: BLE001 - whatever ends a run is recorded, and the other runs go on
         status, reason = Status.FAILED, f"{type(error).__name__}: {' '.join(str(error).split())}"
-        traces = traceback.format_exc()
+        traces = masked(traceback.format_exc(), workspace.tracking_uri)
     else:
         shutil.rmtree(workspace.checkpoint_dir(planned.identity), ignore_errors=True)
         return EXIT_DONE

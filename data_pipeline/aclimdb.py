@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Self
 
 from data_pipeline.cache import cached_entry
 from data_pipeline.errors import DataError, one_line
@@ -28,8 +28,11 @@ PARSED_FILE, HASH_FILE = "reviews.parquet", "reviews.sha256"
 # The official archive unpacks to 0.5 GiB; its longest review has 13,704 characters.
 LONGEST_ARCHIVE = 4 * 2**30
 LONGEST_MEMBER = 64 * 2**20
+LONGEST_NAME = 64 * 2**10  # bytes of a header that only extends another one's name
+MOST_MEMBERS = 200_000  # the official archive has 100,000 reviews and some lists
 
 ARCHIVE_ADVICE = "download aclImdb_v1.tar.gz again"
+_EXTENDING = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE)
 _REVIEW = re.compile(r"(train|test)/(neg|pos)/(\d{1,9})_(\d{1,9})\.txt")
 _URLS = re.compile(r"(train|test)/urls_(neg|pos)\.txt")
 _FILM = re.compile(r"/title/(tt\d+)")
@@ -173,8 +176,13 @@ def _archive_members(path: Path) -> Iterator[tuple[str, bytes]]:
             that an honest copy cannot have: a link, a device, a path that leads out of the archive.
     """
     try:
-        with gzip.open(path) as unpacked, tarfile.open(fileobj=_Bounded(unpacked, path), mode="r|") as archive:
-            for member in archive:
+        with (
+            gzip.open(path) as unpacked,
+            tarfile.open(fileobj=_Bounded(unpacked, path), mode="r|", tarinfo=_ShortNamed) as archive,
+        ):
+            for number, member in enumerate(archive):
+                if number >= MOST_MEMBERS:
+                    raise DataError(f"{path}: has more than {MOST_MEMBERS:,} members; {ARCHIVE_ADVICE}")
                 name = PurePosixPath(member.name)
                 if name.is_absolute() or ".." in name.parts:
                     raise DataError(f"{path}: {member.name!r} leads out of the archive; {ARCHIVE_ADVICE}")
@@ -200,6 +208,22 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> b
 def _refuse_longer(size: int, name: str, path: Path) -> None:
     if size > LONGEST_MEMBER:
         raise DataError(f"{path}: {name!r} has {size:,} bytes, which no review has; {ARCHIVE_ADVICE}")
+
+
+class _ShortNamed(tarfile.TarInfo):
+    """A member whose name or attributes are not megabytes long: tarfile would read them into memory whole."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """The header in this block.
+
+        Raises:
+            tarfile.TarError: it is none, or announces an endless name.
+        """
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _EXTENDING and member.size > LONGEST_NAME:
+            raise tarfile.ReadError(f"a member's name or attributes have {member.size:,} bytes")
+        return member
 
 
 class _Bounded(io.RawIOBase):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from filelock import FileLock
 
@@ -32,6 +32,9 @@ LOCK_SECONDS = 100.0
 # with twice that, and would notice one that was gone for a minute only in the third.
 REQUESTS = {"MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "8"}
 HURRIED = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+
+SECRET_NAMES = ("password", "passwd", "pwd", "sslpassword", "token")  # in a URI's query
+SHORTEST_SECRET = 4  # characters: a shorter one would be found everywhere
 
 GOES_ON = "what is finished stays, and the same command goes on"
 ADVICE = (  # by what the reason says; the first that fits
@@ -130,11 +133,21 @@ def hurry(client: MlflowClient) -> None:
 
 def without_secrets(text: str, uri: str) -> str:
     """The text in one line, without the user and password that the URI may carry."""
-    secret = urlsplit(uri).netloc.rpartition("@")[0]
-    line = " ".join(text.split())
-    if secret:
-        line = line.replace(f"{secret}@", "")
-    return line[:300]  # last, or a secret that is cut in two would not be found
+    return " ".join(masked(text, uri).split())[:300]  # last, or a secret that is cut in two would not be found
+
+
+def masked(text: str, uri: str) -> str:
+    """The text without the user and password that the URI may carry, as written there, decoded, or in its query."""
+    parts = urlsplit(uri)
+    user = parts.netloc.rpartition("@")[0]
+    if user:
+        text = text.replace(f"{user}@", "")
+    given = [value for name, value in parse_qsl(parts.query) if name.lower() in SECRET_NAMES]
+    for secret in filter(None, [parts.password, *given]):
+        for written in {secret, unquote(secret), quote(secret)}:
+            if len(written) >= SHORTEST_SECRET:
+                text = text.replace(written, "***")
+    return text
 
 
 class _PatientClient:
@@ -222,6 +235,9 @@ def _cannot_be_opened(uri: str, reason: str) -> TrackingError:
 
 def _refuse_unreachable(uri: str) -> None:
     """Knock at a server's door once: MLflow itself would try again for minutes before it says that nobody is there."""
+    file = sqlite_file(uri)
+    if file is not None and file.is_dir():  # the database's library would try for minutes
+        raise IsADirectoryError(f"{file} is a folder")
     parts = urlsplit(uri)
     if parts.scheme in {"http", "https"} and parts.hostname:
         port = parts.port or (443 if parts.scheme == "https" else 80)

@@ -249,6 +249,20 @@ class TestArchives:
 
         assert "cannot be read as a .tar.gz" in refusal(lambda: read_aclimdb(path, cache))
 
+    @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+    def test_a_name_of_a_megabyte_is_refused_before_it_is_read(self, given, cache, form):
+        path = given / "reviews.tar.gz"
+        with tarfile.open(path, "w:gz", format=form) as archive:
+            archive.addfile(tarfile.TarInfo("a" * MILLION), io.BytesIO())
+
+        assert re.search(r"name or attributes have 1,000,\d{3} bytes", refusal(lambda: read_aclimdb(path, cache)))
+
+    def test_endless_empty_members_are_refused(self, given, cache, monkeypatch):
+        monkeypatch.setattr("data_pipeline.aclimdb.MOST_MEMBERS", 5)
+        path = write_archive(given / "reviews.tar.gz", members(per_class=2))
+
+        assert "has more than 5 members" in refusal(lambda: read_aclimdb(path, cache))
+
     def test_whatever_bytes_of_it_change_it_is_read_or_refused(self, given, cache):
         path = write_archive(given / "reviews.tar.gz", members(per_class=2))
         refused = 0
