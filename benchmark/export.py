@@ -89,7 +89,10 @@ def read_export(folder: Path) -> Results:
 def _write_files(store: TrackingStore, results: Results, folder: Path) -> None:
     rows = results.plan.rows
     runs = [run for row in rows for run in results.of(row) if run is not None]
-    public = [replace(run, tags={k: v for k, v in run.tags.items() if k not in PRIVATE}, lock="") for run in runs]
+    public = [
+        replace(run, tags={k: v for k, v in run.tags.items() if k not in PRIVATE}, lock="", artifacts="")
+        for run in runs
+    ]
     fingerprints = {row.fingerprint for row in rows}
     speeds = {mark: asdict(speed) for mark, speed in results.speeds.items() if mark in fingerprints}
     for name, content in ((PLAN, results.plan.to_json()), (RUNS, list(map(asdict, public))), (SPEEDS, speeds)):

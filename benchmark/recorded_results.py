@@ -5,6 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from benchmark.records import PREDICTIONS_FILE, RunRecord
 from benchmark.report.results import PREDICTION_COLUMNS, PredictionTable, Results, finished_runs
@@ -33,8 +35,18 @@ def read_results(store: TrackingStore | None, profile: str) -> Results:
     table = PredictionTable()
     for run in finished_runs(plan, runs):
         with tempfile.TemporaryDirectory() as folder:
-            table.add(run, read_predictions(store.artifact(run.run_id, PREDICTIONS_FILE, Path(folder)), run))
+            table.add(run, read_predictions(_predictions_file(store, run, Path(folder)), run))
     return Results(plan, runs, table.labels, table.logits, store.speeds(profile))
+
+
+def _predictions_file(store: TrackingStore, run: RunRecord, folder: Path) -> Path:
+    """Where the file lies on this machine's disk, or a copy in `folder`."""
+    # MLflow's own way there takes 20 ms a run and copies the file: 8 s of a report over 400 runs.
+    location = urlsplit(run.artifacts)
+    path = Path(url2pathname(location.path)) / PREDICTIONS_FILE
+    if location.scheme in {"", "file"} and path.is_file():
+        return path
+    return store.artifact(run.run_id, PREDICTIONS_FILE, folder)
 
 
 def read_predictions(path: Path, run: RunRecord) -> pd.DataFrame:

@@ -76,6 +76,7 @@ class RunRecord:
         params: its settings, flattened with dots.
         tags: all that MLflow keeps beside.
         lock: which lock its processes hold while they live, see run_lock.py.
+        artifacts: address of its files.
     """
 
     run_id: str
@@ -89,6 +90,7 @@ class RunRecord:
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     lock: str = ""
+    artifacts: str = ""
 
 
 @dataclass(frozen=True, slots=True)

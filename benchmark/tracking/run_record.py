@@ -41,4 +41,5 @@ def run_record(run: Run) -> RunRecord:
         tags=dict(labels),
         error=labels.get(tags.ERROR, ""),
         lock=labels.get(tags.LOCK, ""),
+        artifacts=run.info.artifact_uri or "",
     )

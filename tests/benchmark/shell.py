@@ -94,10 +94,10 @@ class Shell:
 
 
 def rows(table: str) -> dict[str, list[str]]:
-    """The cells of each row of a printed table by the row's first cell, the header's row left out."""
-    lines = [line for line in table.splitlines() if line.startswith("│")]
+    """The cells of each row of a printed report's first table by the row's first cell: seeds, accuracy and so on."""
+    lines = [line for line in table.partition("╰")[0].splitlines() if line.startswith("│")]
     cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines[1:]]
-    return {first: rest for first, *rest in cells}
+    return {first: rest for first, _rank, *rest in cells}
 
 
 def first_epoch(process: subprocess.Popen[str]) -> str:

@@ -464,7 +464,7 @@ def test_an_experiment_cannot_have_a_name_that_an_option_would_misread(write_con
 )
 def test_a_file_of_another_shape_is_told_which_keys_it_wants(tmp_path, text, found):
     assert faults(write_text(tmp_path, text)) == [
-        f"wants the keys profiles, experiments, published, plugin, found {found}"
+        f"wants the keys profiles, experiments, search, published, plugin, found {found}"
     ]
 
 

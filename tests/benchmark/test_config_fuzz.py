@@ -287,7 +287,7 @@ def test_of_a_long_value_a_message_quotes_the_beginning(call, file):
 
     assert refused_in_words(call("validate", str(file)), f"{file}: ") == [
         f"{file}: profiles: should be a mapping of keys to values, found '{'x' * 99}…",
-        f"{file}: {'k' * 100}…: unknown key; known: profiles, experiments, published, plugin",
+        f"{file}: {'k' * 100}…: unknown key; known: profiles, experiments, search, published, plugin",
     ]
 
 

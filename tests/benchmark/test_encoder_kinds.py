@@ -58,7 +58,9 @@ def roberta(reviews_csv, tmp_path_factory):
 def test_new_texts_get_the_trainers_logits_from_what_is_saved(request, write_config, tmp_path, kind, experiment):
     encoder = {"path": str(request.getfixturevalue(kind)), "name": kind}
     trained = train(
-        lambda: write_config(experiments={experiment: {"model": {"encoder": encoder}}}), tmp_path / "run", experiment
+        lambda **given: write_config(experiments={experiment: {"model": {"encoder": encoder}}}, **given),
+        tmp_path / "run",
+        experiment,
     )
     texts = [*trained.texts, ""]
     logits = SentimentClassifier(trained.bundle, torch.device("cpu")).logits(texts)

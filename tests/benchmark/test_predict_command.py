@@ -144,7 +144,7 @@ class TestAnswers:
         called = predict("--model", "rnn", "--output", "answers.csv", GOOD)
 
         assert called.status == 2
-        assert called.err.splitlines()[-1] == "error: --output answers.csv: cannot be written: Is a directory"
+        assert called.err.splitlines()[-1] == "error: answers.csv: cannot be written: Is a directory"
 
     def test_what_a_terminal_would_obey_is_not_printed(self, predict):
         called = predict("--model", "rnn", "red \x1b[31malert\x1b[0m \x9b2J \u202eflipped\nnew line\tand tab")
