@@ -104,11 +104,9 @@ class TrackingStore:
         Raises:
             TrackingError: its file cannot be read.
         """
-        plans = find_runs(self._client, self._find_experiment(profile), f"tags.`{tags.KIND}` = 'plan'")
-        if not plans:
+        run_id = self._latest_plan_run(profile)
+        if run_id is None:
             return None
-        latest = max(plans, key=lambda run: float(run.data.tags.get(tags.USED_AT, "0")))
-        run_id = str(latest.info.run_id)
         with tempfile.TemporaryDirectory() as folder:
             try:
                 content = self.artifact(run_id, _PLAN_FILE, Path(folder)).read_text(encoding="utf-8")
@@ -118,6 +116,12 @@ class TrackingStore:
                     f"{without_secrets(self.uri, self.uri)}: {_PLAN_FILE} of run {run_id} cannot be read "
                     f"({without_secrets(str(error), self.uri)}); `python -m benchmark run` writes it anew"
                 ) from None
+
+    def log_report(self, profile: str, folder: Path) -> None:
+        """Keep the folder's files under `report/` of the profile's latest plan."""
+        run_id = self._latest_plan_run(profile)
+        assert run_id is not None, "a report is of a plan"
+        self._client.log_artifacts(run_id, str(folder), "report")
 
     def open_study(self, profile: str, study: str, name: str, labels: Mapping[str, str]) -> MlflowTracker:
         """The parent run of a study's trials: the one with its tag, RUNNING again, or a new one; see `open_plan`."""
@@ -242,6 +246,11 @@ class TrackingStore:
         from benchmark.tracking.logged_model import drop_unfinished
 
         drop_unfinished(self._client, self._get(run_id).info.experiment_id, run_id)
+
+    def _latest_plan_run(self, profile: str) -> str | None:
+        plans = find_runs(self._client, self._find_experiment(profile), f"tags.`{tags.KIND}` = 'plan'")
+        latest = max(plans, key=lambda run: float(run.data.tags.get(tags.USED_AT, "0")), default=None)
+        return None if latest is None else str(latest.info.run_id)
 
     def _records(self, profile: str, query: str) -> list[RunRecord]:
         return [run_record(run) for run in find_runs(self._client, self._find_experiment(profile), query)]
