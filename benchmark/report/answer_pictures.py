@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from benchmark.report.results import Results
 from benchmark.report.rows import Row
 
 NAMES = ("negative", "positive")
+_RANGE = re.compile(r"(?<=\d) to (?=\d)")
 
 
 def slice_pictures(results: Results, details: Details, rows: Sequence[Row], look: Mapping[str, Look]) -> list[Picture]:
@@ -77,7 +79,7 @@ def _slice_picture(
     if joined and all(name.isdigit() for name in names):
         names.sort(key=int)
     lines = []
-    with canvas(3.4) as (figure, axes):
+    with canvas(3.6) as (figure, axes):
         for number, (model, slices) in enumerate(found.items()):
             style = look[model]
             shift = 0.5 / len(found) * (number - (len(found) - 1) / 2)
@@ -106,7 +108,7 @@ def _slice_picture(
                 )
                 for each in slices
             ]
-        axes.set_xticks(range(len(names)), [name.replace(" to ", "–").replace("up to ", "≤ ") for name in names])
+        axes.set_xticks(range(len(names)), [_RANGE.sub("–", name) for name in names])
         axes.set_xlim(-0.6, len(names) - 0.4)
         axes.grid(visible=False, axis="x")
         axes.set_xlabel(axis)
@@ -138,7 +140,7 @@ def _reliability_picture(key: str, row: Row, bins: ReliabilityBins, style: Look)
             sure, right = 100 * bins.confidence[place], 100 * bins.accuracy[place]
             axes.plot([sure, sure], [sure, right], color=style.colour, linewidth=1)
             size = 3 + 11 * float(shares[place]) ** 0.5
-            axes.plot(sure, right, style.marker, color=style.colour, markersize=size, markeredgecolor=PAPER)
+            axes.plot(sure, right, style.marker, color=style.colour, markersize=size, markeredgecolor=PAPER, mew=0.6)
             width = 100 / len(bins.count)
             span = f"{place * width:.0f} to {(place + 1) * width:.0f}"
             lines.append((span, f"{100 * shares[place]:.1f} %", f"{sure:.1f}", f"{right:.1f}"))
@@ -149,7 +151,7 @@ def _reliability_picture(key: str, row: Row, bins: ReliabilityBins, style: Look)
         axes.set_ylabel("how often it was right, %")
         alt = f"Share of right answers by how sure the model was; expected calibration error {error:.2f} %."
         table = Table(("sure, %", "answers", "mean sureness, %", "right, %"), tuple(lines))
-        return finish(figure, key, f"{row.name}: off by {error:.1f} % on average", alt, table)
+        return finish(figure, key, f"{row.name}: off by {error:.1f} points", alt, table)
 
 
 def confusion_pictures(results: Results, rows: Sequence[Row]) -> list[Picture]:
@@ -163,13 +165,13 @@ def _confusion_picture(key: str, results: Results, row: Row) -> Picture:
     for run in runs:
         np.add.at(counts, (results.labels, results.logits[run.run_id].argmax(axis=1)), 1 / len(runs))
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    with canvas(2.3) as (figure, axes):
+    with canvas(2.4) as (figure, axes):
         for (true, predicted), share in np.ndenumerate(shares):
             colour = COLOURS[0] if true == predicted else COLOURS[1]
             place = (predicted - 0.48, true - 0.47)
             alpha = 0.08 + 0.34 * float(share)
             axes.add_patch(Rectangle(place, 0.96, 0.94, facecolor=colour, alpha=alpha, linewidth=0))
-            axes.text(predicted, true - 0.1, f"{100 * share:.1f} %", ha="center", va="center", fontsize=13)
+            axes.text(predicted, true - 0.1, f"{100 * share:.1f} %", ha="center", va="center", fontsize=14)
             count = f"{counts[true, predicted]:,.0f} reviews"
             axes.text(predicted, true + 0.22, count, ha="center", va="center", color=MUTED)
         axes.set_xlim(-0.5, 1.5)

@@ -18,7 +18,7 @@ from markupsafe import escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-WIDTH = 4.4  # inches; at 72 units an inch the letters below are 9 units of 317 wide
+WIDTH = 4.4  # inches; at 72 units an inch the letters below are 10 units of 317 wide
 INK, MUTED, RULE, PAPER = "#1b1b1a", "#5e5e5b", "#dcdbd6", "#fdfdfc"
 # Okabe & Ito's colours, which colour-blind readers can tell apart; the weakest on white come last.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#f0e442")
@@ -41,10 +41,12 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: small, searchable, in the page's own font
     "text.parse_math": False,  # a `$` in a name is one
     "font.family": ["sans-serif"],
-    "font.size": 9,
-    "axes.labelsize": 9,
-    "axes.titlesize": 9,
-    "legend.fontsize": 9,
+    "font.size": 10,
+    "axes.labelsize": 10,
+    "axes.titlesize": 10,
+    "legend.fontsize": 10,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
     "text.color": INK,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": MUTED,
@@ -142,6 +144,18 @@ def legend(figure: Figure, axes: Axes, columns: int = 3) -> None:
     """What the marks mean, above the plot."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=columns, handlelength=2.6, columnspacing=1.2)
+
+
+def words(axes: Axes, place: float, text: str, *, right: bool = False) -> None:
+    """Text above a mark at this height, from the plot's left edge or to its right one; no line shows through it."""
+    axes.annotate(
+        text,
+        (1 if right else 0, place - 0.2),
+        xycoords=("axes fraction", "data"),
+        ha="right" if right else "left",
+        va="bottom",
+        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1},
+    )
 
 
 def label(name: str) -> str:

@@ -36,12 +36,14 @@ class Section:
 
     Attributes:
         key: its anchor.
+        short: its name in the list of sections.
         title: the heading.
         lead: how to read it, a paragraph.
         pictures: at least one.
     """
 
     key: str
+    short: str
     title: str
     lead: str
     pictures: tuple[Picture, ...]
@@ -98,6 +100,7 @@ def _sections(report: Report, details: Details, rows: list[Row]) -> tuple[Sectio
     sections = (
         Section(
             "apart",
+            "Pairs",
             "What separates them",
             "Each line is the 95 % interval of a difference: what the two models' accuracies may really differ by. "
             "Filled: the tests tell the two apart. Hollow: they do not, which is not to say that the two are equal.",
@@ -105,6 +108,7 @@ def _sections(report: Report, details: Details, rows: list[Row]) -> tuple[Sectio
         ),
         Section(
             "learning",
+            "Learning",
             "How they learned",
             "Loss on the reviews learned from (train) and on reviews held back (val), pass by pass; a line "
             "a seed. Where train falls on and val turns upwards, a network learns its reviews by heart. The epoch of "
@@ -113,6 +117,7 @@ def _sections(report: Report, details: Details, rows: list[Row]) -> tuple[Sectio
         ),
         Section(
             "cost",
+            "Cost",
             "What accuracy costs",
             "Further left is cheaper, further up is better. The stepped line is the Pareto front: for a model off it "
             "(hollow), another is at least as accurate at no higher a price.",
@@ -120,12 +125,14 @@ def _sections(report: Report, details: Details, rows: list[Row]) -> tuple[Sectio
         ),
         Section(
             "sizes",
+            "Train sizes",
             "What more reviews bring",
             "The same models trained on more and more reviews, tested on the same ones.",
             (size_picture(complete, look),) if several else (),
         ),
         Section(
             "slices",
+            "Errors",
             "Where they err",
             "Accuracy on parts of the test reviews. Bars are Wilson's 95 % intervals for so many reviews: where few "
             "are, they are long, and an accident looks like a law.",
@@ -133,6 +140,7 @@ def _sections(report: Report, details: Details, rows: list[Row]) -> tuple[Sectio
         ),
         Section(
             "confusion",
+            "Leaning",
             "Which way they err",
             "Of the reviews that are negative, and of those that are positive, how many each model calls which; the "
             "mean over seeds. A model that errs one way more than the other has a leaning.",
@@ -140,9 +148,11 @@ def _sections(report: Report, details: Details, rows: list[Row]) -> tuple[Sectio
         ),
         Section(
             "calibration",
+            "Sureness",
             "Do they know what they know?",
             "Reviews sorted by how sure a model was; the larger the mark, the more of them. On the dashed line it is "
-            "right as often as it is sure. Below it, it is too sure of itself; above it, too modest.",
+            "right as often as it is sure. Below it, it is too sure of itself; above it, too modest. "
+            "In the titles: how far apart the two are on average (expected calibration error).",
             tuple(reliability_pictures(results, rows, look)),
         ),
     )

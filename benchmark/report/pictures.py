@@ -12,7 +12,20 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from benchmark.analysis.pairwise import Comparison
 from benchmark.report.details import Details
-from benchmark.report.drawing import COLOURS, INK, MUTED, PAPER, Look, Picture, Table, canvas, finish, label, legend
+from benchmark.report.drawing import (
+    COLOURS,
+    INK,
+    MUTED,
+    PAPER,
+    Look,
+    Picture,
+    Table,
+    canvas,
+    finish,
+    label,
+    legend,
+    words,
+)
 from benchmark.report.narrative import PRICES, pareto_front
 from benchmark.report.results import Results
 from benchmark.report.rows import Row
@@ -41,7 +54,7 @@ def ranking_picture(rows: Sequence[Row], look: Mapping[str, Look]) -> Picture:
     """Accuracy of each row with its interval and every seed's own, the best on top."""
     ranked = sorted(rows, key=lambda row: -_accuracy(row))
     lines = []
-    with canvas(0.7 + 0.5 * len(ranked)) as (figure, axes):
+    with canvas(0.7 + 0.56 * len(ranked)) as (figure, axes):
         for place, row in enumerate(ranked):
             assert row.accuracy is not None
             style, mean = look[row.name], 100 * _accuracy(row)
@@ -50,9 +63,8 @@ def ranking_picture(rows: Sequence[Row], look: Mapping[str, Look]) -> Picture:
                 seeds = [100 * each for each in row.accuracies]
                 axes.plot(seeds, [place + 0.19] * len(seeds), "|", color=MUTED, markersize=5, markeredgewidth=1)
             axes.plot(mean, place, style.marker, color=style.colour, markersize=8, markeredgecolor=PAPER)
-            base = ("axes fraction", "data")
-            axes.annotate(row.name, (0, place - 0.2), xycoords=base, va="bottom", fontsize=10)
-            axes.annotate(f"{mean:.2f} %", (1, place - 0.2), xycoords=base, va="bottom", ha="right", fontsize=10)
+            words(axes, place, row.name)
+            words(axes, place, f"{mean:.2f} %", right=True)
             seeds_spelled = ", ".join(f"{100 * each:.2f}" for each in row.accuracies)
             lines.append((row.name, *_spelled(row), seeds_spelled))
         axes.set_ylim(len(ranked) - 0.5, -0.95)
@@ -82,7 +94,7 @@ def learning_curves(results: Results, details: Details, rows: Sequence[Row]) -> 
 def _learning_curve(results: Results, details: Details, row: Row, number: int, top: float) -> Picture | None:
     lines: list[tuple[str, ...]] = []
     chosen: list[int] = []
-    with canvas(2.9) as (figure, axes):
+    with canvas(3.0) as (figure, axes):
         for run in results.finished(row.plan):
             histories = details.runs[run.run_id].histories
             train, val = histories.get("train/loss", {}), histories.get("val/loss", {})
@@ -140,7 +152,7 @@ def _cost_picture(
     places = {row.name: (cost, 100 * _accuracy(row)) for row, cost in known}
     costs = [cost for _, cost in known]
     low, high = min(costs) / 1.6, max(costs) * 1.6
-    with canvas(3.1) as (figure, axes):
+    with canvas(3.2) as (figure, axes):
         axes.set_xscale("log")
         axes.set_xlim(low, high)
         axes.step(*zip(*(places[name] for name in front), strict=True), where="post", color=MUTED, linewidth=1)
@@ -161,7 +173,7 @@ def _cost_picture(
                 color=INK,
             )
         _plain_ticks(axes.xaxis, low, high, steps, spell)
-        axes.set_xlabel(f"{price} (each step to the right is a multiple)")
+        axes.set_xlabel(f"{price}, logarithmic")
         axes.set_ylabel("test accuracy, %")
         axes.margins(y=0.15)
         alt = f"Each model's accuracy against its {price}. On the front, cheapest first: {', '.join(front)}."
@@ -205,16 +217,14 @@ def pair_picture(size: int, comparison: Comparison) -> Picture:
     """All pairs: difference of their accuracies with its interval."""
     pairs = comparison.pairs
     lines = []
-    with canvas(0.8 + 0.42 * len(pairs)) as (figure, axes):
+    with canvas(0.8 + 0.5 * len(pairs)) as (figure, axes):
         for place, pair in enumerate(pairs):
             points = [100 * part for part in (pair.difference, *pair.interval)]
             colour = COLOURS[0] if pair.separated else MUTED
             axes.plot(points[1:], [place, place], color=colour, linewidth=2)
             face = colour if pair.separated else PAPER
             axes.plot(points[0], place, "o", color=colour, markerfacecolor=face, markersize=7)
-            axes.annotate(
-                f"{pair.first} above {pair.second}", (0, place - 0.28), xycoords=("axes fraction", "data"), va="bottom"
-            )
+            words(axes, place, f"{pair.first} above {pair.second}")
             p = "< 0.001" if pair.adjusted_p < 0.001 else f"{pair.adjusted_p:.3f}"
             interval = f"{points[1]:+.2f} to {points[2]:+.2f}"
             lines.append((pair.first, pair.second, f"{points[0]:+.2f}", interval, p, "yes" if pair.separated else "no"))

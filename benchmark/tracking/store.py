@@ -28,7 +28,6 @@ from benchmark.tracking.view import EXPERIMENT_NOTE, VIEW_TAG, view_state
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-_EXPERIMENT_PREFIX = "imdb-"
 _PLAN_FILE = "plan.json"
 
 
@@ -119,9 +118,8 @@ class TrackingStore:
 
     def log_report(self, profile: str, folder: Path) -> None:
         """Keep the folder's files under `report/` of the profile's latest plan."""
-        run_id = self._latest_plan_run(profile)
-        assert run_id is not None, "a report is of a plan"
-        self._client.log_artifacts(run_id, str(folder), "report")
+        if (run_id := self._latest_plan_run(profile)) is not None:
+            self._client.log_artifacts(run_id, str(folder), "report")
 
     def open_study(self, profile: str, study: str, name: str, labels: Mapping[str, str]) -> MlflowTracker:
         """The parent run of a study's trials: the one with its tag, RUNNING again, or a new one; see `open_plan`."""
@@ -185,7 +183,7 @@ class TrackingStore:
             TrackingError: there is none, or there are several.
         """
         known = self._client.search_experiments()
-        experiments = [str(each.experiment_id) for each in known if each.name.startswith(_EXPERIMENT_PREFIX)]
+        experiments = [str(each.experiment_id) for each in known if each.name.startswith(tags.EXPERIMENT_PREFIX)]
         candidates = find_runs(self._client, experiments, f"tags.`{tags.FINGERPRINT}` != ''")
         found = [run for run in candidates if run.info.run_id.startswith(start)]
         if len(found) != 1:
@@ -277,7 +275,7 @@ class TrackingStore:
         found = self._find_experiment(profile)
         if found:
             return found[0]
-        name = experiment_name(profile)
+        name = tags.experiment_name(profile)
         file = sqlite_file(self.uri)
         # Beside the database; MLflow's own choice would be the working directory, whichever that is.
         beside = (file.resolve().parent / "mlruns" / name).as_uri() if file is not None else None
@@ -290,7 +288,7 @@ class TrackingStore:
             return found[0]  # made meanwhile: by another process, or by a request of ours whose answer was lost
 
     def _find_experiment(self, profile: str) -> list[str]:
-        name = experiment_name(profile)
+        name = tags.experiment_name(profile)
         experiment = self._client.get_experiment_by_name(name)
         if experiment is None:
             return []
@@ -300,8 +298,3 @@ class TrackingStore:
                 f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`"
             )
         return [str(experiment.experiment_id)]
-
-
-def experiment_name(profile: str) -> str:
-    """MLflow's experiment for a profile."""
-    return f"{_EXPERIMENT_PREFIX}{profile}"

@@ -1,4 +1,4 @@
-"""What a page is made from, made up: runs of several models and seeds, their epochs, and what is known of each review."""
+"""What a page is made from, made up: runs of several models and seeds, their epochs, and what is known of reviews."""
 
 from dataclasses import dataclass, field, replace
 
@@ -14,7 +14,7 @@ from benchmark.report.table import make_report
 
 ACCURACY = {"rnn": 0.80, "lstm": 0.85, "bert-frozen": 0.86, "bert-finetuned": 0.91, "bow": 0.88}
 SEEDS = (1, 2, 3)
-WORDS = "a film about people who talk in a kitchen until the rain ends and somebody leaves for good this time".split()
+WORDS = ["a", "film", "about", "people", "who", "talk", "until", "the", "rain", "ends", "in", "some", "kitchen"]
 
 
 @dataclass
@@ -41,16 +41,22 @@ class MadePage:
             for size in self.train_sizes
         )
         sizes = self.train_sizes if self.error else ()
-        failed = tuple(PlanRow("gru", f"{size:016d}", None, None, size, "5" * 64) for size in sizes)
+        failed = tuple(PlanRow("gru", f"e{size:015d}", None, None, size, "5" * 64) for size in sizes)
         plan = PlanRecord("quick", self.seeds, rows + failed, "made-up reviews", False, 500, self.reviews)
         runs = [self.run(row, seed) for row in rows for seed in self.seeds]
-        runs += [RunRecord("bad", "gru", "gru", self.seeds[0], row.fingerprint, Status.FAILED, {}, self.error) for row in failed]
+        runs += [
+            RunRecord("bad", "gru", "gru", self.seeds[0], row.fingerprint, Status.FAILED, {}, self.error)
+            for row in failed
+        ]
         speeds = {row.fingerprint: replace(SPEED, latency_p50_ms=2.0 + 5 * place) for place, row in enumerate(rows)}
         results = results_of(plan, runs, speeds, reviews=self.reviews)
         for run in runs:  # the other scores as the predictions have them
             if run.status is Status.FINISHED:
                 run.metrics.update(
-                    {f"test/{k}": v for k, v in classification_metrics(results.labels, results.logits[run.run_id]).items()}
+                    {
+                        f"test/{k}": v
+                        for k, v in classification_metrics(results.labels, results.logits[run.run_id]).items()
+                    }
                 )
         return results
 
@@ -67,7 +73,9 @@ class MadePage:
         }
         name = f"{row.experiment} seed {seed}"
         run_id = f"{place:04d}{row.train_size:08d}{seed:020d}"
-        return RunRecord(run_id, name, row.experiment, seed, row.fingerprint, Status.FINISHED, metrics, tags={"hardware": "a box"})
+        return RunRecord(
+            run_id, name, row.experiment, seed, row.fingerprint, Status.FINISHED, metrics, tags={"hardware": "a box"}
+        )
 
     def details(self, results: Results) -> Details:
         chance = np.random.default_rng(5)
@@ -82,7 +90,9 @@ class MadePage:
         runs = {run_id: RunDetails(histories, settings, machine, tokens, tokens > 256) for run_id in results.logits}
         stars = np.where(results.labels == 1, chance.integers(7, 11, self.reviews), chance.integers(1, 5, self.reviews))
         films = np.array([f"tt{place % 50:07d}" for place in range(self.reviews)], dtype=object)
-        return Details(np.array(self.ids, dtype=object), runs, chance.random(self.reviews) < 0.05, stars.astype(float), films)
+        return Details(
+            np.array(self.ids, dtype=object), runs, chance.random(self.reviews) < 0.05, stars.astype(float), films
+        )
 
     def review_texts(self) -> ReviewTexts:
         chance = np.random.default_rng(6)
