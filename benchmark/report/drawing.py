@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 WIDTH = 4.4  # inches; at 72 units an inch the letters below are 10 units of 317 wide
+LONGEST_NAME = 28  # characters of a model's name in a picture; tables have it whole
 INK, MUTED, RULE, PAPER = "#1b1b1a", "#5e5e5b", "#dcdbd6", "#fdfdfc"
 # Okabe & Ito's colours, which colour-blind readers can tell apart; the weakest on white come last.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#f0e442")
@@ -148,7 +149,7 @@ def legend(figure: Figure, axes: Axes, columns: int = 3) -> None:
 
 def words(axes: Axes, place: float, text: str, *, right: bool = False) -> None:
     """Text above a mark at this height, from the plot's left edge or to its right one; no line shows through it."""
-    axes.annotate(
+    written = axes.annotate(
         text,
         (1 if right else 0, place - 0.2),
         xycoords=("axes fraction", "data"),
@@ -156,11 +157,13 @@ def words(axes: Axes, place: float, text: str, *, right: bool = False) -> None:
         va="bottom",
         bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1},
     )
+    written.set_in_layout(False)
 
 
 def label(name: str) -> str:
-    """A model's name as a legend shows it; matplotlib leaves those out that begin with an underscore."""
-    return f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name
+    """A model's name as a picture has room for it; matplotlib leaves out of legends what begins with an underscore."""
+    short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return f"\N{ZERO WIDTH SPACE}{short}" if short.startswith("_") else short
 
 
 def _inline(document: str, key: str, title: str, alt: str) -> str:

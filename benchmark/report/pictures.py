@@ -63,7 +63,7 @@ def ranking_picture(rows: Sequence[Row], look: Mapping[str, Look]) -> Picture:
                 seeds = [100 * each for each in row.accuracies]
                 axes.plot(seeds, [place + 0.19] * len(seeds), "|", color=MUTED, markersize=5, markeredgewidth=1)
             axes.plot(mean, place, style.marker, color=style.colour, markersize=8, markeredgecolor=PAPER)
-            words(axes, place, row.name)
+            words(axes, place, label(row.name))
             words(axes, place, f"{mean:.2f} %", right=True)
             seeds_spelled = ", ".join(f"{100 * each:.2f}" for each in row.accuracies)
             lines.append((row.name, *_spelled(row), seeds_spelled))
@@ -164,7 +164,7 @@ def _cost_picture(
             axes.plot(cost, places[row.name][1], style.marker, color=style.colour, markerfacecolor=filled, markersize=8)
             right = cost > (low * high) ** 0.5
             axes.annotate(
-                row.name,
+                label(row.name),
                 places[row.name],
                 (-8 if right else 8, 4),
                 textcoords="offset points",
@@ -224,7 +224,7 @@ def pair_picture(size: int, comparison: Comparison) -> Picture:
             axes.plot(points[1:], [place, place], color=colour, linewidth=2)
             face = colour if pair.separated else PAPER
             axes.plot(points[0], place, "o", color=colour, markerfacecolor=face, markersize=7)
-            words(axes, place, f"{pair.first} above {pair.second}")
+            words(axes, place, f"{label(pair.first)} above {label(pair.second)}")
             p = "< 0.001" if pair.adjusted_p < 0.001 else f"{pair.adjusted_p:.3f}"
             interval = f"{points[1]:+.2f} to {points[2]:+.2f}"
             lines.append((pair.first, pair.second, f"{points[0]:+.2f}", interval, p, "yes" if pair.separated else "no"))

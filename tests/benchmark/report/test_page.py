@@ -293,12 +293,12 @@ class TestWhatIsWrittenByOthers:
 
 def test_of_the_official_reviews_five_models_and_three_seeds_it_is_below_5_mb():
     longest = "x" * 14_000  # characters: no official review has more
-    made = MadePage(reviews=25_000)
+    made = MadePage(reviews=25_000, accuracy=dict.fromkeys(ACCURACY, 0.55))  # so that all err together on many
     results = made.results()
     page = make_page(make_report(results), made.details(results))
     html = render_page(page, ReviewTexts(dict.fromkeys(page.review_ids, longest)))
 
-    assert len(page.review_ids) > 2 * OF_EACH_KIND
+    assert len(page.review_ids) > 2.9 * OF_EACH_KIND
     assert len(html.encode()) < 5e6
 
 
