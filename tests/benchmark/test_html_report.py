@@ -1,4 +1,4 @@
-"""`report --format html`: the page in a folder and in the record, from the store or an export, with texts or without."""
+"""`report --format html`: the page in a folder and in the record, of a store or an export, with or without texts."""
 
 import csv
 import re
@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 import pytest
 from mlflow import MlflowClient
 from recorded import Made, epoch
+from test_export import LSTM, RNN, finished
 
 from benchmark.records import PlanRecord, PlanRow
 from data_pipeline.review import review_ids
-from test_export import LSTM, RNN, finished
 
 TEXTS = [f"Review number {number}, <b>&</b> all." for number in range(8)]
 

@@ -1,4 +1,4 @@
-"""Seconds until the page of a full-size report can be used, in Debian's Chromium: 25,000 reviews, 5 models, 3 seeds, made up.
+"""Seconds until a full-size report's page can be used, in Debian's Chromium: 25,000 made-up reviews, 5 models, 3 seeds.
 
     python tests/speed/page.py [--turns 5]
 
