@@ -108,7 +108,7 @@ def _slice_picture(
                 )
                 for each in slices
             ]
-        axes.set_xticks(range(len(names)), [_RANGE.sub("–", name) for name in names])
+        axes.set_xticks(range(len(names)), [_short(name) for name in names])
         axes.set_xlim(-0.6, len(names) - 0.4)
         axes.grid(visible=False, axis="x")
         axes.set_xlabel(axis)
@@ -119,17 +119,25 @@ def _slice_picture(
         return finish(figure, f"slice-{key}", title, alt, Table(columns, tuple(lines)))
 
 
+def _short(name: str) -> str:
+    """`≤ 100`, `101–150`, `> 500`: a slice's name as an axis has room for it."""
+    return _RANGE.sub("–", name).replace("up to ", "≤ ").replace("over ", "> ")
+
+
 def reliability_pictures(results: Results, rows: Sequence[Row], look: Mapping[str, Look]) -> list[Picture]:
-    """A reliability diagram a row; the seeds' answers together."""
-    drawn = []
-    for number, row in enumerate(rows):
+    """A reliability diagram a row, all of one scale; the seeds' answers together."""
+    found = []
+    for row in rows:
         logits = [results.logits[run.run_id] for run in results.finished(row.plan)]
-        bins = reliability_bins(np.tile(results.labels, len(logits)), np.concatenate(logits))
-        drawn.append(_reliability_picture(f"reliability-{number}", row, bins, look[row.name]))
-    return drawn
+        found.append(reliability_bins(np.tile(results.labels, len(logits)), np.concatenate(logits)))
+    floor = min((100 * float(np.nanmin(bins.accuracy)) for bins in found), default=0.0)
+    return [
+        _reliability_picture(f"reliability-{number}", row, bins, look[row.name], floor)
+        for number, (row, bins) in enumerate(zip(rows, found, strict=True))
+    ]
 
 
-def _reliability_picture(key: str, row: Row, bins: ReliabilityBins, style: Look) -> Picture:
+def _reliability_picture(key: str, row: Row, bins: ReliabilityBins, style: Look, floor: float) -> Picture:
     filled = np.flatnonzero(bins.count)
     shares = bins.count / bins.count.sum()
     error = 100 * row.scores["ece"].mean
@@ -146,7 +154,7 @@ def _reliability_picture(key: str, row: Row, bins: ReliabilityBins, style: Look)
             lines.append((span, f"{100 * shares[place]:.1f} %", f"{sure:.1f}", f"{right:.1f}"))
         axes.annotate("as sure as right", (66, 66), (4, -3), textcoords="offset points", va="top", color=MUTED)
         axes.set_xlim(48, 102)
-        axes.set_ylim(0 if 100 * np.nanmin(bins.accuracy) < 35 else 35, 103)
+        axes.set_ylim(min(45.0, floor - 5), 103)
         axes.set_xlabel("how sure it was, %")
         axes.set_ylabel("how often it was right, %")
         alt = f"Share of right answers by how sure the model was; expected calibration error {error:.2f} %."

@@ -120,7 +120,8 @@ def _learning_curve(results: Results, details: Details, row: Row, number: int, t
         axes.set_ylim(0, top)
         axes.set_xlabel("epoch")
         axes.set_ylabel("cross-entropy, nats")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.set_xlim(0.6, max(int(line[1]) for line in lines) + 0.4)
         legend(figure, axes)
         epochs = ", ".join(map(str, chosen))
         alt = f"Loss on train and val by epoch, {len(chosen)} seed(s); chosen epoch of each seed: {epochs}."
@@ -170,7 +171,7 @@ def _cost_picture(
                 textcoords="offset points",
                 ha="right" if right else "left",
                 va="bottom",
-                color=INK,
+                bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.5},
             )
         _plain_ticks(axes.xaxis, low, high, steps, spell)
         axes.set_xlabel(f"{price}, logarithmic")
