@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -79,9 +80,10 @@ def read_histories(store: TrackingStore, run: RunRecord) -> Histories:
 def _exported_histories(path: Path) -> Histories:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            str(key): {int(epoch): float(value) for epoch, value in history.items()} for key, history in content.items()
-        }
+        found = {str(key): {int(at): float(value) for at, value in values.items()} for key, values in content.items()}
+        if not all(math.isfinite(value) for values in found.values() for value in values.values()):
+            raise ValueError("no number")
+        return found
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         raise TrackingError(f"{path}: is missing or damaged; export it again with this version") from None
 
@@ -91,8 +93,7 @@ def _read(run: RunRecord, folder: Path, histories: Histories) -> _Read:
         settings = read_yaml(folder / CONFIG_FILE)
         reviews = pd.read_parquet(folder / PREDICTIONS_FILE)
     except (ConfigError, OSError, ValueError) as error:  # the last: also pyarrow's own
-        reason = " ".join(str(error).split())[:200]
-        raise TrackingError(f"files of run {run.run_id} ({run.name}) cannot be read ({reason})") from None
+        raise TrackingError(_unreadable(run, error)) from None
     environment = read_environment(folder / ENVIRONMENT_FILE) or {}
     return _Read(run, histories, settings if isinstance(settings, dict) else {}, environment, reviews)
 
@@ -100,29 +101,35 @@ def _read(run: RunRecord, folder: Path, histories: Histories) -> _Read:
 def _together(runs: Iterator[_Read]) -> Details:
     """All in the order of the first run's reviews, which is that of the results."""
     found: dict[str, RunDetails] = {}
-    first: pd.DataFrame | None = None
+    details = Details(np.zeros(0, dtype=object), found)
     for each in runs:
-        table = each.reviews.set_index("id")
-        table = table if first is None else table.loc[first.index]
-        first = table if first is None else first
-        tokens, truncated = _column(table, "tokens", np.int64), _column(table, "truncated", np.bool_)
+        try:
+            table = each.reviews.set_index("id")
+            if found:
+                table = table.loc[details.ids]
+            else:
+                ids, also_in_train = table.index.to_numpy(dtype=object), _column(table, "also_in_train", np.bool_)
+                details = Details(ids, found, also_in_train, _stars(table), _films(table))
+            tokens, truncated = _column(table, "tokens", np.int64), _column(table, "truncated", np.bool_)
+        except (KeyError, TypeError, ValueError) as error:
+            raise TrackingError(_unreadable(each.run, error)) from None
         found[each.run.run_id] = RunDetails(each.histories, each.settings, each.environment, tokens, truncated)
-    if first is None:
-        return Details(np.zeros(0, dtype=object), {})
-    films = first["film"].astype("object").fillna("").to_numpy(dtype=object) if "film" in first else None
-    return Details(
-        first.index.to_numpy(dtype=object),
-        found,
-        _column(first, "also_in_train", np.bool_),
-        _column(first, "stars", np.float64),
-        films,
-    )
+    return details
 
 
 def _column(table: pd.DataFrame, name: str, kind: type[np.generic]) -> np.ndarray | None:
-    if name not in table:
+    return table[name].to_numpy(dtype=kind) if name in table else None
+
+
+def _stars(table: pd.DataFrame) -> np.ndarray | None:
+    if "stars" not in table:
         return None
-    column = table[name]
-    if kind is np.float64:
-        return column.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
-    return column.to_numpy(dtype=kind)
+    return table["stars"].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _films(table: pd.DataFrame) -> np.ndarray | None:
+    return table["film"].astype("object").fillna("").to_numpy(dtype=object) if "film" in table else None
+
+
+def _unreadable(run: RunRecord, error: Exception) -> str:
+    return f"files of run {run.run_id} ({run.name}) cannot be read ({' '.join(str(error).split())[:200]})"

@@ -1,11 +1,14 @@
 """`report --format html`: the page in a folder and in the record, of a store or an export, with or without texts."""
 
 import csv
+import hashlib
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from recorded import Made, epoch
@@ -131,9 +134,26 @@ class TestRefused:
 
         assert line.startswith("error: --data: the runs read source `table`, not the official reviews")
 
-    def test_an_export_whose_histories_are_damaged(self, recorded, call, tmp_path):
+    @pytest.mark.parametrize("content", ["[]", "nonsense", '{"val/loss": {"1": NaN}}', '{"val/loss": {"one": 1}}'])
+    def test_an_export_whose_epochs_are_none(self, recorded, call, tmp_path, content):
         call("export", "out")
         path = next((tmp_path / "out").rglob("histories.json"))
-        path.write_text("[]")
+        path.write_text(content)
+        name = path.relative_to(tmp_path / "out").as_posix()
+        manifest = tmp_path / "out" / "manifest.json"
+        files = json.loads(manifest.read_text())["files"] | {name: hashlib.sha256(content.encode()).hexdigest()}
+        manifest.write_text(json.dumps({"export_version": 1, "files": files}))
 
-        assert "has been changed since it was exported" in self.refusal(call, "--output", "page", "--from", "out")
+        line = self.refusal(call, "--output", "page", "--from", "out")
+
+        assert line == f"error: out/{name}: is missing or damaged; export it again with this version"
+
+    def test_predictions_whose_columns_are_of_another_kind(self, recorded, call, tmp_path):
+        path = next((tmp_path / "mlruns").rglob("predictions.parquet"))
+        table = pd.read_parquet(path)
+        table.assign(tokens=["many"] * 8).to_parquet(path, index=False)
+
+        assert re.match(
+            r"error: files of run [0-9a-f]{32} \((lstm|rnn) seed 1\) cannot be read ",
+            self.refusal(call, "--output", "page"),
+        )
