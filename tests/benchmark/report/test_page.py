@@ -106,6 +106,13 @@ class TestThePage:
 
         assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
 
+    def test_fits_a_sheet_of_paper(self, show, html):
+        page = show(html, {"width": 718, "height": 1047}, "dark").page  # A4 within margins of a centimetre
+        page.emulate_media(media="print")
+
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+
     def test_says_what_the_figures_say(self, page):
         report = make_report(MadePage(train_sizes=(1000, 4000)).results())
 
