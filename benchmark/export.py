@@ -1,7 +1,7 @@
 """A plan's results in a folder that can be taken elsewhere: records and predictions, by ids; no review's text.
 
 manifest.json, written last, names every file with its hash; then plan.json, runs.json and speeds.json, and a folder a
-finished run with its config.yaml, environment.json and predictions.parquet.
+finished run with its config.yaml, environment.json, histories.json (metrics by epoch) and predictions.parquet.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from benchmark.files import OutputError
+from benchmark.recorded_details import HISTORIES_FILE, RUN_FILES, read_histories
 from benchmark.recorded_results import read_predictions
-from benchmark.records import CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE, PlanRecord, RunRecord, Throughput
+from benchmark.records import PREDICTIONS_FILE, PlanRecord, RunRecord, Throughput
 from benchmark.report.results import PredictionTable, Results, finished_runs
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError
@@ -28,7 +29,6 @@ from data_pipeline.errors import InputError, one_line
 
 EXPORT_VERSION = 1
 MANIFEST, PLAN, RUNS, SPEEDS = "manifest.json", "plan.json", "runs.json", "speeds.json"
-RUN_FILES = (CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE)
 PRIVATE = (tags.USER, tags.LOCK, tags.SOURCE, tags.PARENT, tags.REQUEST, tags.NOTE)  # of this machine or its user
 
 
@@ -96,16 +96,21 @@ def _write_files(store: TrackingStore, results: Results, folder: Path) -> None:
     fingerprints = {row.fingerprint for row in rows}
     speeds = {mark: asdict(speed) for mark, speed in results.speeds.items() if mark in fingerprints}
     for name, content in ((PLAN, results.plan.to_json()), (RUNS, list(map(asdict, public))), (SPEEDS, speeds)):
-        (folder / name).write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+        _write_json(folder / name, content)
     for run in finished_runs(results.plan, runs):
         target = folder / "runs" / run.run_id
         target.mkdir(parents=True)
         for name in RUN_FILES:
             store.artifact(run.run_id, name, target)
+        _write_json(target / HISTORIES_FILE, read_histories(store, run))
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     hashes = {path.relative_to(folder).as_posix(): _hash(path) for path in files}
     manifest = {"export_version": EXPORT_VERSION, "files": hashes}
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
+    _write_json(folder / MANIFEST, manifest)
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
 
 
 def _check(folder: Path) -> Collection[str]:

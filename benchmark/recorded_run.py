@@ -49,7 +49,7 @@ def read_recorded_run(store: TrackingStore, record: RunRecord) -> RecordedRun:
         return RecordedRun(
             record,
             {key: store.history(record.run_id, key) for key in keys},
-            _read_environment(_artifact(store, record, ENVIRONMENT_FILE, Path(folder))),
+            read_environment(_artifact(store, record, ENVIRONMENT_FILE, Path(folder))),
             _read_predictions(_artifact(store, record, PREDICTIONS_FILE, Path(folder))),
         )
 
@@ -66,7 +66,8 @@ def _artifact(store: TrackingStore, record: RunRecord, name: str, folder: Path) 
         return None  # a run that failed early has none; the comparison says so
 
 
-def _read_environment(path: Path | None) -> dict[str, str] | None:
+def read_environment(path: Path | None) -> dict[str, str] | None:
+    """Facts about the machine, nested ones joined with dots; None where there is no such file, or it is damaged."""
     if path is None:
         return None
     try:

@@ -174,7 +174,10 @@ QUICK = [
     *(f"benchmark.tracking.{name}" for name in ("client", "mlflow_tracker", "store", "tracker")),
     *(f"benchmark.commands.{name}" for name in ("list_runs", "options", "predict", "report", "run", "validate")),
     *(f"benchmark.commands.{name}" for name in ("compare", "doctor", "reproduce", "study", "tune", "ui")),
-    *(f"benchmark.{name}" for name in ("comparison", "recorded_run", "reproduction", "mlflow_ui")),
+    *(
+        f"benchmark.{name}"
+        for name in ("commands.html_report", "comparison", "recorded_run", "reproduction", "mlflow_ui")
+    ),
 ]
 
 

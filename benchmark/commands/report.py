@@ -11,6 +11,7 @@ from benchmark.commands.options import (
     EXIT_DONE,
     Commands,
     add_command,
+    add_data_option,
     add_profile_option,
     add_store_options,
     cache_dir,
@@ -20,31 +21,40 @@ from benchmark.files import OutputError
 
 if TYPE_CHECKING:
     from benchmark.report.results import Results
+    from benchmark.tracking.store import TrackingStore
 
 SUFFIXES = {".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex", ".txt": "terminal"}
+HTML = "html"
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """The command and its options."""
     parser = add_command(commands, "report", report, "print the table from the recorded runs, and what it means")
     add_profile_option(parser, "whose latest plan")
-    parser.add_argument("--format", choices=sorted(SUFFIXES.values()), default="terminal", help="form of the report")
+    parser.add_argument(
+        "--format", choices=sorted([*SUFFIXES.values(), HTML]), default="terminal", help="form of the report"
+    )
     parser.add_argument(
         "--output",
         type=Path,
         action="append",
         default=[],
         metavar="FILE",
-        help=f"write it to a file instead ({', '.join(SUFFIXES)}); may be given several times",
+        help=f"write it to a file instead ({', '.join(SUFFIXES)}), or with --format html to a folder, as index.html; "
+        "may be given several times",
     )
     parser.add_argument(
         "--from", type=Path, dest="export", metavar="DIR", help="from a folder that `export` made, instead of the store"
     )
+    parser.add_argument("--no-texts", action="store_true", help="leave the reviews' texts out of the HTML page")
+    add_data_option(parser)
     add_store_options(parser)
 
 
 def report(arguments: argparse.Namespace) -> int:
     """Print the report or write it to files."""
+    if arguments.format == HTML:
+        return _write_page(arguments)
     return print_report(arguments, arguments.profile, arguments.output)
 
 
@@ -62,7 +72,8 @@ def print_report(arguments: argparse.Namespace, profile: str, outputs: Sequence[
     for path in outputs:
         if path.suffix not in SUFFIXES:
             raise OutputError(f"--output {path}: the ending says the form; one of {', '.join(SUFFIXES)}")
-    made = make_report(_results(arguments, profile))
+    results, _ = _results(arguments, profile)
+    made = make_report(results)
     for path in outputs:
         write_output(path, render(made, SUFFIXES[path.suffix]))
     if not outputs:
@@ -70,14 +81,25 @@ def print_report(arguments: argparse.Namespace, profile: str, outputs: Sequence[
     return EXIT_DONE
 
 
-def _results(arguments: argparse.Namespace, profile: str) -> Results:
+def _write_page(arguments: argparse.Namespace) -> int:
+    from benchmark.commands.html_report import write_page
+
+    if not arguments.output:
+        raise OutputError("--format html writes a folder: name it by --output DIR")
+    results, store = _results(arguments, arguments.profile)
+    write_page(arguments, results, store, arguments.output)
+    return EXIT_DONE
+
+
+def _results(arguments: argparse.Namespace, profile: str) -> tuple[Results, TrackingStore | None]:
+    """The results, and the store they were read from if it was one."""
     if getattr(arguments, "export", None) is not None:
         from benchmark.export import read_export
 
-        return read_export(arguments.export)
+        return read_export(arguments.export), None
     from benchmark.recorded_results import read_results
     from benchmark.tracking.client import tracking_uri
     from benchmark.tracking.store import TrackingStore
 
     store = TrackingStore.existing(tracking_uri(arguments.tracking_uri), cache_dir(arguments))
-    return read_results(store, profile)
+    return read_results(store, profile), store

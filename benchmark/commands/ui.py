@@ -71,7 +71,7 @@ def _serve(arguments: argparse.Namespace, uri: str, port: int) -> None:
         TrackingError: it did not start because the store cannot be opened.
     """
     from benchmark.mlflow_ui import ServerError, ui_server
-    from benchmark.tracking.store import experiment_name
+    from benchmark.tracking.tags import experiment_name
 
     with ui_server(uri, arguments.host, port) as server:
         say("MLflow's server is starting")

@@ -14,7 +14,8 @@ from benchmark.records import REPRODUCTION, RUN, STUDY, TRIAL, RunRecord, Status
 from benchmark.run_lock import local_lock
 from benchmark.standing import is_orphan
 from benchmark.tracking.client import TrackingError, quiet_client, sqlite_file, store_exists, without_secrets
-from benchmark.tracking.store import TrackingStore, experiment_name
+from benchmark.tracking.store import TrackingStore
+from benchmark.tracking.tags import experiment_name
 
 PATIENCE = 10.0  # seconds for whoever writes to the database
 A_TABLE = "experiments"  # every MLflow database has it

@@ -28,7 +28,6 @@ from benchmark.tracking.view import EXPERIMENT_NOTE, VIEW_TAG, view_state
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-_EXPERIMENT_PREFIX = "imdb-"
 _PLAN_FILE = "plan.json"
 
 
@@ -104,11 +103,9 @@ class TrackingStore:
         Raises:
             TrackingError: its file cannot be read.
         """
-        plans = find_runs(self._client, self._find_experiment(profile), f"tags.`{tags.KIND}` = 'plan'")
-        if not plans:
+        run_id = self._latest_plan_run(profile)
+        if run_id is None:
             return None
-        latest = max(plans, key=lambda run: float(run.data.tags.get(tags.USED_AT, "0")))
-        run_id = str(latest.info.run_id)
         with tempfile.TemporaryDirectory() as folder:
             try:
                 content = self.artifact(run_id, _PLAN_FILE, Path(folder)).read_text(encoding="utf-8")
@@ -118,6 +115,11 @@ class TrackingStore:
                     f"{without_secrets(self.uri, self.uri)}: {_PLAN_FILE} of run {run_id} cannot be read "
                     f"({without_secrets(str(error), self.uri)}); `python -m benchmark run` writes it anew"
                 ) from None
+
+    def log_report(self, profile: str, folder: Path) -> None:
+        """Keep the folder's files under `report/` of the profile's latest plan."""
+        if (run_id := self._latest_plan_run(profile)) is not None:
+            self._client.log_artifacts(run_id, str(folder), "report")
 
     def open_study(self, profile: str, study: str, name: str, labels: Mapping[str, str]) -> MlflowTracker:
         """The parent run of a study's trials: the one with its tag, RUNNING again, or a new one; see `open_plan`."""
@@ -181,7 +183,7 @@ class TrackingStore:
             TrackingError: there is none, or there are several.
         """
         known = self._client.search_experiments()
-        experiments = [str(each.experiment_id) for each in known if each.name.startswith(_EXPERIMENT_PREFIX)]
+        experiments = [str(each.experiment_id) for each in known if each.name.startswith(tags.EXPERIMENT_PREFIX)]
         candidates = find_runs(self._client, experiments, f"tags.`{tags.FINGERPRINT}` != ''")
         found = [run for run in candidates if run.info.run_id.startswith(start)]
         if len(found) != 1:
@@ -243,6 +245,11 @@ class TrackingStore:
 
         drop_unfinished(self._client, self._get(run_id).info.experiment_id, run_id)
 
+    def _latest_plan_run(self, profile: str) -> str | None:
+        plans = find_runs(self._client, self._find_experiment(profile), f"tags.`{tags.KIND}` = 'plan'")
+        latest = max(plans, key=lambda run: float(run.data.tags.get(tags.USED_AT, "0")), default=None)
+        return None if latest is None else str(latest.info.run_id)
+
     def _records(self, profile: str, query: str) -> list[RunRecord]:
         return [run_record(run) for run in find_runs(self._client, self._find_experiment(profile), query)]
 
@@ -268,7 +275,7 @@ class TrackingStore:
         found = self._find_experiment(profile)
         if found:
             return found[0]
-        name = experiment_name(profile)
+        name = tags.experiment_name(profile)
         file = sqlite_file(self.uri)
         # Beside the database; MLflow's own choice would be the working directory, whichever that is.
         beside = (file.resolve().parent / "mlruns" / name).as_uri() if file is not None else None
@@ -281,7 +288,7 @@ class TrackingStore:
             return found[0]  # made meanwhile: by another process, or by a request of ours whose answer was lost
 
     def _find_experiment(self, profile: str) -> list[str]:
-        name = experiment_name(profile)
+        name = tags.experiment_name(profile)
         experiment = self._client.get_experiment_by_name(name)
         if experiment is None:
             return []
@@ -291,8 +298,3 @@ class TrackingStore:
                 f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`"
             )
         return [str(experiment.experiment_id)]
-
-
-def experiment_name(profile: str) -> str:
-    """MLflow's experiment for a profile."""
-    return f"{_EXPERIMENT_PREFIX}{profile}"

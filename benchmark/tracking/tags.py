@@ -12,7 +12,13 @@ STUDY, TRIAL, STATE = "optuna.study", "optuna.trial", "optuna.state"  # of a tri
 REPRODUCED = "benchmark.reproduced"  # what came of doing the run again
 ERROR = "benchmark.error"
 PARENT, NOTE, USER = "mlflow.parentRunId", "mlflow.note.content", "mlflow.user"
+EXPERIMENT_PREFIX = "imdb-"  # of the names of our experiments in MLflow, one a profile
 SOURCE, SOURCE_TYPE = "mlflow.source.name", "mlflow.source.type"
+
+
+def experiment_name(profile: str) -> str:
+    """MLflow's experiment for a profile."""
+    return f"{EXPERIMENT_PREFIX}{profile}"
 
 
 def origin_tags(command: str) -> dict[str, str]:

@@ -61,12 +61,14 @@ class TestAnExport:
         assert call("report", "--from", "taken") == here
         assert not (elsewhere / "none.db").exists()
 
-    def test_holds_settings_metrics_predictions_and_environment_of_each_finished_run(self, folder):
+    def test_holds_settings_metrics_by_epoch_predictions_and_environment_of_each_finished_run(self, folder):
         runs = list((folder / "runs").iterdir())
+        files = {"config.yaml", "environment.json", "histories.json", "predictions.parquet"}
 
         assert len(runs) == 2
         for run in runs:
-            assert {file.name for file in run.iterdir()} == {"config.yaml", "environment.json", "predictions.parquet"}
+            assert {file.name for file in run.iterdir()} == files
+            assert json.loads((run / "histories.json").read_text())["val/loss"] == {"1": 0.8}
         assert len(json.loads((folder / "runs.json").read_text())) == 3
 
     def test_tells_nothing_of_who_made_it_or_where(self, folder):

@@ -16,8 +16,8 @@ from benchmark.config_file import load_suite
 from benchmark.plan import make_plan
 from benchmark.records import EpochRecord, PlanRecord, PlanRow, Status, best_run
 from benchmark.tracking.client import TrackingError, tracking_uri
-from benchmark.tracking.store import TrackingStore, experiment_name
-from benchmark.tracking.tags import run_tags
+from benchmark.tracking.store import TrackingStore
+from benchmark.tracking.tags import experiment_name, run_tags
 from benchmark.tracking.tracker import NullTracker, Tracker
 
 FINGERPRINT = "f" * 16

@@ -1,13 +1,10 @@
 """MLflow's page as `ui` opens it, in a real browser: what a visitor sees there of our runs."""
 
-import os
 import re
-import shutil
 import signal
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import expect
 from shell import PATIENCE, Shell
 
 from benchmark.records import PlanRecord, PlanRow, Status
@@ -15,16 +12,6 @@ from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 
 ACCURACY = {"rnn": 0.77, "lstm": 0.88, "bert-frozen": 0.86}
-
-
-@pytest.fixture
-def chromium() -> str:
-    """CI installs it (see .ci/run); elsewhere it may be missing."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        assert "CI" not in os.environ, "CI has no Chromium"
-        pytest.skip("no Chromium here")
-    return found
 
 
 @pytest.fixture
@@ -44,14 +31,6 @@ def page(store_uri, tmp_path) -> str:
     yield process.stdout.readline().strip()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=PATIENCE)
-
-
-@pytest.fixture
-def browser(chromium) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 def test_it_lists_the_runs_the_best_on_top_with_the_columns_one_compares(browser, page):

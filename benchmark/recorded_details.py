@@ -1,0 +1,135 @@
+"""What the page needs of each finished run beyond its record, read from the tracking store or from an export."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark.recorded_run import has_epochs, read_environment
+from benchmark.records import CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE, RunRecord
+from benchmark.report.details import Details, RunDetails
+from benchmark.report.results import Results, finished_runs
+from benchmark.tracking.client import TrackingError
+from benchmark.validation import ConfigError
+from benchmark.yaml_reader import read_yaml
+
+if TYPE_CHECKING:
+    from benchmark.tracking.store import TrackingStore
+
+HISTORIES_FILE = "histories.json"  # of an export: {metric: {epoch: value}}
+RUN_FILES = (CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE)
+Histories = Mapping[str, Mapping[int, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A run's files, read."""
+
+    run: RunRecord
+    histories: Histories
+    settings: Mapping[str, Any]
+    environment: Mapping[str, str]
+    reviews: pd.DataFrame
+
+
+def details_of_store(store: TrackingStore, results: Results) -> Details:
+    """Of the finished runs of `results`, which were read from the store.
+
+    Raises:
+        TrackingError: a run's file cannot be read.
+    """
+
+    def read() -> Iterator[_Read]:
+        for run in finished_runs(results.plan, results.runs):
+            with tempfile.TemporaryDirectory() as folder:
+                for name in RUN_FILES:
+                    store.artifact(run.run_id, name, Path(folder))
+                yield _read(run, Path(folder), read_histories(store, run))
+
+    return _together(read())
+
+
+def details_of_export(folder: Path, results: Results) -> Details:
+    """Of the finished runs of `results`, which were read from this export and checked then.
+
+    Raises:
+        TrackingError: a run's file is missing or damaged.
+    """
+
+    def read() -> Iterator[_Read]:
+        for run in finished_runs(results.plan, results.runs):
+            place = folder / "runs" / run.run_id
+            yield _read(run, place, _exported_histories(place / HISTORIES_FILE))
+
+    return _together(read())
+
+
+def read_histories(store: TrackingStore, run: RunRecord) -> Histories:
+    """By metric, the values by epoch of those that have them."""
+    return {key: store.history(run.run_id, key) for key in sorted(run.metrics) if has_epochs(key)}
+
+
+def _exported_histories(path: Path) -> Histories:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found = {str(key): {int(at): float(value) for at, value in values.items()} for key, values in content.items()}
+        if not all(math.isfinite(value) for values in found.values() for value in values.values()):
+            raise ValueError("no number")
+        return found
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        raise TrackingError(f"{path}: is missing or damaged; export it again with this version") from None
+
+
+def _read(run: RunRecord, folder: Path, histories: Histories) -> _Read:
+    try:
+        settings = read_yaml(folder / CONFIG_FILE)
+        reviews = pd.read_parquet(folder / PREDICTIONS_FILE)
+    except (ConfigError, OSError, ValueError) as error:  # the last: also pyarrow's own
+        raise TrackingError(_unreadable(run, error)) from None
+    environment = read_environment(folder / ENVIRONMENT_FILE) or {}
+    return _Read(run, histories, settings if isinstance(settings, dict) else {}, environment, reviews)
+
+
+def _together(runs: Iterator[_Read]) -> Details:
+    """All in the order of the first run's reviews, which is that of the results."""
+    found: dict[str, RunDetails] = {}
+    details = Details(np.zeros(0, dtype=object), found)
+    for each in runs:
+        try:
+            table = each.reviews.set_index("id")
+            if found:
+                table = table.loc[details.ids]
+            else:
+                ids, also_in_train = table.index.to_numpy(dtype=object), _column(table, "also_in_train", np.bool_)
+                details = Details(ids, found, also_in_train, _stars(table), _films(table))
+            tokens, truncated = _column(table, "tokens", np.int64), _column(table, "truncated", np.bool_)
+        except (KeyError, TypeError, ValueError) as error:
+            raise TrackingError(_unreadable(each.run, error)) from None
+        found[each.run.run_id] = RunDetails(each.histories, each.settings, each.environment, tokens, truncated)
+    return details
+
+
+def _column(table: pd.DataFrame, name: str, kind: type[np.generic]) -> np.ndarray | None:
+    return table[name].to_numpy(dtype=kind) if name in table else None
+
+
+def _stars(table: pd.DataFrame) -> np.ndarray | None:
+    if "stars" not in table:
+        return None
+    return table["stars"].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _films(table: pd.DataFrame) -> np.ndarray | None:
+    return table["film"].astype("object").fillna("").to_numpy(dtype=object) if "film" in table else None
+
+
+def _unreadable(run: RunRecord, error: Exception) -> str:
+    return f"files of run {run.run_id} ({run.name}) cannot be read ({' '.join(str(error).split())[:200]})"

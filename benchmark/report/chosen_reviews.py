@@ -1,0 +1,97 @@
+"""Which reviews the page shows, and what it says of each. N test reviews, M models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmark.analysis.metrics import probabilities
+from benchmark.report.details import Details, ReviewTexts
+from benchmark.report.results import Results
+from benchmark.report.rows import Row
+
+OF_EACH_KIND = 100  # reviews; three kinds keep the page below 5 MB at any size of the test part
+LONGEST = 4000  # characters shown of a review
+RANDOM_SEED = 2077
+DISAGREE, WRONG, RANDOM = "disagree", "wrong", "random"
+_LINE_BREAK = re.compile(r"\s*(<br\s*/?>\s*)+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The reviews shown.
+
+    Attributes:
+        models: names of the M models.
+        places: of each review among the N, by kind.
+        positive: (M, N) probability of `positive`, the mean over a model's seeds.
+    """
+
+    models: tuple[str, ...]
+    places: Mapping[str, np.ndarray]
+    positive: np.ndarray
+
+    @property
+    def all_places(self) -> list[int]:
+        """Each review once, those that models disagree on most first."""
+        return list(dict.fromkeys(int(place) for places in self.places.values() for place in places))
+
+
+def choose_reviews(results: Results, details: Details, rows: Sequence[Row]) -> Chosen:
+    """Reviews on which models disagree most, those that all get wrong most surely, and some drawn at random."""
+    if not rows:
+        return Chosen((), {}, np.zeros((0, len(results.labels))))
+    positive = np.stack(
+        [
+            np.mean([probabilities(results.logits[run.run_id])[:, 1] for run in results.finished(row.plan)], axis=0)
+            for row in rows
+        ]
+    )
+    wrongness = np.where(results.labels == 1, 1 - positive, positive)  # (M, N) probability of the wrong label
+    places: dict[str, np.ndarray] = {}
+    if len(rows) > 1:
+        spread = np.ptp(positive, axis=0)
+        apart = (positive.min(axis=0) <= 0.5) & (positive.max(axis=0) > 0.5)
+        places[DISAGREE] = _top(spread, apart, details.ids)
+    places[WRONG] = _top(wrongness.min(axis=0), wrongness.min(axis=0) > 0.5, details.ids)
+    count = min(OF_EACH_KIND, len(results.labels))
+    drawn = np.random.default_rng(RANDOM_SEED).choice(len(results.labels), count, replace=False)
+    places[RANDOM] = np.argsort(details.ids.astype(str))[np.sort(drawn)]  # whatever order the files have
+    return Chosen(tuple(row.name for row in rows), places, positive)
+
+
+def reviews_json(results: Results, details: Details, chosen: Chosen, texts: ReviewTexts) -> dict[str, Any]:
+    """What the page's script shows: models, and one object a review; an unknown thing is left out."""
+    kinds = {kind: set(places.tolist()) for kind, places in chosen.places.items()}
+    shown = []
+    for place in chosen.all_places:
+        review_id = str(details.ids[place])
+        review: dict[str, Any] = {
+            "id": review_id,
+            "label": int(results.labels[place]),
+            "positive": [round(float(value), 4) for value in chosen.positive[:, place]],
+            "kinds": [kind for kind, members in kinds.items() if place in members],
+        }
+        if review_id in texts.texts:
+            text = texts.texts[review_id]
+            review["words"] = len(text.split())
+            plain = _LINE_BREAK.sub("\n\n", text).strip()
+            review["text"] = plain if len(plain) <= LONGEST else f"{plain[:LONGEST]} …"
+        if details.stars is not None and not np.isnan(details.stars[place]):
+            review["stars"] = int(details.stars[place])
+        if details.films is not None and details.films[place]:
+            review["film"] = str(details.films[place])
+        if details.also_in_train is not None and details.also_in_train[place]:
+            review["known"] = True
+        shown.append(review)
+    return {"models": list(chosen.models), "reviews": shown}
+
+
+def _top(score: np.ndarray, wanted: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Places of the wanted reviews with the highest scores, equal ones in the order of their ids."""
+    order = np.lexsort((ids.astype(str), -score))
+    return np.asarray(order[wanted[order]][:OF_EACH_KIND])

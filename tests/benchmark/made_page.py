@@ -1,0 +1,108 @@
+"""What a page is made from, made up: runs of several models and seeds, their epochs, and what is known of reviews."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from recorded import SPEED, results_of
+
+from benchmark.analysis.metrics import classification_metrics
+from benchmark.records import PlanRecord, PlanRow, RunRecord, Status
+from benchmark.report.details import Details, ReviewTexts, RunDetails
+from benchmark.report.page import make_page, render_page
+from benchmark.report.results import Results
+from benchmark.report.table import make_report
+
+ACCURACY = {"rnn": 0.80, "lstm": 0.85, "bert-frozen": 0.86, "bert-finetuned": 0.91, "bow": 0.88}
+SEEDS = (1, 2, 3)
+WORDS = ["a", "film", "about", "people", "who", "talk", "until", "the", "rain", "ends", "in", "some", "kitchen"]
+
+
+@dataclass
+class MadePage:
+    """What a page is to have; a test changes what it is about."""
+
+    reviews: int = 600
+    accuracy: dict[str, float] = field(default_factory=lambda: dict(ACCURACY))
+    seeds: tuple[int, ...] = SEEDS
+    train_sizes: tuple[int, ...] = (4000,)
+    texts: dict[int, str] = field(default_factory=dict)  # by place; the others get one of WORDS
+    longest: int = 400  # words
+    missing: str = ""
+    error: str = ""  # of a run that failed
+
+    @property
+    def ids(self) -> list[str]:
+        return [f"{place:016x}-0" for place in range(self.reviews)]
+
+    def results(self) -> Results:
+        rows = tuple(
+            PlanRow(name, f"{number:08d}{size:08d}", None, None, size, "5" * 64, baseline=name == "bow")
+            for number, name in enumerate(self.accuracy)
+            for size in self.train_sizes
+        )
+        sizes = self.train_sizes if self.error else ()
+        failed = tuple(PlanRow("gru", f"e{size:015d}", None, None, size, "5" * 64) for size in sizes)
+        plan = PlanRecord("quick", self.seeds, rows + failed, "made-up reviews", False, 500, self.reviews)
+        runs = [self.run(row, seed) for row in rows for seed in self.seeds]
+        runs += [
+            RunRecord("bad", "gru", "gru", self.seeds[0], row.fingerprint, Status.FAILED, {}, self.error)
+            for row in failed
+        ]
+        speeds = {row.fingerprint: replace(SPEED, latency_p50_ms=2.0 + 5 * place) for place, row in enumerate(rows)}
+        results = results_of(plan, runs, speeds, reviews=self.reviews)
+        for run in runs:  # the other scores as the predictions have them
+            if run.status is Status.FINISHED:
+                run.metrics.update(
+                    {
+                        f"test/{k}": v
+                        for k, v in classification_metrics(results.labels, results.logits[run.run_id]).items()
+                    }
+                )
+        return results
+
+    def run(self, row: PlanRow, seed: int) -> RunRecord:
+        place = list(self.accuracy).index(row.experiment)
+        right = self.accuracy[row.experiment] - 0.02 * (self.train_sizes[-1] / row.train_size - 1) + 0.002 * seed
+        metrics = {
+            "test/accuracy": round(right * self.reviews) / self.reviews,
+            "parameters_total": 1e5 * 4**place,
+            "parameters_trainable": 1e4 * 4**place,
+            "train_seconds": 12.0 * 5**place,
+            "peak_memory_mib": 900.0,
+            "best_epoch": 3.0,
+        }
+        name = f"{row.experiment} seed {seed}"
+        run_id = f"{place:04d}{row.train_size:08d}{seed:020d}"
+        return RunRecord(
+            run_id, name, row.experiment, seed, row.fingerprint, Status.FINISHED, metrics, tags={"hardware": "a box"}
+        )
+
+    def details(self, results: Results) -> Details:
+        chance = np.random.default_rng(5)
+        tokens = chance.integers(20, 900, self.reviews)
+        histories = {
+            "train/loss": {epoch: 0.7 / epoch for epoch in range(1, 6)},
+            "val/loss": {epoch: 0.4 + 0.03 * abs(epoch - 3) for epoch in range(1, 6)},
+            "val/accuracy": dict.fromkeys(range(1, 6), 0.8),
+        }
+        settings = {"model": {"name": "lstm"}, "training": {"epochs": 5}}
+        machine = {"processor": "a processor", "torch": "2.13.0"}
+        runs = {run_id: RunDetails(histories, settings, machine, tokens, tokens > 256) for run_id in results.logits}
+        stars = np.where(results.labels == 1, chance.integers(7, 11, self.reviews), chance.integers(1, 5, self.reviews))
+        films = np.array([f"tt{place % 50:07d}" for place in range(self.reviews)], dtype=object)
+        return Details(
+            np.array(self.ids, dtype=object), runs, chance.random(self.reviews) < 0.05, stars.astype(float), films
+        )
+
+    def review_texts(self) -> ReviewTexts:
+        chance = np.random.default_rng(6)
+        lengths = chance.integers(20, self.longest, self.reviews)
+        made = {
+            name: self.texts.get(place, " ".join(chance.choice(WORDS, lengths[place])))
+            for place, name in enumerate(self.ids)
+        }
+        return ReviewTexts(made, self.missing)
+
+    def html(self) -> str:
+        results = self.results()
+        return render_page(make_page(make_report(results), self.details(results)), self.review_texts())

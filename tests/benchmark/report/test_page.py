@@ -1,0 +1,319 @@
+"""The page in a real browser: what a reader sees, sorts, filters and hears of it, and what it must never do."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from made_page import ACCURACY, MadePage
+from playwright.sync_api import Page, expect
+
+from benchmark.report.chosen_reviews import OF_EACH_KIND
+from benchmark.report.details import ReviewTexts
+from benchmark.report.page import make_page, render_page
+from benchmark.report.table import make_report
+
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+ATTACK = "</script><script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\"> & so on"
+BEST = max(ACCURACY, key=ACCURACY.get)
+
+
+@dataclass
+class Shown:
+    """A page in the browser, and what it complained of or asked for."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def show(browser, tmp_path) -> Iterator[Callable[..., Shown]]:
+    """`show(html)` opens it at this size and in these colours."""
+    opened = []
+
+    def open_page(html: str, size: dict[str, int] = DESKTOP, scheme: str = "light") -> Shown:
+        file: Path = tmp_path / "index.html"
+        file.write_text(html, encoding="utf-8")
+        page = browser.new_page(viewport=size, color_scheme=scheme)
+        opened.append(page)
+        shown = Shown(page)
+        page.on("console", lambda message: shown.complaints.append(message.text))
+        page.on("pageerror", lambda error: shown.complaints.append(str(error)))
+        page.on("request", lambda request: shown.requests.append(request.url))
+        page.goto(file.as_uri())
+        return shown
+
+    yield open_page
+    for page in opened:
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return MadePage(train_sizes=(1000, 4000)).html()
+
+
+@pytest.fixture
+def page(show, html) -> Page:
+    return show(html).page
+
+
+def names_in(page: Page, table: int = 0) -> list[str]:
+    """First column of a sortable table."""
+    return page.locator("table.sortable").nth(table).locator("tbody th").all_text_contents()
+
+
+def choose(page: Page, **wanted: str) -> None:
+    for label, option in wanted.items():
+        page.get_by_role("combobox", name=label, exact=True).select_option(label=option)
+
+
+class TestThePage:
+    @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_shows_everything_without_a_complaint_a_request_or_a_scroll_sideways(self, show, html, size, scheme):
+        shown = show(html, size, scheme)
+        page = shown.page
+
+        assert page.get_by_role("heading", level=2).all_text_contents() == [
+            "The result",
+            "What separates them",
+            "How they learned",
+            "What accuracy costs",
+            "What more reviews bring",
+            "Where they err",
+            "Which way they err",
+            "Do they know what they know?",
+            "Read for yourself",
+            "How this was made",
+        ]
+        expect(page.locator("#cards > li")).to_have_count(20)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert shown.complaints == []
+        assert [url for url in shown.requests if not url.startswith(("file:", "data:"))] == []
+        assert len([url for url in shown.requests if url.startswith("file:")]) == 1
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+    def test_has_no_serious_barrier(self, show, html, size, scheme):
+        page = show(html, size, scheme).page
+        for summary in page.locator("summary").all()[:3]:
+            summary.click()
+        found = Axe().run(page).response["violations"]
+
+        assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+
+    def test_fits_a_sheet_of_paper(self, show, html):
+        page = show(html, {"width": 718, "height": 1047}, "dark").page  # A4 within margins of a centimetre
+        page.emulate_media(media="print")
+
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+
+    def test_says_what_the_figures_say(self, page):
+        report = make_report(MadePage(train_sizes=(1000, 4000)).results())
+
+        for sentence in (*report.findings, *report.notes):
+            expect(page.locator("#result").get_by_text(sentence, exact=True)).to_be_visible()
+
+    def test_names_each_picture_and_gives_its_figures(self, page):
+        pictures = page.get_by_role("img")
+
+        assert pictures.count() == page.locator("figure").count() > 20
+        expect(page.get_by_role("img", name="Test accuracy Best first: bert-finetuned")).to_be_visible()
+        for figure in page.locator("figure").all():
+            assert figure.locator("details tbody tr").count() > 0
+
+    def test_gives_the_command_that_redoes_each_run(self, page):
+        commands = page.locator("#made").get_by_text(re.compile("^python -m benchmark reproduce [0-9]{32}$"))
+
+        expect(commands).to_have_count(len(ACCURACY) * 3 * 2)
+
+    def test_is_the_same_to_the_byte_for_the_same_results(self, html):
+        assert MadePage(train_sizes=(1000, 4000)).html() == html
+
+    def test_of_one_model_has_nothing_to_compare(self, show):
+        shown = show(MadePage(reviews=60, accuracy={"lstm": 0.8}, seeds=(1,)).html())
+
+        titles = shown.page.get_by_role("heading", level=2).all_text_contents()
+        assert "How they learned" in titles
+        assert "What separates them" not in titles
+        assert shown.complaints == []
+
+    def test_of_nothing_finished_says_so(self, show):
+        shown = show(MadePage(reviews=0, accuracy={}, error="boom").html())
+
+        expect(shown.page.get_by_text("No model has all its runs finished yet.")).to_be_visible()
+        expect(shown.page.get_by_text("gru failed: boom")).to_be_visible()
+        assert shown.complaints == []
+
+
+class TestTables:
+    def test_sort_by_a_click_and_back_by_another(self, page):
+        header = page.locator("table.sortable").first.get_by_role("columnheader", name="test accuracy, %")
+
+        assert header.get_attribute("aria-sort") == "none"
+        header.get_by_role("button").click()
+        assert header.get_attribute("aria-sort") == "descending"
+        assert names_in(page)[0] == BEST
+        header.get_by_role("button").click()
+        assert header.get_attribute("aria-sort") == "ascending"
+        assert names_in(page)[-1] == BEST
+
+    def test_sort_by_the_keyboard(self, page):
+        header = page.locator("table.sortable").first.get_by_role("columnheader", name="log loss")
+        header.get_by_role("button").focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
+
+        assert header.get_attribute("aria-sort") == "ascending"
+
+    def test_sort_times_and_counts_by_what_they_are_not_by_their_letters(self, page):
+        table = page.locator("table.sortable").nth(1)
+        table.get_by_role("columnheader", name="train time").get_by_role("button").click()
+
+        times = [row.locator("td").nth(3).text_content() for row in table.locator("tbody tr").all()]
+        assert times == sorted(times, key=["2 h 05 min", "25 min 00 s", "5 min 00 s", "1 min 00 s", "12 s"].index)
+
+    def test_have_one_sorted_column(self, page):
+        table = page.locator("table.sortable").first
+        for name in ("F1, %", "ECE, %"):
+            table.get_by_role("columnheader", name=name).get_by_role("button").click()
+
+        assert table.locator("[aria-sort=descending], [aria-sort=ascending]").count() == 1
+
+
+class TestReviews:
+    def test_are_filtered_by_kind_model_and_answer(self, page):
+        choose(page, Reviews="drawn at random", Model=BEST, Answer="wrong")
+
+        for card in page.locator("#cards > li").all():
+            expect(card.get_by_role("row", name=BEST)).to_contain_text("wrong")
+
+    def test_on_which_models_disagree_have_both_answers(self, page):
+        choose(page, Reviews="models disagree")
+
+        for card in page.locator("#cards > li").all():
+            expect(card.get_by_role("cell", name="right").first).to_be_visible()
+            expect(card.get_by_role("cell", name="wrong").first).to_be_visible()
+
+    def test_are_filtered_by_label(self, page):
+        choose(page, Label="negative")
+
+        assert set(page.locator("#cards h3").all_text_contents()) == {"Is negative"}
+
+    def test_are_filtered_by_length(self, page):
+        choose(page, Length="300 words and more")
+
+        lengths = [int(text.split()[0]) for text in page.locator("#cards .about").all_text_contents()]
+        assert lengths
+        assert min(lengths) >= 300
+
+    def test_are_filtered_by_a_word(self, show):
+        shown = show(MadePage(reviews=60, texts={7: "A zebra, wonderful."}).html())
+        shown.page.get_by_role("searchbox", name="Word").fill("ZEBRA")
+
+        expect(shown.page.locator("#cards > li")).to_have_count(1)
+        expect(shown.page.get_by_role("status")).to_have_text("1 of 1 reviews shown")
+
+    def test_that_are_none_are_told(self, page):
+        page.get_by_role("searchbox", name="Word").fill("no such word")
+        expect(page.get_by_role("status")).to_have_text("No review is like that.")
+
+        page.get_by_role("button", name="Clear").click()
+        expect(page.locator("#cards > li")).to_have_count(20)
+
+    def test_come_twenty_at_a_time_and_the_keyboard_goes_on_at_the_first_new_one(self, page):
+        page.get_by_role("button", name="Show more").press("Enter")
+
+        expect(page.locator("#cards > li")).to_have_count(40)
+        expect(page.locator("#cards > li").nth(20)).to_be_focused()
+
+    def test_open_to_their_whole_text(self, page):
+        card = page.locator("#cards > li").first
+        card.get_by_role("button", name="The whole review").click()
+
+        expect(card.get_by_role("button", name="Less of it")).to_have_attribute("aria-expanded", "true")
+
+    def test_give_each_model_the_mean_probability_over_its_seeds(self, show):
+        made = MadePage(reviews=40)
+        results = made.results()
+        chosen = make_page(make_report(results), made.details(results)).chosen
+        page = show(made.html()).page
+        place = made.ids[chosen.all_places[0]]
+        card = page.locator("#cards > li").filter(has_text=place)
+
+        for name, positive in zip(chosen.models, chosen.positive[:, chosen.all_places[0]], strict=True):
+            expect(card.get_by_role("row", name=name)).to_contain_text(f"{100 * positive:.1f} %")
+
+    def test_without_texts_are_told_by_their_ids_and_why(self, show):
+        made = MadePage(reviews=60)
+        results = made.results()
+        page = make_page(make_report(results), made.details(results))
+        shown = show(render_page(page, ReviewTexts(missing="The reviews are not here.")))
+
+        expect(shown.page.get_by_text("The reviews are not here.")).to_be_visible()
+        expect(shown.page.locator("#cards .about").first).to_have_text(re.compile("[0-9a-f]{16}-0$"))
+        expect(shown.page.get_by_role("searchbox")).to_have_count(0)
+        assert shown.complaints == []
+
+    def test_are_a_hundred_of_a_kind_at_most(self):
+        made = MadePage(reviews=3000)
+        results = made.results()
+        chosen = make_page(make_report(results), made.details(results)).chosen
+
+        assert {kind: len(places) for kind, places in chosen.places.items()}["random"] == OF_EACH_KIND
+        assert max(len(places) for places in chosen.places.values()) <= OF_EACH_KIND
+
+
+class TestWhatIsWrittenByOthers:
+    """Reviews, names and errors are text, whatever stands in them."""
+
+    def test_a_review_with_markup_is_shown_as_text(self, show):
+        shown = show(MadePage(reviews=40, texts=dict.fromkeys(range(40), ATTACK)).html())
+
+        expect(shown.page.locator("#cards .text").first).to_have_text(ATTACK)
+        assert shown.page.locator("#cards img, #cards script").count() == 0
+        assert shown.page.title() != "taken"
+        assert shown.complaints == []
+
+    def test_names_and_errors_with_markup_are_shown_as_text(self, show):
+        accuracy = {ATTACK: 0.8, "_$x$_ ${{7*7}}": 0.9}
+        shown = show(MadePage(reviews=60, accuracy=accuracy, train_sizes=(10, 20), error=ATTACK).html())
+
+        for name in accuracy:
+            expect(shown.page.locator("table.sortable").first.get_by_role("rowheader", name=name).first).to_be_visible()
+        expect(shown.page.get_by_text(f"gru failed: {ATTACK}").first).to_be_visible()
+        assert shown.page.title() != "taken"
+        assert shown.page.locator("img").count() == 0
+        assert shown.complaints == []
+
+    def test_a_script_that_is_not_ours_does_not_run(self, show, html):
+        shown = show(html.replace("</main>", "</main><script>document.title = 'taken'</script>"))
+
+        assert shown.page.title() != "taken"
+        assert any("Content Security Policy" in complaint for complaint in shown.complaints)
+
+
+def test_of_the_official_reviews_five_models_and_three_seeds_it_is_below_5_mb():
+    longest = "x" * 14_000  # characters: no official review has more
+    made = MadePage(reviews=25_000, accuracy=dict.fromkeys(ACCURACY, 0.55))  # so that all err together on many
+    results = made.results()
+    page = make_page(make_report(results), made.details(results))
+    html = render_page(page, ReviewTexts(dict.fromkeys(page.review_ids, longest)))
+
+    assert len(page.review_ids) > 2.9 * OF_EACH_KIND
+    assert len(html.encode()) < 5e6
+
+
+def test_a_picture_of_its_own_needs_no_style_sheet():
+    made = MadePage(reviews=60)
+    results = made.results()
+
+    for picture in make_page(make_report(results), made.details(results)).pictures:
+        alone = picture.standalone()
+        assert alone.startswith("<svg ")
+        assert "var(" not in alone
