@@ -35,7 +35,6 @@ WORDPIECE_FILES = (
 )
 CHUNK = 1000  # reviews held at a time: the Rust encodings of 25,000 whole reviews would take most of a gigabyte
 
-_NO_FINAL_SIGMA = {"ς": "σ"}  # a word's last sigma, which str.lower writes otherwise in a word than alone
 _LINE_BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
@@ -190,11 +189,13 @@ class WordTokenizer:
         are found one after the other.
         """
         cleaned, places = clean(text), _cleaned_places(text)
-        lower = ((small, at) for at, letter in enumerate(cleaned) for small in letter.lower())
+        # Some letters become two: each of these stands where the letter does.
+        at = (place for place, letter in zip(places, cleaned, strict=False) for _ in letter.lower())
+        characters = zip(cleaned.lower(), at, strict=True)
         spans = []
         for word in self._split(cleaned):
-            found = [next(at for small, at in lower if small == _NO_FINAL_SIGMA.get(each, each)) for each in word]
-            spans.append((places[found[0]], places[found[-1]] + 1))
+            found = [next(place for character, place in characters if character == wanted) for wanted in word]
+            spans.append((found[0], found[-1] + 1))
         return np.array(spans or [(0, 0)], dtype=np.int64)
 
 
