@@ -17,7 +17,6 @@ from benchmark.tracking.client import TrackingError
 if TYPE_CHECKING:
     from benchmark.tracking.store import TrackingStore
 
-VERSION = 1  # raise it when the file's names, or how its numbers are made, change their meaning
 TOLERANCE = 0.01  # of `completeness_error`
 SMALLEST_CHANGE = 0.1  # logits; where the margin changes by less, its error is measured against this
 
@@ -56,8 +55,8 @@ class Explanations(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    version: Literal[1] = VERSION
-    """Of these names."""
+    version: Literal[1] = 1
+    """To be raised when the names, or how the numbers are made, change their meaning; another one is not read."""
     reviews: dict[str, ReviewExplanation] = {}
     """By the review's id."""
 
@@ -71,7 +70,9 @@ def read_explanations(store: TrackingStore, run_id: str) -> Explanations:
     """What is kept with the run; nothing where there is no such file, or one of another version."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            return Explanations.model_validate_json(store.artifact(run_id, EXPLANATIONS_FILE, Path(folder)).read_bytes())
+            return Explanations.model_validate_json(
+                store.artifact(run_id, EXPLANATIONS_FILE, Path(folder)).read_bytes()
+            )
         except (TrackingError, OSError, ValidationError):
             return Explanations()
 

@@ -81,7 +81,7 @@ class BagOfNgrams(Classifier):
         return torch.cat([keys[:, :1], keys[:, 1:] * (keys[:, 1:] != keys[:, :-1])], dim=1)
 
     def keys_by_place(self, batch: Batch) -> list[Tensor]:
-        """For each n from 1, (B, T - n + 1) int64 keys of the n-grams that begin at each token; NONE where none does."""
+        """For each n from 1, (B, T - n + 1) keys of the n-grams that begin at each token, NONE where none does."""
         words = batch.input_ids * (batch.attention_mask & (batch.input_ids > UNK_ID))
         found = [words]
         for n in range(2, self.config.ngrams + 1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,10 @@ CHOSEN = "asked for"
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """The command and its options."""
     parser = add_command(
-        commands, "explain", explain, "show which words of a review finished models leaned on, and keep it with the runs"
+        commands,
+        "explain",
+        explain,
+        "show which words of a review finished models leaned on, and keep it with the runs",
     )
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="experiments whose finished run of lowest val loss is explained (all)"
@@ -56,7 +59,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="N",
         help=f"so many test reviews on which the models disagree most, or which all get wrong (default: {REVIEWS})",
     )
-    which.add_argument("--id", nargs="+", metavar="ID", help="these reviews; predictions.parquet of a run has their ids")
+    which.add_argument(
+        "--id", nargs="+", metavar="ID", help="these reviews; predictions.parquet of a run has their ids"
+    )
     add_profile_option(parser, "in whose latest plan the models are looked for")
     add_data_option(parser)
     add_device_option(parser)
@@ -78,12 +83,17 @@ def explain(arguments: argparse.Namespace) -> int:
         raise ExplanationError("--run and names are given; choose one of them")
     require_captum()
 
+    from benchmark.recorded_results import recorded_predictions
+    from benchmark.review_choice import telling_reviews
     from benchmark.training.precision import resolve_device
 
     device = resolve_device(arguments.device)
     store = existing_store(arguments)
     runs, judges = _runs(store, arguments)
-    reasons = dict.fromkeys(arguments.id, CHOSEN) if arguments.id else _telling(store, judges, arguments.reviews)
+    if arguments.id:
+        reasons = dict.fromkeys(arguments.id, CHOSEN)
+    else:
+        reasons = telling_reviews([recorded_predictions(store, run) for run in judges], arguments.reviews)
     reviews = _reviews(store, runs[0], reasons, arguments)
     found: dict[str, Mapping[str, ReviewExplanation]] = {}
     failed = False
@@ -114,10 +124,9 @@ def _runs(store: TrackingStore, arguments: argparse.Namespace) -> tuple[list[Run
         run = finished_run(store, arguments.run)
         return [run], [run]
     plan = store.latest_plan(arguments.profile)
-    known = plan.models if plan is not None else ()
-    names = chosen_names(arguments.names or ["all"], known)
+    names = chosen_names(arguments.names or ["all"], plan.models) if plan is not None else []
     best: dict[str, RunRecord] = {}
-    for name in known:
+    for name in plan.models if plan is not None else ():
         try:
             best[name] = best_finished_run(store, arguments.profile, name)
         except PredictionError:
@@ -134,23 +143,7 @@ def _runs(store: TrackingStore, arguments: argparse.Namespace) -> tuple[list[Run
     return [best[name] for name in names if name in best], list(best.values())
 
 
-def _telling(store: TrackingStore, runs: Sequence[RunRecord], count: int) -> dict[str, str]:
-    """Ids of the reviews that are worth a look, by what these runs said of them, and why."""
-    import tempfile
-    from pathlib import Path
-
-    from benchmark.recorded_results import read_predictions
-    from benchmark.records import PREDICTIONS_FILE
-    from benchmark.review_choice import telling_reviews
-
-    with tempfile.TemporaryDirectory() as folder:
-        files = [store.artifact(run.run_id, PREDICTIONS_FILE, Path(folder)) for run in runs]
-        raise NotImplementedError(files, read_predictions, telling_reviews, count)
-
-
-def _reviews(
-    store: TrackingStore, run: RunRecord, ids: Iterable[str], arguments: argparse.Namespace
-) -> list[Review]:
+def _reviews(store: TrackingStore, run: RunRecord, ids: Iterable[str], arguments: argparse.Namespace) -> list[Review]:
     """The reviews of these ids, out of the corpus that the run was made from.
 
     Raises:
@@ -166,8 +159,8 @@ def _reviews(
     for wanted in ids:
         if wanted not in known:
             raise ExplanationError(
-                f"there is no review {shown(wanted, WIDTH)!r} in {corpus.name}; predictions.parquet of run {run.run_id} "
-                "has the ids of its test reviews"
+                f"there is no review {shown(wanted, WIDTH)!r} in {corpus.name}; "
+                f"predictions.parquet of run {run.run_id} has the ids of its test reviews"
             )
     return [known[wanted] for wanted in ids]
 
@@ -204,21 +197,24 @@ def _heading(review: Review, why: str) -> str:
 
 def _view(name: str, review: Review, found: ReviewExplanation) -> str:
     """What one model leaned on in the review, in a few lines."""
-    added: Counter[str] = Counter()
-    for span, score in zip(found.tokens, found.attributions, strict=True):
-        added[_word(review.text, span)] += score  # type: ignore[assignment]
-    ranked = added.most_common()
+    ranked = _by_word(review.text, found.tokens, found.attributions)
     lines = [
         f"  {name}: margin {found.margin:+.2f}, {found.baseline_margin:+.2f} with nothing said",
         f"    for positive: {_list([each for each in ranked if each[1] > 0], '+.2f')}",
         f"    for negative: {_list([each for each in reversed(ranked) if each[1] < 0], '+.2f')}",
     ]
     if found.attention is not None:
-        paid: Counter[str] = Counter()
-        for span, weight in zip(found.tokens, found.attention, strict=True):
-            paid[_word(review.text, span)] += weight  # type: ignore[assignment]
-        lines.append(f"    attention (where it looks, not what that speaks for): {_list(paid.most_common(), '.2f')}")
+        paid = _by_word(review.text, found.tokens, found.attention)
+        lines.append(f"    attention (where it looks, not what that speaks for): {_list(paid, '.2f')}")
     return "\n".join(lines)
+
+
+def _by_word(text: str, spans: Sequence[tuple[int, int]], values: Sequence[float]) -> list[tuple[str, float]]:
+    """The words, each once with the sum of its values, the highest first."""
+    sums: dict[str, float] = defaultdict(float)
+    for span, value in zip(spans, values, strict=True):
+        sums[_word(text, span)] += value
+    return sorted(sums.items(), key=lambda each: -each[1])
 
 
 def _list(ranked: Sequence[tuple[str, float]], form: str) -> str:
