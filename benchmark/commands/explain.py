@@ -137,9 +137,8 @@ def _runs(store: TrackingStore, arguments: argparse.Namespace) -> tuple[list[Run
             f"no run of profile {arguments.profile!r} is finished; "
             f"`python -m benchmark run all --profile {arguments.profile}` makes them"
         )
-    for name in names:
-        if name not in best:
-            say(f"{name}: no run of it is finished; left out")
+    if left_out := [name for name in names if name not in best]:
+        say(f"no run of {', '.join(left_out)} is finished; left out")
     return [best[name] for name in names if name in best], list(best.values())
 
 

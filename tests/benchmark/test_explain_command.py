@@ -66,8 +66,7 @@ class TestOneReview:
             "attention (where it looks, not what that speaks for)",
             *("bow seed 1", "for positive", "for negative"),
         ]
-        assert "lstm-attention: no run" not in err
-        assert "rnn: no run of it is finished; left out" in err
+        assert "no run of rnn, lstm, bert-frozen, bert-finetuned is finished; left out\n" in err
 
     def test_it_is_kept_with_the_run_without_its_text(self, call, recorded, review):
         call("explain", "bow", "--id", review.id)
@@ -191,7 +190,7 @@ class TestRefusals:
         )
 
     def test_an_unknown_review_is_told(self, call, recorded):
-        status, _, err = call("explain", "--id", "no\x1bsuch")
+        status, _, err = call("explain", "bow", "--id", "no\x1bsuch")
 
         assert status == 2
         assert err.count("\n") == 1
