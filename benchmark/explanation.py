@@ -17,12 +17,12 @@ from benchmark.recorded_explanations import TOLERANCE, ReviewExplanation, comple
 from benchmark.served_model import SentimentClassifier
 from data_pipeline.batch import Batch
 from data_pipeline.errors import InputError
-from data_pipeline.pipeline import part_of_texts, token_spans
+from data_pipeline.pipeline import Part, part_of_texts, token_spans
 from data_pipeline.tokenization import Tokenizer
 from models.classifier import Classifier
 
 FEWEST_POINTS, MOST_POINTS = 32, 512  # of the path; they are doubled while the error exceeds the tolerance
-AT_ONCE = 16  # points in one batch
+AT_ONCE = 16  # points, or reviews, in one batch
 
 
 class ExplanationError(InputError):
@@ -44,7 +44,7 @@ def require_captum() -> None:
 
 
 def explain(classifier: SentimentClassifier, texts: Sequence[str]) -> Iterator[ReviewExplanation]:
-    """Each review's explanation in turn, in fp32 whatever the run's precision: half of it would drown the small ones.
+    """Each review's explanation in turn, in fp32 whatever the run's precision: bf16 rounds away whole attributions.
 
     Args:
         classifier: a finished run's network and tokenizer.
@@ -54,9 +54,7 @@ def explain(classifier: SentimentClassifier, texts: Sequence[str]) -> Iterator[R
         ExplanationError: the network has no word vectors, and is no sum either.
     """
     model, part = classifier.model, part_of_texts(texts, classifier.tokenizer, classifier.tokens)
-    with torch.no_grad():
-        attention = model.attention_weights(part.batch(np.arange(len(part))).to(classifier.device))
-    for place, text in enumerate(texts):
+    for place, (text, attention) in enumerate(zip(texts, _attention(classifier, part), strict=True)):
         batch = part.batch(np.array([place])).to(classifier.device)
         nothing = _replaced(batch, baseline_ids(batch.input_ids, classifier.tokenizer))
         with torch.no_grad():
@@ -65,12 +63,23 @@ def explain(classifier: SentimentClassifier, texts: Sequence[str]) -> Iterator[R
         yield ReviewExplanation(
             tokens=tuple(map(tuple, token_spans(text, classifier.tokenizer, classifier.tokens).tolist())),
             attributions=tuple(scores),
-            attention=None if attention is None else tuple(attention[place, : len(scores)].tolist()),
+            attention=None if attention is None else tuple(attention[: len(scores)].tolist()),
             margin=margins[0],
             baseline_margin=margins[1],
             completeness_error=completeness_error(sum(scores), margins[0] - margins[1]),
             steps=points,
         )
+
+
+@torch.no_grad()
+def _attention(classifier: SentimentClassifier, part: Part) -> list[Tensor | None]:
+    """Of each review (T or more,) weights, a few reviews at a time: those of all layers are held at once."""
+    found: list[Tensor | None] = []
+    for start in range(0, len(part), AT_ONCE):
+        positions = np.arange(start, min(start + AT_ONCE, len(part)))
+        weights = classifier.model.attention_weights(part.batch(positions).to(classifier.device))
+        found += [None] * len(positions) if weights is None else list(weights)
+    return found
 
 
 def baseline_ids(input_ids: Tensor, tokenizer: Tokenizer) -> Tensor:

@@ -158,6 +158,15 @@ class TestChoice:
 
 
 class TestRefusals:
+    def test_a_model_that_cannot_be_explained_is_told_and_the_rest_is_done(self, call, recorded, review, monkeypatch):
+        monkeypatch.setattr("models.bow.BagOfNgrams.linear_attributions", lambda *_: None)
+        status, out, err = call("explain", "--id", review.id)
+
+        assert status == 1
+        assert "lstm-attention seed 1: margin" in out
+        assert "bow seed 1: BagOfNgrams has no word vectors to take gradients of" in err
+        assert "bow" not in out
+
     def test_without_captum_it_says_how_to_install_it(self, call, monkeypatch):
         monkeypatch.setitem(sys.modules, "captum", None)
         monkeypatch.setitem(sys.modules, "captum.attr", None)
