@@ -1,19 +1,20 @@
 """What a finished network leaned on in a review: attributions that add up to its margin, and beside them attention.
 
-T tokens, E width of a word's vector, P points of a path.
+T tokens, E width of a word's vector, P points of the path.
 
 Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks", 2017.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark.recorded_explanations import TOLERANCE, ReviewExplanation, completeness_error
+from benchmark.recorded_explanations import ReviewExplanation, allowed, completeness_error
 from benchmark.served_model import SentimentClassifier
 from data_pipeline.batch import Batch
 from data_pipeline.errors import InputError
@@ -21,8 +22,9 @@ from data_pipeline.pipeline import Part, part_of_texts, token_spans
 from data_pipeline.tokenization import Tokenizer
 from models.classifier import Classifier
 
-FEWEST_POINTS, MOST_POINTS = 32, 512  # of the path; they are doubled while the error exceeds the tolerance
-AT_ONCE = 16  # points, or reviews, in one batch
+POINTS = 16  # at which the gradient is taken on a stretch of the path, by Gauss-Legendre's rule, in one batch
+MOST_POINTS = 1024  # on all of it
+AT_ONCE = 16  # reviews whose attention is looked at
 
 
 class ExplanationError(InputError):
@@ -59,7 +61,7 @@ def explain(classifier: SentimentClassifier, texts: Sequence[str]) -> Iterator[R
         nothing = _replaced(batch, baseline_ids(batch.input_ids, classifier.tokenizer))
         with torch.no_grad():
             margins = [float(margin(model.differentiable_logits(each))) for each in (batch, nothing)]
-        scores, points = attributions(model, batch, nothing, margins[0] - margins[1])
+        scores, points = attributions(model, batch, nothing)
         yield ReviewExplanation(
             tokens=tuple(map(tuple, token_spans(text, classifier.tokenizer, classifier.tokens).tolist())),
             attributions=tuple(scores),
@@ -99,61 +101,82 @@ def margin(logits: Tensor) -> Tensor:
     return logits[:, 1] - logits[:, 0]
 
 
-def attributions(model: Classifier, batch: Batch, nothing: Batch, change: float) -> tuple[list[float], int]:
-    """T logits that add up to the change of the margin, and the points that they took; 0 where they are exact.
+def attributions(model: Classifier, batch: Batch, nothing: Batch) -> tuple[list[float], int]:
+    """T logits that add up to what the review changes of the margin, and the points they took; 0 where they are exact.
 
     Args:
         model: in eval mode.
         batch: one review.
         nothing: the review that it is compared with.
-        change: margin of the one minus margin of the other.
 
     Raises:
         ExplanationError: the network has no word vectors, and is no sum either.
     """
     with torch.no_grad():
         exact = model.linear_attributions(batch)
-    if exact is not None:
-        return exact[0].tolist(), 0
-    points = FEWEST_POINTS
-    while True:
-        scores = integrated_gradients(model, batch, nothing, points)
-        if completeness_error(sum(scores), change) <= TOLERANCE or points == MOST_POINTS:
-            return scores, points
-        points *= 2
+    return (exact[0].tolist(), 0) if exact is not None else integrated_gradients(model, batch, nothing)
 
 
-def integrated_gradients(model: Classifier, batch: Batch, nothing: Batch, points: int) -> list[float]:
+def integrated_gradients(model: Classifier, batch: Batch, nothing: Batch) -> tuple[list[float], int]:
     """T logits: of each token, the margin's gradient along the straight path of its vector, times the path's length.
 
-    Args:
-        model: in eval mode, with word vectors.
-        batch: one review.
-        nothing: where the path begins.
-        points: P, at which the gradient is taken, by Gauss-Legendre's rule.
+    Where the margin jumps on its way, as that of a recurrent network does near the beginning, an even grid would need
+    thousands of points. So the part of the path whose attributions are farthest from its own change of the margin is
+    halved, until these errors together are within the tolerance, whatever their signs, or the points are used up.
+
+    Returns:
+        The logits, and the points that the gradient was taken at.
 
     Raises:
         ExplanationError: the network has no word vectors.
     """
-    from captum.attr import IntegratedGradients
-
     table = model.word_vectors()
     if table is None:
         raise ExplanationError(
             f"{type(model).__name__} has no word vectors to take gradients of; let its method `word_vectors` give them"
         )
-    with torch.no_grad():
-        start, end = table(nothing.input_ids), table(batch.input_ids)
 
     def margins(vectors: Tensor) -> Tensor:
         with _vectors_of(table, vectors):
             return margin(model.differentiable_logits(_replaced(batch, batch.input_ids.expand(len(vectors), -1))))
 
+    with torch.no_grad():
+        start, end = table(nothing.input_ids), table(batch.input_ids)
     with torch.backends.cudnn.flags(enabled=False):  # whose LSTM has no backward pass in eval mode
-        scores: Tensor = IntegratedGradients(margins).attribute(
-            end, start, n_steps=points, method="gausslegendre", internal_batch_size=AT_ONCE
-        )
-    return scores[0].double().sum(dim=-1).tolist()
+        stretches, points = [_stretch(margins, start, end)], POINTS
+        change = stretches[0].change
+        while sum(each.error for each in stretches) > allowed(change) and points + 2 * POINTS <= MOST_POINTS:
+            worst = max(stretches, key=lambda each: each.error)
+            middle = (worst.start + worst.end) / 2
+            stretches.remove(worst)
+            stretches += [_stretch(margins, worst.start, middle), _stretch(margins, middle, worst.end)]
+            points += 2 * POINTS
+    scores: list[float] = torch.stack([each.scores for each in stretches]).sum(dim=0).tolist()
+    return scores, points
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stretch:
+    """A part of the path: (1, T, E) vectors at both ends, (T,) attributions, and what the margin changes by."""
+
+    start: Tensor
+    end: Tensor
+    scores: Tensor
+    change: float
+
+    @property
+    def error(self) -> float:
+        """Logits that the attributions are off by."""
+        return abs(float(self.scores.sum()) - self.change)
+
+
+def _stretch(margins: Callable[[Tensor], Tensor], start: Tensor, end: Tensor) -> _Stretch:
+    from captum.attr import IntegratedGradients
+
+    scores = IntegratedGradients(margins).attribute(end, start, n_steps=POINTS, method="gausslegendre")
+    with torch.no_grad():
+        before, after = margins(torch.cat([start, end])).double()
+    return _Stretch(start, end, scores[0].double().sum(dim=-1), float(after - before))
 
 
 def _vectors_of(table: nn.Embedding, vectors: Tensor) -> torch.utils.hooks.RemovableHandle:

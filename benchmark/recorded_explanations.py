@@ -66,6 +66,11 @@ def completeness_error(attributions: float, change: float) -> float:
     return abs(attributions - change) / max(abs(change), SMALLEST_CHANGE)
 
 
+def allowed(change: float) -> float:
+    """Logits by which attributions may miss the change of the margin: those of an error of TOLERANCE."""
+    return TOLERANCE * max(abs(change), SMALLEST_CHANGE)
+
+
 def read_explanations(store: TrackingStore, run_id: str) -> Explanations:
     """What is kept with the run; nothing where there is no such file, or one of another version."""
     with tempfile.TemporaryDirectory() as folder:

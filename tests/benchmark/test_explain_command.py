@@ -90,6 +90,22 @@ class TestOneReview:
         assert again[1] == first[1]
         assert list(kept(recorded["bow"])["reviews"]) == [review.id, other]
 
+    def test_what_does_not_add_up_is_told_with_how_far_it_is_off(self, call, recorded, store, review):
+        tokens = len(review.text.split())
+        off = ReviewExplanation(
+            tokens=((0, 1),) * tokens,
+            attributions=(0.0,) * tokens,
+            attention=None,
+            margin=1.0,
+            baseline_margin=0.0,
+            completeness_error=0.0213,
+            steps=1008,
+        )
+        write_explanations(store, recorded["bow"], Explanations(reviews={review.id: off}))
+        _, _, err = call("explain", "bow", "--id", review.id)
+
+        assert err == f"bow seed 1: review {review.id}: attributions add up to the margin within 2.1 % only\n"
+
     def test_nothing_else_of_the_run_changes(self, call, recorded, store, review):
         def state():
             run = MlflowClient().get_run(recorded["bow"])
