@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from benchmark.commands import (
     compare,
     doctor,
+    explain,
     export,
     list_runs,
     predict,
@@ -26,7 +27,22 @@ from benchmark.commands.options import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE
 from data_pipeline.errors import InputError
 
 # In the order of --help.
-COMMANDS = (run, tune, study, report, export, predict, compare, reproduce, throughput, ui, list_runs, validate, doctor)
+COMMANDS = (
+    run,
+    tune,
+    study,
+    report,
+    export,
+    predict,
+    explain,
+    compare,
+    reproduce,
+    throughput,
+    ui,
+    list_runs,
+    validate,
+    doctor,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

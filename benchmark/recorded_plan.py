@@ -42,7 +42,7 @@ def plan_of_recorded_run(store: TrackingStore, original: RunRecord, workspace: W
             f"run {original.run_id} is {original.status.value}: only a finished run can be done again and compared; "
             f"`python -m benchmark run {original.experiment}` goes on with it"
         )
-    run = _recorded_config(store, original)
+    run = recorded_config(store, original)
     suite = Suite(
         profile=run.profile,
         description="",
@@ -61,8 +61,13 @@ def plan_of_recorded_run(store: TrackingStore, original: RunRecord, workspace: W
     return planned
 
 
-def _recorded_config(store: TrackingStore, original: RunRecord) -> RunConfig:
-    """The settings that were logged with the run."""
+def recorded_config(store: TrackingStore, original: RunRecord) -> RunConfig:
+    """The settings that were logged with the run.
+
+    Raises:
+        ReproductionError: they cannot be read.
+        ConfigError: they are not valid in this version.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = store.artifact(original.run_id, CONFIG_FILE, Path(folder))
         try:

@@ -34,9 +34,18 @@ def read_results(store: TrackingStore | None, profile: str) -> Results:
     runs = store.runs(profile)
     table = PredictionTable()
     for run in finished_runs(plan, runs):
-        with tempfile.TemporaryDirectory() as folder:
-            table.add(run, read_predictions(_predictions_file(store, run, Path(folder)), run))
+        table.add(run, recorded_predictions(store, run))
     return Results(plan, runs, table.labels, table.logits, store.speeds(profile))
+
+
+def recorded_predictions(store: TrackingStore, run: RunRecord) -> pd.DataFrame:
+    """The PREDICTION_COLUMNS of a finished run.
+
+    Raises:
+        TrackingError: they cannot be read.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        return read_predictions(_predictions_file(store, run, Path(folder)), run)
 
 
 def _predictions_file(store: TrackingStore, run: RunRecord, folder: Path) -> Path:

@@ -14,6 +14,7 @@ RUN, REPRODUCTION, THROUGHPUT, STUDY, TRIAL = "run", "reproduction", "throughput
 
 # Artifacts of a run that are read back.
 CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE = "config.yaml", "environment.json", "predictions.parquet"
+EXPLANATIONS_FILE = "explanations.json"
 
 
 class Status(StrEnum):

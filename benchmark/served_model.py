@@ -34,6 +34,13 @@ class SentimentClassifier:
         folder: model.json, weights.safetensors and the tokenizer's files, see bundle.py.
         device: what computes; None: CUDA where there is a card, else the CPU.
 
+    Attributes:
+        model: the network, in eval mode.
+        tokenizer: cut the reviews that it was trained on.
+        tokens: the settings that went with it.
+        device: what computes.
+        labels: name of each class, in the order of the logits.
+
     Raises:
         SavedModelError: a file is missing, damaged, changed or of another version.
         DataError: the folder has no usable tokenizer.
@@ -41,23 +48,23 @@ class SentimentClassifier:
 
     def __init__(self, folder: Path, device: torch.device | None = None) -> None:
         saved = read_saved_model(folder)
-        self._device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._precision = available_precision(saved.precision, self._device)
-        self._tokens = TokensConfig.model_validate(saved.tokens)
-        self._tokenizer = _load_tokenizer(folder, saved)
+        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._precision = available_precision(saved.precision, self.device)
+        self.tokens = TokensConfig.model_validate(saved.tokens)
+        self.tokenizer = _load_tokenizer(folder, saved)
         self._batch_size = saved.eval_batch_size
-        self._model = load_classifier(folder, saved).to(self._device)
+        self.model = load_classifier(folder, saved).to(self.device)
         self.labels = saved.labels
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """(N, C) float32, in the order of the texts; the batches are those that evaluation makes of these texts."""
-        part = part_of_texts(texts, self._tokenizer, self._tokens)
+        part = part_of_texts(texts, self.tokenizer, self.tokens)
         logits = np.empty((len(part), len(self.labels)), dtype=np.float32)
         if not texts:
             return logits
-        with torch.inference_mode(), autocast(self._precision, self._device):
+        with torch.inference_mode(), autocast(self._precision, self.device):
             for positions in evaluation_order(part.lengths, self._batch_size):
-                logits[positions] = self._model(part.batch(positions).to(self._device)).float().cpu().numpy()
+                logits[positions] = self.model(part.batch(positions).to(self.device)).float().cpu().numpy()
         return logits
 
     def predict(self, texts: Sequence[str]) -> pd.DataFrame:

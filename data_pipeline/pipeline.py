@@ -115,6 +115,16 @@ class Part:
         return pad_token_ids(rows, self._tokenizer.pad_id)
 
 
+def token_spans(text: str, tokenizer: Tokenizer, tokens: TokensConfig) -> np.ndarray:
+    """(T, 2) int64: start and end, in the raw text, of each token that a network reads of it.
+
+    Special tokens before it are (0, 0), those after it (its length, its length). T is that of `part_of_texts`.
+    """
+    before, after = len(tokenizer.prefix_ids), len(tokenizer.suffix_ids)
+    kept = kept_tokens(tokenizer.spans(text), tokens.max_length - before - after, tokens.truncation)
+    return np.concatenate([np.zeros((before, 2), np.int64), *kept, np.full((after, 2), len(text))])
+
+
 def kept_tokens(row: np.ndarray, room: int, truncation: Truncation) -> tuple[np.ndarray, np.ndarray]:
     """What is kept of a review: two slices of its tokens, `room` tokens together where it has more.
 

@@ -8,7 +8,7 @@ Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Langua
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Self
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from data_pipeline.batch import Batch
 from models.classifier import Classifier, ParameterGroup
 from models.configs import FinetunedBertConfig, FrozenBertConfig
 from models.dropout import Dropout
-from models.pretrained import ask_first_token_alone, load_encoder, max_tokens
+from models.pretrained import ask_first_token_alone, first_token_attention, load_encoder, max_tokens
 from models.registry import ModelContext
 
 
@@ -85,8 +85,22 @@ class BertClassifier(Classifier):
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, C) float32 logits."""
-        pooled = self.dropout(self.standardize(self.pooled_features(batch)))
-        logits: Tensor = self.head(pooled)
+        return self._classify(self.pooled_features(batch))
+
+    def word_vectors(self) -> nn.Embedding:
+        """See Classifier; what [CLS], position and type add comes after them."""
+        return cast(nn.Embedding, self.encoder.get_input_embeddings())
+
+    def differentiable_logits(self, batch: Batch) -> Tensor:
+        """(B, C) float32 logits; a frozen encoder's features are not rounded to halves on the way."""
+        return self._classify(self._pooled_states(batch))
+
+    def attention_weights(self, batch: Batch) -> Tensor:
+        """(B, T) what the first token, [CLS], pays each token in the last layer, the mean over its heads."""
+        return first_token_attention(self.encoder, batch.input_ids, batch.attention_mask)
+
+    def _classify(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.dropout(self.standardize(features)))
         return logits.float()
 
     def parameter_groups(self) -> list[ParameterGroup]:
@@ -98,11 +112,15 @@ class BertClassifier(Classifier):
     def pooled_features(self, batch: Batch) -> Tensor:
         """(B, F) what the head sees, before standardization; F is E, or (L + 1) * E with all layers side by side."""
         if not self.frozen:
-            pool, mask = POOLINGS[self.pooling], batch.attention_mask
-            return torch.cat([pool(states, mask) for states in self._encode(batch, self.every_layer)], dim=-1)
+            return self._pooled_states(batch)
         features = self.extract_features(batch) if batch.features is None else batch.features
         chosen = features if self.every_layer else features[:, -1:]
         return chosen[:, :, list(POOLINGS).index(self.pooling)].flatten(1).float()
+
+    def _pooled_states(self, batch: Batch) -> Tensor:
+        """(B, F) out of the encoder's states, whether it is frozen or not."""
+        pool, mask = POOLINGS[self.pooling], batch.attention_mask
+        return torch.cat([pool(states, mask) for states in self._encode(batch, self.every_layer)], dim=-1)
 
     @torch.no_grad()
     def extract_features(self, batch: Batch) -> Tensor:

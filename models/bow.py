@@ -68,19 +68,41 @@ class BagOfNgrams(Classifier):
 
     def features(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(B, N) positions in the table and (B, N) float32 values, 0 where there is no feature."""
-        keys = self.present(batch)
+        return self.looked_up(self.present(batch))
+
+    def looked_up(self, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Of keys of any shape the positions in the table, and the float32 values, 0 where there is no such feature."""
         positions = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
         return positions, self.ratios[positions] * (self.keys[positions] == keys)
 
     def present(self, batch: Batch) -> Tensor:
         """(B, N) int64 keys of the n-grams of known words that a review has, each once, and NONE beside them."""
+        keys = torch.cat(self.keys_by_place(batch), dim=1).sort(dim=1).values
+        return torch.cat([keys[:, :1], keys[:, 1:] * (keys[:, 1:] != keys[:, :-1])], dim=1)
+
+    def keys_by_place(self, batch: Batch) -> list[Tensor]:
+        """For each n from 1, (B, T - n + 1) keys of the n-grams that begin at each token, NONE where none does."""
         words = batch.input_ids * (batch.attention_mask & (batch.input_ids > UNK_ID))
         found = [words]
         for n in range(2, self.config.ngrams + 1):
             first, last = found[-1][:, :-1], words[:, n - 1 :]
             found.append((first * self.vocab_size + last) * ((first != NONE) & (last != NONE)))
-        keys = torch.cat(found, dim=1).sort(dim=1).values
-        return torch.cat([keys[:, :1], keys[:, 1:] * (keys[:, 1:] != keys[:, :-1])], dim=1)
+        return found
+
+    def linear_attributions(self, batch: Batch) -> Tensor:
+        """(B, T) float64: of the log odds, all but the bias, by the tokens that it comes from.
+
+        An n-gram adds its weight times its value once, however often it stands there: its words share that equally,
+        and so do its places.
+        """
+        shares = torch.zeros(batch.input_ids.shape, dtype=torch.float64, device=batch.input_ids.device)
+        for n, keys in enumerate(self.keys_by_place(batch), start=1):
+            positions, values = self.looked_up(keys)
+            times = (keys[:, :, None] == keys[:, None, :]).sum(dim=2)  # at most 4,096 tokens: 16 MiB a review
+            share = values.double() * self.weights(positions).squeeze(-1) / (n * times)
+            for word in range(n):
+                shares[:, word : word + share.shape[1]] += share
+        return shares
 
     def set_features(self, keys: Tensor, counts: Tensor) -> None:
         """Take the n-grams that the most reviews have as features, and learn their log-count ratios.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from models.configs import BowConfig, FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
+from models.configs import AttentionConfig, BowConfig, FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
 from models.registry import ModelContext, register_model
 
 if TYPE_CHECKING:
@@ -24,6 +24,14 @@ def build_rnn(config: RecurrentConfig, context: ModelContext) -> Classifier:
 @register_model("lstm", config=RecurrentConfig, tokenizer="word")
 def build_lstm(config: RecurrentConfig, context: ModelContext) -> Classifier:
     """Long short-term memory."""
+    from models.recurrent import RecurrentClassifier
+
+    return RecurrentClassifier("lstm", config, context.vocab_size, context.num_classes)
+
+
+@register_model("lstm-attention", config=AttentionConfig, tokenizer="word")
+def build_lstm_attention(config: AttentionConfig, context: ModelContext) -> Classifier:
+    """Long short-term memory, its states pooled by attention."""
     from models.recurrent import RecurrentClassifier
 
     return RecurrentClassifier("lstm", config, context.vocab_size, context.num_classes)

@@ -32,6 +32,23 @@ class Classifier(nn.Module, ABC):
         """(B, ...) what the frozen part makes of the reviews; only for models registered with cache_features."""
         raise TypeError(f"{type(self).__name__} has no frozen part to take features from")
 
+    def word_vectors(self) -> nn.Embedding | None:
+        """The table whose rows stand for the tokens, where attributions begin; None where there is none."""
+        return None
+
+    def differentiable_logits(self, batch: Batch) -> Tensor:
+        """(B, C) logits with a gradient down to the word vectors, also through a part that is frozen."""
+        logits: Tensor = self(batch)
+        return logits
+
+    def linear_attributions(self, batch: Batch) -> Tensor | None:
+        """(B, T) what each token adds to the last logit minus the first, where that is a sum; None elsewhere."""
+        return None
+
+    def attention_weights(self, batch: Batch) -> Tensor | None:
+        """(B, T) share of its attention that the network pays each token, 0 at padding; None where there is none."""
+        return None
+
     def trained_state(self) -> dict[str, Tensor]:
         """What training can change, by name: parameters with requires_grad and persistent buffers.
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from models.registry import ModelConfig
 
 
-class RecurrentConfig(ModelConfig):
-    """Embedding, one or more recurrent layers, pooling over the real tokens, a linear layer."""
+class RecurrentLayersConfig(ModelConfig):
+    """Embedding and one or more recurrent layers."""
 
     embedding_dim: int = Field(default=128, ge=1)
     """E, width of a word's vector."""
@@ -20,10 +20,22 @@ class RecurrentConfig(ModelConfig):
     """Recurrent layers, one upon the other."""
     bidirectional: bool = False
     """Read each review backwards as well."""
-    pooling: Literal["last", "mean", "max"] = "max"
-    """How the states of the real tokens become one vector."""
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """On the word vectors, between layers and on the pooled vector, in training only."""
+
+
+class RecurrentConfig(RecurrentLayersConfig):
+    """Recurrent layers, pooling over the real tokens, a linear layer."""
+
+    pooling: Literal["last", "mean", "max"] = "max"
+    """How the states of the real tokens become one vector."""
+
+
+class AttentionConfig(RecurrentLayersConfig):
+    """Recurrent layers, a mean of the real tokens' states that attention weights, a linear layer."""
+
+    attention_dim: int = Field(default=128, ge=1)
+    """A, width of the layer that scores each state."""
 
 
 class EncoderConfig(BaseModel):

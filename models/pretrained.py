@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch import Tensor
 
 from models.attention import NAME, FirstTokenAttention, register_attention
 from models.configs import FinetunedBertConfig, FrozenBertConfig
@@ -99,6 +101,29 @@ def ask_first_token_alone(encoder: PreTrainedModel) -> None:
     if KINDS[encoder.config.model_type].has_bert_layers:
         layers: Any = encoder.encoder  # torch knows the types of a module's parts no closer
         layers.layer[-1].attention = FirstTokenAttention(layers.layer[-1].attention)
+
+
+@torch.no_grad()
+def first_token_attention(encoder: PreTrainedModel, input_ids: Tensor, mask: Tensor) -> Tensor:
+    """(B, T) float32 weights of the last layer's first token, the mean over the heads; of each row 1 in all.
+
+    No fast attention gives its weights away, so a copy of the encoder computes as transformers' `eager` does.
+
+    Args:
+        encoder: as `load_encoder` gave it, whatever it has learned since.
+        input_ids: (B, T).
+        mask: (B, T) bool, True at real tokens.
+    """
+    from transformers import AutoModel
+
+    shape = copy.deepcopy(encoder.config)
+    make: Any = AutoModel.from_config  # not annotated
+    with quiet_transformers(), torch.random.fork_rng(devices=[]):  # what it begins with is laid over
+        plain = make(shape, **_class_settings(shape) | {"attn_implementation": "eager"})
+    plain.load_state_dict(encoder.state_dict())
+    read = plain.eval().to(input_ids.device)(input_ids=input_ids, attention_mask=mask, output_attentions=True)
+    weights: Tensor = read.attentions[-1][:, :, 0].mean(dim=1)
+    return weights
 
 
 def _class_settings(shape: PreTrainedConfig) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Recurrent networks over dense, padded batches.
 
-B reviews in the batch, T tokens, E embedding, H hidden, D directions (1 or 2), C classes, L layers.
+B reviews in the batch, T tokens, E embedding, H hidden, D directions (1 or 2), A attention, C classes, L layers.
 
 No pack_padded_sequence. With B 64, T 200 (lengths 150 to 200), E 128, H 256, L 1 and max pooling, forward and backward
 on two cores, dense and packed taken in turn: the LSTM made 321 and 71 reviews/s under bf16 autocast (187 and 11 in
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from data_pipeline.batch import Batch
 from models.classifier import Classifier
-from models.configs import RecurrentConfig
+from models.configs import AttentionConfig, RecurrentConfig
 from models.dropout import Dropout
 from models.elman import ElmanRNN
 
@@ -33,12 +33,12 @@ Pooling = Callable[[Tensor, Tensor], Tensor]
 class RecurrentClassifier(Classifier):
     """Word vectors, L recurrent layers, one vector pooled from the real tokens' states, a linear layer."""
 
-    def __init__(self, cell: str, config: RecurrentConfig, vocab_size: int, num_classes: int):
+    def __init__(self, cell: str, config: RecurrentConfig | AttentionConfig, vocab_size: int, num_classes: int):
         """Build the network with torch's own initialisation.
 
         Args:
             cell: a key of CELLS.
-            config: widths, layers, directions, pooling and dropout.
+            config: widths, layers, directions, pooling or attention, and dropout.
             vocab_size: ids that the tokenizer can produce, the padding's included.
             num_classes: C.
 
@@ -54,19 +54,36 @@ class RecurrentClassifier(Classifier):
             for layer in range(config.layers)
         )
         self.dropout = Dropout(config.dropout)
-        pool_ends = partial(pool_last, hidden_dim=config.hidden_dim)
-        poolings: dict[str, Pooling] = {"last": pool_ends, "mean": pool_mean, "max": pool_max}
-        self.pool = poolings[config.pooling]
         self.output = nn.Linear(width, num_classes)
+        self.pool: Pooling
+        if isinstance(config, AttentionConfig):  # built last: with the same seed all else begins as without attention
+            self.pool = AttentionPooling(width, config.attention_dim)
+        else:
+            pool_ends = partial(pool_last, hidden_dim=config.hidden_dim)
+            poolings: dict[str, Pooling] = {"last": pool_ends, "mean": pool_mean, "max": pool_max}
+            self.pool = poolings[config.pooling]
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, C) float32 logits; a review without tokens is read as a single padding token, so that none is NaN."""
+        states, lengths = self._states(batch)
+        logits: Tensor = self.output(self.dropout(self.pool(states, lengths)))
+        return logits.float()
+
+    def word_vectors(self) -> nn.Embedding:
+        """See Classifier."""
+        return self.embedding
+
+    def attention_weights(self, batch: Batch) -> Tensor | None:
+        """(B, T) what the pooling weights each real token's state with; None where it is no attention."""
+        return self.pool.weights(*self._states(batch)) if isinstance(self.pool, AttentionPooling) else None
+
+    def _states(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B, T, D * H) states of the last layer, and the (B,) lengths of which none is 0."""
         lengths = batch.lengths.clamp(min=1)
         states = self.embedding(batch.input_ids)
         for layer in self.layers:
             states = layer(self.dropout(states), lengths)
-        logits: Tensor = self.output(self.dropout(self.pool(states, lengths)))
-        return logits.float()
+        return states, lengths
 
 
 class RecurrentLayer(nn.Module):
@@ -116,6 +133,29 @@ def pool_mean(states: Tensor, lengths: Tensor) -> Tensor:
 def pool_max(states: Tensor, lengths: Tensor) -> Tensor:
     """(B, D * H) maximum over the real tokens; padding is set to the lowest number that the states' type has."""
     return states.masked_fill(~is_real(states, lengths), torch.finfo(states.dtype).min).amax(dim=1)
+
+
+class AttentionPooling(nn.Module):
+    """Additive attention: a mean of the states, each weighted by how well it answers one learned question.
+
+    Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate", 2015. A
+    classifier has no decoder whose state would ask, so the question is learned with the rest: weights are the softmax
+    of v . tanh(W h + b) over the real tokens.
+    """
+
+    def __init__(self, width: int, attention_dim: int):
+        super().__init__()
+        self.project = nn.Linear(width, attention_dim)
+        self.score = nn.Linear(attention_dim, 1, bias=False)  # a bias would be the same for all tokens: no matter
+
+    def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """(B, D * H) weighted mean over the real tokens, summed in float32 whatever the states are."""
+        return (states * self.weights(states, lengths)[..., None]).sum(dim=1, dtype=torch.float32)
+
+    def weights(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T) float32, of each row 1 in all, and 0 at padding."""
+        scores: Tensor = self.score(torch.tanh(self.project(states))).float()
+        return scores.masked_fill(~is_real(states, lengths), float("-inf")).squeeze(-1).softmax(dim=-1)
 
 
 def is_real(states: Tensor, lengths: Tensor) -> Tensor:

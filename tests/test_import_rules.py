@@ -173,11 +173,9 @@ QUICK = [
     *("benchmark.identity", "benchmark.prediction", "benchmark.review_input", "models.registry", "models.builtin"),
     *(f"benchmark.tracking.{name}" for name in ("client", "mlflow_tracker", "store", "tracker")),
     *(f"benchmark.commands.{name}" for name in ("list_runs", "options", "predict", "report", "run", "validate")),
-    *(f"benchmark.commands.{name}" for name in ("compare", "doctor", "reproduce", "study", "tune", "ui")),
-    *(
-        f"benchmark.{name}"
-        for name in ("commands.html_report", "comparison", "recorded_run", "reproduction", "mlflow_ui")
-    ),
+    *(f"benchmark.commands.{name}" for name in ("compare", "doctor", "explain", "reproduce", "study", "tune", "ui")),
+    *(f"benchmark.{name}" for name in ("commands.html_report", "comparison", "recorded_run", "reproduction")),
+    *(f"benchmark.{name}" for name in ("mlflow_ui", "recorded_explanations", "review_choice")),
 ]
 
 

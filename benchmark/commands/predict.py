@@ -24,6 +24,7 @@ from benchmark.commands.options import (
     say,
     write_output,
 )
+from benchmark.commands.terminal import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,13 +143,6 @@ def _table(reviews: Sequence[ReviewText], answers: pd.DataFrame) -> str:
     # tabulate makes a column two wider than its header, and puts two blanks between columns.
     taken = sum(max(len(header) + 2, *map(len, cells)) + 2 for header, *cells in zip(headers, *rows, strict=True))
     width = max(NARROWEST, shutil.get_terminal_size().columns - taken)
-    lines = [[*row, _shown(review.text, width)] for review, row in zip(reviews, rows, strict=True)]
+    lines = [[*row, shown(review.text, width)] for review, row in zip(reviews, rows, strict=True)]
     align = ["right", "left", *["right"] * (len(headers) - 2), "left"]
     return tabulate(lines, [*headers, "text"], tablefmt="simple", disable_numparse=True, colalign=align)
-
-
-def _shown(text: str, width: int) -> str:
-    """The text in one line of at most `width` characters, without what a terminal would obey."""
-    line = " ".join(text[: 10 * width].split())
-    safe = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
-    return safe if len(safe) <= width else f"{safe[: width - 1]}…"

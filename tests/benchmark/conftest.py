@@ -200,7 +200,12 @@ def config_content(reviews_csv: Path, tiny_encoder: Path) -> dict[str, Any]:
                 "tokens": tokens,
                 "training": {**training, "learning_rate": 1e-3},
             },
-            # In no profile: what holds for a suite of four models holds for one of five.
+            # The last two are in no profile: what holds for a suite of four models holds for one of six.
+            "lstm-attention": {
+                "model": {"name": "lstm-attention", **recurrent, "attention_dim": 8},
+                "tokens": {**tokens, "vocab_size": 100, "min_count": 1},
+                "training": {**training, "learning_rate": 1e-2},
+            },
             "bow": {
                 "model": {"name": "bow", "max_features": 2000},
                 "tokens": {**tokens, "vocab_size": 100, "min_count": 1},

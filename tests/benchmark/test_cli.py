@@ -242,7 +242,7 @@ def test_the_list_before_any_run_says_that_all_are_missing(call):
         [name, name, "1", "missing", "`run", f"{name}`", "does", "it"]
         for name in ("rnn", "lstm", "bert-frozen", "bert-finetuned")
     ]
-    assert lines[-1] == "registered models: rnn, lstm, bert-frozen, bert-finetuned, bow"
+    assert lines[-1] == "registered models: rnn, lstm, lstm-attention, bert-frozen, bert-finetuned, bow"
 
 
 @pytest.mark.usefixtures("recorded")

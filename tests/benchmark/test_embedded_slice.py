@@ -9,7 +9,7 @@ import pytest
 from shell import rows
 
 ROOT = Path(__file__).resolve().parents[2]
-MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned", "bow"]
+MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned", "lstm-attention", "bow"]
 SLICE = ["data.train_size=64", "data.val_size=32", "data.test_size=32", "tokens.max_length=32", "training.epochs=1"]
 NOBODY = "http://127.0.0.1:9"  # where no proxy listens: whoever asks the network fails
 
@@ -30,7 +30,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProces
 
 def test_it_ends_with_0(done):
     assert done.returncode == 0, done.stderr
-    assert "5 finished, 0 skipped, 0 failed" in done.stderr
+    assert "6 finished, 0 skipped, 0 failed" in done.stderr
 
 
 def test_the_table_has_a_finished_row_for_each_of_the_models(done):

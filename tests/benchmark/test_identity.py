@@ -13,7 +13,14 @@ from benchmark.identity import Inputs, fingerprint
 from benchmark.plan import make_plan
 from benchmark.training.config import TrainingConfig
 from data_pipeline.config import DataConfig, TokensConfig
-from models.configs import BowConfig, EncoderConfig, FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
+from models.configs import (
+    AttentionConfig,
+    BowConfig,
+    EncoderConfig,
+    FinetunedBertConfig,
+    FrozenBertConfig,
+    RecurrentConfig,
+)
 
 INPUTS = Inputs(corpus="c" * 64, split="5" * 64, encoder="e" * 64, precision="fp32")
 
@@ -32,14 +39,9 @@ OTHER_TRAINING = {
     "length_grouping": False,
 }
 OTHER_TOKENS = {"truncation": "tail", "max_length": 128, "vocab_size": 5000, "min_count": 1}
-OTHER_RECURRENT = {
-    "embedding_dim": 64,
-    "hidden_dim": 64,
-    "layers": 2,
-    "bidirectional": True,
-    "pooling": "mean",
-    "dropout": 0.1,
-}
+OTHER_LAYERS = {"embedding_dim": 64, "hidden_dim": 64, "layers": 2, "bidirectional": True, "dropout": 0.1}
+OTHER_RECURRENT = {**OTHER_LAYERS, "pooling": "mean"}
+OTHER_ATTENTION = {**OTHER_LAYERS, "attention_dim": 64}
 OTHER_BERT = {"head_dim": 16, "pooling": "mean", "layers": "all"}
 OTHER_FROZEN = {**OTHER_BERT, "standardize": True, "dropout": 0.1}
 OTHER_FINETUNED = {
@@ -103,6 +105,7 @@ def test_a_whole_number_written_without_a_dot_changes_nothing():
         *parameters("lstm", "tokens", OTHER_TOKENS),
         *parameters("bert-frozen", "tokens", {"max_length": 128, "truncation": "head_tail"}),
         *parameters("lstm", "model", OTHER_RECURRENT),
+        *parameters("lstm-attention", "model", OTHER_ATTENTION),
         *parameters("bert-frozen", "model", OTHER_FROZEN),
         *parameters("bert-finetuned", "model", OTHER_FINETUNED),
         *parameters("bow", "model", OTHER_BOW),
@@ -120,6 +123,7 @@ def test_every_setting_that_can_change_a_result_changes_it(model, section, key, 
         (TrainingConfig, OTHER_TRAINING, {"precision"}),
         (TokensConfig, OTHER_TOKENS, set()),
         (RecurrentConfig, OTHER_RECURRENT, {"name"}),
+        (AttentionConfig, OTHER_ATTENTION, {"name"}),
         (FrozenBertConfig, OTHER_FROZEN, {"name", "encoder"}),
         (FinetunedBertConfig, OTHER_FINETUNED, {"name", "encoder"}),
         (BowConfig, OTHER_BOW, {"name"}),
@@ -130,7 +134,7 @@ def test_no_setting_was_forgotten_above(config, tried, told_elsewhere):
 
 
 def test_another_model_changes_it():
-    models = ("rnn", "lstm", "bert-frozen", "bert-finetuned", "bow")
+    models = ("rnn", "lstm", "lstm-attention", "bert-frozen", "bert-finetuned", "bow")
 
     assert len({mark(run_of(model)) for model in models}) == len(models)
 

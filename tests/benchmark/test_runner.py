@@ -35,7 +35,7 @@ from data_pipeline.errors import DataError
 from data_pipeline.pipeline import Part
 from data_pipeline.sources import load_corpus
 
-MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned", "bow"]
+MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned", "lstm-attention", "bow"]
 SIZES = {"train": 200, "val": 50, "test": 60}
 ARTIFACTS = {
     *("config.yaml", "environment.json", "constraints.txt"),
@@ -251,7 +251,7 @@ class TestRecord:
 
     def test_parameters_are_counted_all_and_trained(self, recorded):
         words = (35 + 2) * 16  # 35 words, the padding and the unknown one
-        gate, output = 2 * 16 * 16 + 2 * 16, 2 * 16 + 2
+        gate, output, attention = 2 * 16 * 16 + 2 * 16, 2 * 16 + 2, 16 * 8 + 8 + 8
         layer = 4 * (32 * 32 + 32) + (32 * 64 + 64) + (64 * 32 + 32) + 2 * 2 * 32
         encoder = (40 + 64 + 2) * 32 + 2 * 32 + 2 * layer
         wide_head, head = (3 * 32 * 8 + 8) + (8 * 2 + 2), (32 * 8 + 8) + (8 * 2 + 2)
@@ -260,6 +260,7 @@ class TestRecord:
             "lstm": (words + 4 * gate + output, words + 4 * gate + output),
             "bert-frozen": (encoder + wide_head, wide_head),  # means of embeddings and both layers side by side
             "bert-finetuned": (encoder + head, encoder + head),
+            "lstm-attention": (words + 4 * gate + attention + output,) * 2,
             "bow": (2000 + 1, 2000 + 1),  # a weight for each n-gram that it has room for
         }
         found = recorded.metrics["parameters_total"], recorded.metrics["parameters_trainable"]

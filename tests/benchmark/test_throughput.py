@@ -48,6 +48,14 @@ class TestMeasuring:
         assert found.train_gflops * 1e9 == pytest.approx(3 * forward * found.train_reviews_per_second, rel=0.05)
         assert found.share_of_peak == pytest.approx(found.train_gflops / found.matmul_gflops)
 
+    def test_those_of_attention_are_counted(self, write_config):
+        config = write_config(profiles={"quick": {"experiments": ["lstm-attention"]}})
+        (run,) = load_suite(config, assignments=["tokens.max_length=16"]).runs()
+        found = measure(run, "cpu")
+
+        forward = 2 * (4 * 16 * (16 + 16)) * 16 + 2 * (16 * 8 + 8) * 16 + 2 * 16 * 2  # of 8 units that score each state
+        assert found.train_gflops * 1e9 == pytest.approx(3 * forward * found.train_reviews_per_second, rel=0.05)
+
     def test_a_network_that_multiplies_no_matrices_has_no_share_of_their_peak(self, write_config):
         bow = write_config(profiles={"quick": {"experiments": ["bow"]}})
         found = measure(load_suite(bow).runs()[0], "cpu")

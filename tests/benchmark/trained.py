@@ -22,7 +22,7 @@ from data_pipeline.sources import load_corpus
 from models.classifier import Classifier
 from models.registry import ModelContext, get_model_spec
 
-MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned", "bow"]
+MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned", "lstm-attention", "bow"]
 
 
 @dataclass(frozen=True)

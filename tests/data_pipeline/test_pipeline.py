@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from data_pipeline.config import TokensConfig, Truncation
-from data_pipeline.pipeline import build_data, kept_tokens, part_of_texts
+from data_pipeline.pipeline import build_data, kept_tokens, part_of_texts, token_spans
 from data_pipeline.token_store import TOKENS_FILE
 from data_pipeline.tokenization import WordPieceTokenizer, WordTokenizer, clean
 
@@ -284,3 +284,21 @@ class TestNewTexts:
 def test_word_pieces_need_an_encoder(corpus, tmp_path):
     with pytest.raises(ValueError, match="need the folder of an encoder"):
         build_data(corpus, SHORT, "wordpiece", None, tmp_path)
+
+
+@pytest.mark.parametrize("truncation", ["head", "tail", "head_tail"])
+@pytest.mark.parametrize("kind", ["word", "wordpiece"])
+def test_a_span_for_each_token_that_is_read_of_a_text(build, kind, truncation):
+    text, tokenizer = " ".join(f"w{chr(97 + i % 26)}" for i in range(60)), build(kind).tokenizer
+    tokens = TokensConfig(max_length=11, truncation=truncation)
+    spans = token_spans(text, tokenizer, tokens)
+    part = part_of_texts([text], tokenizer, tokens)
+    said = spans[len(tokenizer.prefix_ids) : len(spans) - len(tokenizer.suffix_ids)]
+
+    assert spans.shape == (part.lengths[0], 2)
+    assert spans[: len(tokenizer.prefix_ids)].tolist() == [[0, 0]] * len(tokenizer.prefix_ids)
+    assert spans[len(spans) - len(tokenizer.suffix_ids) :].tolist() == [[len(text)] * 2] * len(tokenizer.suffix_ids)
+    (again,) = tokenizer.encode([" ".join(text[start:end] for start, end in said)]) if kind == "word" else [said]
+    assert len(again) == len(said)
+    assert (said[-1, 1] == len(text)) == (truncation != "head")
+    assert (said[0, 0] == 0) == (truncation != "tail")

@@ -218,3 +218,38 @@ class TestWordPieces:
 
         with pytest.raises(DataError, match="cannot be loaded"):
             WordPieceTokenizer(tmp_path)
+
+
+SPELLED = 'The "FILM"<br /><br />It\'s  a<BR>gr"eat (bad) plot; the end: \u0130stanbul \u039f\u0394\u039f\u03a3!\n'
+
+
+class TestSpans:
+    def test_words_stand_where_the_raw_text_has_them(self):
+        spans = words("a").spans(SPELLED)
+
+        assert [SPELLED[start:end] for start, end in spans] == [
+            *("The", "FILM", "It", "'", "s", "a", 'gr"eat', "(", "bad", ")", "plot", "the", "end"),
+            *("\u0130stanbul", "\u039f\u0394\u039f\u03a3", "!"),
+        ]
+
+    def test_word_pieces_stand_where_the_raw_text_has_them(self, pieces):
+        text = "It's<br />unwatchable, [SEP] caf\u00e9<br>\U0001f600!"
+        found = [text[start:end] for start, end in pieces.spans(text)]
+
+        assert found[:3] == ["It", "'", "s"]
+        assert "".join(found).startswith("It'sunwatchable,[SEP]caf\u00e9")
+        assert found[-1] == "!"
+
+    @pytest.mark.parametrize(
+        "text", [*TEXTS, SPELLED, "", " ", "<br />", "<br />the<br />", '<"br />b', "\u0130", "a" * 300]
+    )
+    def test_there_is_one_for_each_token_in_order_and_within_the_text(self, pieces, text):
+        for tokenizer in (words(*TEXTS), pieces):
+            (row,) = tokenizer.encode([text])
+            spans = tokenizer.spans(text)
+
+            assert spans.shape == (len(row), 2)
+            assert (np.diff(spans.flatten()[::2]) >= 0).all()
+            assert (spans[:, 0] <= spans[:, 1]).all()
+            assert (spans >= 0).all()
+            assert (spans <= len(text)).all()

@@ -336,3 +336,37 @@ class TestTrainedState:
         with pytest.raises(ValueError, match=re.escape(message)):
             model.load_trained_state(state)
         assert all(torch.equal(tensor, before[name]) for name, tensor in model.trained_state().items())
+
+
+class TestExplained:
+    @pytest.mark.parametrize("settings", [{}, {"pooling": "mean"}, {"layers": "all"}])
+    def test_attention_is_what_transformers_own_eager_attention_pays(self, context, make_batch, settings):
+        from transformers import BertModel
+
+        model, batch = finetuned(context, **settings).eval(), make_batch([7, 2, 12], padding=3)
+        eager = BertModel.from_pretrained(context.encoder_dir, attn_implementation="eager", add_pooling_layer=False)
+        read = eager(batch.input_ids, attention_mask=batch.attention_mask, output_attentions=True)
+        weights = model.attention_weights(batch)
+
+        torch.testing.assert_close(weights, read.attentions[-1][:, :, 0].mean(dim=1), rtol=0, atol=1e-6)
+        torch.testing.assert_close(weights.sum(dim=1), torch.ones(3), rtol=0, atol=1e-6)
+        assert weights[~batch.attention_mask].count_nonzero() == 0
+
+    def test_looking_at_attention_leaves_the_network_as_it_was(self, context, make_batch):
+        model, batch = finetuned(context).eval(), make_batch(LENGTHS)
+        before, state = model(batch), torch.get_rng_state()
+        model.attention_weights(batch)
+
+        assert torch.equal(model(batch), before)
+        assert torch.equal(torch.get_rng_state(), state)
+
+    @pytest.mark.parametrize(("pooling", "layers"), POOLINGS_AND_LAYERS)
+    def test_a_frozen_encoder_lets_gradients_through_with_the_same_logits(self, context, make_batch, pooling, layers):
+        model, batch = frozen(context, pooling=pooling, layers=layers).eval(), make_batch(LENGTHS)
+        vectors = torch.nn.functional.embedding(batch.input_ids, model.word_vectors().weight).requires_grad_()
+        with model.word_vectors().register_forward_hook(lambda *_: vectors):
+            logits = model.differentiable_logits(batch)
+        logits.sum().backward()
+
+        torch.testing.assert_close(logits, model(batch), rtol=0, atol=5e-3)  # of features in halves
+        assert (vectors.grad.abs().sum(dim=-1)[batch.attention_mask] > 0).all()

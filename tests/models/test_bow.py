@@ -239,3 +239,25 @@ def test_it_is_registered_as_the_baseline_and_learns_its_table_before_training()
 
     assert spec.baseline
     assert set(ngrams(model)) == set(vectorized()[0])
+
+
+class TestAttributions:
+    @pytest.mark.parametrize("ngrams", [1, 2, 3])
+    def test_they_add_up_to_the_log_odds_but_for_the_bias(self, ngrams):
+        model, batch = (
+            taught(ngrams=ngrams),
+            batch_of([*TEXTS, "a never seen film", "nothing known"], padding=2, junk=3),
+        )
+        found = model.linear_attributions(batch)
+        logits = model(batch).double()
+
+        torch.testing.assert_close(found.sum(dim=1), logits[:, 1] - logits[:, 0] - 0.25, rtol=0, atol=1e-5)
+        assert found[~batch.attention_mask].count_nonzero() == 0
+
+    def test_an_n_gram_is_shared_by_its_words_and_its_places(self):
+        model = taught()
+        adds = dict(zip(ngrams(model), (model.ratios * model.weights.weight[:, 0]).tolist(), strict=False))
+        (found,) = model.linear_attributions(batch_of(["bad bad film"]))
+
+        once, twice, pair = adds["bad bad"] / 2, adds["bad"] / 2, adds["bad film"] / 2
+        assert found.tolist() == pytest.approx([twice + once, twice + once + pair, adds["film"] + pair])

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from data_pipeline.batch import Batch
-from models.configs import RecurrentConfig
+from models.configs import AttentionConfig, RecurrentConfig
 from models.precision import computes_in_bf16
 from models.recurrent import RecurrentClassifier, reverse
 
@@ -20,7 +20,8 @@ PRECISIONS = [*((cell, False) for cell in ("rnn", "lstm")), *((cell, True) for c
 def build(cell: str, **settings: object) -> RecurrentClassifier:
     torch.manual_seed(1)
     settings = {"embedding_dim": 6, "hidden_dim": 5, "dropout": 0.0} | settings
-    return RecurrentClassifier(cell, RecurrentConfig(name=cell, **settings), vocab_size=100, num_classes=2)
+    config = AttentionConfig if cell == "lstm-attention" else RecurrentConfig
+    return RecurrentClassifier(cell.partition("-")[0], config(name=cell, **settings), vocab_size=100, num_classes=2)
 
 
 def packed_logits(model: RecurrentClassifier, cell: str, config: RecurrentConfig, batch: Batch) -> Tensor:
@@ -172,3 +173,66 @@ def test_reverse_turns_real_tokens_round_and_leaves_padding():
 def test_an_unknown_cell_is_refused():
     with pytest.raises(KeyError, match="gru"):
         build("gru")
+
+
+DEEP = {"layers": 2, "bidirectional": True, "attention_dim": 7}
+
+
+class TestAttention:
+    def test_the_pooled_vector_is_computed_as_on_paper(self, make_batch):
+        model, batch = build("lstm-attention"), make_batch(LENGTHS, padding=2)
+        embedded, pool = model.embedding(batch.input_ids), model.pool
+        states = model.layers[0].cells[0](embedded)[0]
+        expected = []
+        for row, length in zip(states, LENGTHS, strict=True):
+            scores = [
+                pool.score.weight[0] @ torch.tanh(pool.project.weight @ h + pool.project.bias) for h in row[:length]
+            ]
+            parts = torch.stack(scores).exp()
+            expected.append((parts[:, None] / parts.sum() * row[:length]).sum(dim=0))
+
+        torch.testing.assert_close(model(batch), model.output(torch.stack(expected)), rtol=0, atol=1e-6)
+
+    @pytest.mark.parametrize("bf16", [False, True])
+    def test_weights_are_shares_of_the_real_tokens(self, make_batch, bf16):
+        model, batch = build("lstm-attention", **DEEP), make_batch(LENGTHS, padding=2)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16 and "lstm" in IN_BF16):
+            weights = model.attention_weights(batch)
+
+        assert weights.shape == batch.input_ids.shape
+        assert weights[~batch.attention_mask].count_nonzero() == 0
+        assert (weights[batch.attention_mask] > 0).all()
+        torch.testing.assert_close(weights.sum(dim=1), torch.ones(len(LENGTHS)), rtol=0, atol=1e-6)
+
+    def test_padding_and_what_stands_in_it_never_change_logits(self, make_batch):
+        model, tight, loose = (
+            build("lstm-attention", **DEEP),
+            make_batch(LENGTHS),
+            make_batch(LENGTHS, padding=9),
+        )
+        loose.input_ids[~loose.attention_mask] = 99
+
+        torch.testing.assert_close(model(loose), model(tight), rtol=0, atol=1e-6)
+
+    def test_where_all_tokens_score_alike_it_is_the_mean(self, make_batch):
+        model, mean, batch = build("lstm-attention"), build("lstm", pooling="mean"), make_batch(LENGTHS)
+        torch.nn.init.zeros_(model.pool.score.weight)
+
+        torch.testing.assert_close(model(batch), mean(batch), rtol=0, atol=1e-6)
+
+    def test_all_but_the_attention_begins_as_in_the_lstm_of_the_same_seed(self):
+        attention, plain = build("lstm-attention").state_dict(), build("lstm").state_dict()
+
+        assert {name for name in attention if not name.startswith("pool.")} == plain.keys()
+        assert all(torch.equal(attention[name], plain[name]) for name in plain)
+
+    def test_gradients_reach_every_parameter_and_a_review_without_tokens_is_finite(self, make_batch):
+        model, batch = build("lstm-attention", **DEEP), make_batch([3, 0, 7])
+        logits = model(batch)
+        F.cross_entropy(logits, batch.labels).backward()
+
+        assert logits.isfinite().all()
+        assert all(p.grad.isfinite().all() and p.grad.abs().sum() > 0 for p in model.parameters())
+
+    def test_any_other_pooling_has_no_weights(self, make_batch):
+        assert build("lstm").attention_weights(make_batch(LENGTHS)) is None

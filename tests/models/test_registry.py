@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from models import registry
-from models.configs import BowConfig, FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
+from models.configs import AttentionConfig, BowConfig, FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
 from models.registry import UnknownModelError, get_model_spec, model_names, register_model
 
 
@@ -24,6 +24,7 @@ def test_the_models_of_the_suite_are_there():
     assert {name: (spec.config_class, spec.tokenizer, spec.cache_features) for name, spec in specs.items()} == {
         "rnn": (RecurrentConfig, "word", False),
         "lstm": (RecurrentConfig, "word", False),
+        "lstm-attention": (AttentionConfig, "word", False),
         "bert-frozen": (FrozenBertConfig, "wordpiece", True),
         "bert-finetuned": (FinetunedBertConfig, "wordpiece", False),
         "bow": (BowConfig, "word", False),
@@ -33,7 +34,8 @@ def test_the_models_of_the_suite_are_there():
 
 
 @pytest.mark.parametrize(
-    ("name", "classes"), [("rnn", 3), ("lstm", 3), ("bert-frozen", 3), ("bert-finetuned", 3), ("bow", 2)]
+    ("name", "classes"),
+    [("rnn", 3), ("lstm", 3), ("lstm-attention", 3), ("bert-frozen", 3), ("bert-finetuned", 3), ("bow", 2)],
 )
 def test_each_of_them_turns_a_batch_into_logits(name, classes, context, make_batch):
     spec = get_model_spec(name)
@@ -67,7 +69,7 @@ def test_an_unknown_name_gets_a_suggestion():
 
 
 def test_a_name_like_no_other_gets_the_list():
-    with pytest.raises(UnknownModelError, match="known: rnn, lstm, bert-frozen, bert-finetuned, bow"):
+    with pytest.raises(UnknownModelError, match="known: rnn, lstm, lstm-attention, bert-frozen, bert-finetuned, bow"):
         get_model_spec("xyz")
 
 

@@ -23,6 +23,7 @@ EACH_STEP = Interval(seconds=float("inf"), steps=1)
 SETTINGS = {
     "rnn": {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.4},
     "lstm": {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.4, "bidirectional": True},
+    "lstm-attention": {"embedding_dim": 16, "hidden_dim": 16, "attention_dim": 8, "dropout": 0.4},
     "bert-frozen": {"dropout": 0.4},
     "bert-finetuned": {"attention_dropout": 0.2, "hidden_dropout": 0.2},
     "bow": {"max_features": 1000, "dropout": 0.4},

@@ -204,6 +204,7 @@ class TestLearning:
         [
             ("rnn", {**TINY, "dropout": 0.0}),
             ("lstm", {**TINY, "dropout": 0.0}),
+            ("lstm-attention", {**TINY, "dropout": 0.0}),
             ("bert-frozen", {"head_dim": 16, "pooling": "mean", "layers": "all"}),
             ("bert-finetuned", {"head_dim": 16, "attention_dropout": 0.0, "hidden_dropout": 0.0}),
             ("bow", {"max_features": 1000, "min_count": 1}),

@@ -1,0 +1,51 @@
+"""Which reviews are explained where none are named."""
+
+import pytest
+from recorded import predictions
+
+from benchmark.review_choice import DISPUTED, MISSED, telling_reviews
+
+SURE, UNSURE = (0.0, 4.0), (0.0, 0.5)
+
+
+def against(logits):
+    return logits[::-1]
+
+
+# A review is positive where its id ends in `+`.
+ONE = predictions({"agreed+": SURE, "split+": SURE, "near+": SURE, "missed-": SURE, "missed a bit-": UNSURE})
+OTHER = predictions(
+    {"missed a bit-": UNSURE, "missed-": SURE, "near+": UNSURE, "split+": against(SURE), "agreed+": SURE}
+)
+
+
+def test_the_most_disputed_come_first_and_then_the_most_surely_missed():
+    assert telling_reviews([ONE, OTHER], 3) == {"split+": DISPUTED, "near+": DISPUTED, "missed-": MISSED}
+    assert telling_reviews([ONE, OTHER], 4) == {
+        "split+": DISPUTED,
+        "near+": DISPUTED,
+        "missed-": MISSED,
+        "missed a bit-": MISSED,
+    }
+
+
+def test_where_few_are_missed_disputed_ones_take_their_place():
+    right = predictions({"a+": SURE, "b+": UNSURE, "c-": against(SURE)})
+    other = predictions({"a+": SURE, "b+": SURE, "c-": SURE})
+
+    assert list(telling_reviews([right, other], 3)) == ["c-", "b+", "a+"]
+    assert set(telling_reviews([right, other], 3).values()) == {DISPUTED}
+
+
+def test_a_single_model_is_asked_for_what_it_was_least_sure_of():
+    assert list(telling_reviews([ONE], 2)) == ["missed a bit-", "missed-"]
+    assert telling_reviews([ONE], 1) == {"missed a bit-": DISPUTED}
+
+
+def test_the_order_of_the_tables_does_not_matter():
+    assert telling_reviews([OTHER, ONE], 4) == telling_reviews([ONE, OTHER], 4)
+
+
+@pytest.mark.parametrize("count", [5, 6])
+def test_more_than_there_are_is_all(count):
+    assert len(telling_reviews([ONE, OTHER], count)) == 5
