@@ -6,11 +6,14 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmark.analysis.intervals import AccuracyInterval, accuracy_interval
+from benchmark.analysis.bootstrap import bootstrap_accuracy
+from benchmark.analysis.intervals import AccuracyInterval, Interval, accuracy_interval
 from benchmark.analysis.metrics import expected_calibration_error
 from benchmark.analysis.pairwise import Comparison, compare_all
 from benchmark.records import PlanRow, RunRecord, Status
 from benchmark.report.results import SCORES, Results
+
+MOST_RESAMPLED = 30  # seeds: with more, the bootstrap is what the interval is
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class Row:
         name: as it is printed; `(tuned)` where a search chose its settings.
         states: of its run of each seed: a status, or `missing`.
         accuracy: mean over seeds with its interval, None where the row is incomplete.
+        bootstrap: the interval that resampled seeds and reviews give, beside that one and deciding nothing (it is too
+            narrow for few seeds, docs/statistics.md); None with one seed, or more than MOST_RESAMPLED.
         accuracies: of each seed, 0 to 1; empty where the row is incomplete.
         scores: f1, roc_auc (0 to 1), log_loss (nats), ece (0 to 1); empty where the row is incomplete.
         cost: of an incomplete row what an answer costs alone, which needs no run.
@@ -72,6 +77,7 @@ class Row:
     name: str
     states: tuple[str, ...]
     accuracy: AccuracyInterval | None
+    bootstrap: Interval | None
     accuracies: tuple[float, ...]
     scores: Mapping[str, Spread]
     cost: Cost
@@ -127,7 +133,7 @@ def _row(results: Results, row: PlanRow, comparison: Comparison | None) -> Row:
     name, runs = row_name(row), _all_finished(results, row)
     states = tuple(run.status.value if run is not None else "missing" for run in results.of(row))
     if not runs:
-        return Row(row, name, states, None, (), {}, _cost(results, row, []), "")
+        return Row(row, name, states, None, None, (), {}, _cost(results, row, []), "")
     assert comparison is not None
     correct = results.correct(runs)
     scores = {score: Spread.of([run.metrics[f"test/{score}"] for run in runs]) for score in SCORES}
@@ -138,6 +144,7 @@ def _row(results: Results, row: PlanRow, comparison: Comparison | None) -> Row:
         name=name,
         states=states,
         accuracy=accuracy_interval(correct),
+        bootstrap=bootstrap_accuracy(correct) if 1 < len(correct) <= MOST_RESAMPLED else None,
         accuracies=tuple(float(each.mean()) for each in correct),
         scores=scores,
         cost=_cost(results, row, [run.metrics for run in runs]),

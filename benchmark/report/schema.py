@@ -50,6 +50,7 @@ def row_json(row: Row) -> dict[str, Any]:
         "about": accuracy.about if accuracy else None,
         "test_accuracy": _spread(Spread.of(row.accuracies) if row.accuracies else None),
         "test_accuracy_interval": _interval(accuracy.interval if accuracy else None),
+        "test_accuracy_bootstrap": _interval(row.bootstrap),
         "test_accuracy_by_seed": list(row.accuracies),
         **{f"test_{name}": _spread(row.scores.get(name)) for name in ("f1", "roc_auc", "log_loss", "ece")},
         **asdict(row.cost),

@@ -82,6 +82,7 @@ def test_the_json_form_has_a_version_and_every_figure(report):
     first, second = again["rows"]
     assert first["test_accuracy"] == {"mean": 0.86, "sd": 0.0}
     assert first["test_accuracy_by_seed"] == [0.86, 0.86]
+    assert first["test_accuracy_bootstrap"]["low"] < 0.86 < first["test_accuracy_bootstrap"]["high"]
     assert (second["complete"], second["test_accuracy"]["mean"]) == (False, None)
     assert again["notes"] == list(report.notes)
 
