@@ -122,7 +122,9 @@ def integrated_gradients(model: Classifier, batch: Batch, nothing: Batch) -> tup
 
     Where the margin jumps on its way, as that of a recurrent network does near the beginning, an even grid would need
     thousands of points. So the part of the path whose attributions are farthest from its own change of the margin is
-    halved, until these errors together are within the tolerance, whatever their signs, or the points are used up.
+    halved, until these errors together are within the tolerance, whatever their signs, or the points are used up: an
+    even grid of 512 points missed the margin of an `lstm-attention` by 46 %, 528 points so placed by 0.2 %. What they
+    do not resolve is a jump narrower than fp32: another of its reviews lost 9 logits on a two-millionth of the path.
 
     Returns:
         The logits, and the points that the gradient was taken at.
