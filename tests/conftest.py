@@ -2,6 +2,7 @@
 
 import csv
 import random
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,11 @@ OPINIONS = {
     0: ["awful", "boring", "terrible", "dull", "waste", "worst", "poor", "stupid", "mess", "disappointing"],
     1: ["wonderful", "moving", "brilliant", "superb", "great", "best", "charming", "clever", "joy", "delightful"],
 }
+
+
+def pytest_configure() -> None:
+    """Ctrl-C is tested: what a shell starts in the background ignores it, and so would every process that tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
