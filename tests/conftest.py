@@ -16,7 +16,7 @@ OPINIONS = {
 
 
 def pytest_configure() -> None:
-    """Ctrl-C is tested: what a shell starts in the background ignores it, and so would every process that tests start."""
+    """Ctrl-C is tested, and what a shell starts in the background ignores it, with all that it starts in its turn."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
