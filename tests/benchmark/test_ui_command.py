@@ -164,9 +164,9 @@ def test_a_server_that_fails_is_told_by_its_last_lines(monkeypatch, store_uri, c
     status, out, err = call("ui", "--no-browser", "--tracking-uri", store_uri)
 
     assert (status, out) == (1, "")
-    assert err.splitlines()[1].startswith("error: MLflow's server ended with status ")
-    assert "maybe" in err
-    assert 3 <= len(err.splitlines()) <= 7
+    told = err[err.index("error: MLflow's server ended with status ") :]
+    assert "maybe" in told
+    assert 2 <= len(told.splitlines()) <= 6
 
 
 def test_a_password_is_on_no_command_line_and_in_no_message(monkeypatch, call):
