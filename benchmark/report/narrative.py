@@ -106,7 +106,8 @@ def _answer(pair: Pair) -> str:
     """What the test and the interval say of a pair."""
     low, high = 100 * pair.interval.low, 100 * pair.interval.high
     figures = (
-        f"{pair.first} is {_points(pair.difference)} above {pair.second} (95 % interval {low:+.2f} to {high:+.2f}; "
+        f"{pair.first} is {_points(pair.difference)} above {pair.second} (95 % interval of this pair "
+        f"alone {low:+.2f} to {high:+.2f}; "
         f"p {_p(pair.adjusted_p)} after Holm)"
     )
     within = max(abs(low), abs(high)) <= EQUAL

@@ -5,6 +5,7 @@ N test reviews.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -97,7 +98,8 @@ class PredictionTable:
                     "first run: they cannot be compared; `python -m benchmark run --fresh` does the runs again"
                 )
             table = table.iloc[places]
-        lacking = [name for name in NEEDED_METRICS if name not in run.metrics]
+        needed = (*NEEDED_METRICS, *({"best_epoch"} & run.metrics.keys()))
+        lacking = [name for name in needed if not math.isfinite(run.metrics.get(name, math.nan))]
         if lacking:
             raise ResultsError(
                 f"run {run.run_id} ({run.name}) is finished and has no {', '.join(lacking)}: it is of another version; "

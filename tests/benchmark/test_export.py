@@ -185,6 +185,14 @@ class TestRefused:
 
         assert "its predictions are right of 87.500 % and its record says 99.000 %" in self.refusal(call)
 
+    @pytest.mark.parametrize("name", ["best_epoch", "train_seconds", "test/f1"])
+    def test_a_figure_that_is_no_number(self, folder, call, name):
+        runs = json.loads((folder / "runs.json").read_text())
+        runs[0]["metrics"][name] = float("nan")
+        self.forge(folder, "runs.json", json.dumps(runs))
+
+        assert f"is finished and has no {name}" in self.refusal(call)
+
     def test_a_run_id_that_leads_out_of_the_folder(self, folder, call):
         runs = json.loads((folder / "runs.json").read_text())
         runs[0]["run_id"] = "../../somewhere"
