@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.commands.options import cache_dir, write_output
+from benchmark.commands.options import cache_dir, data_path, write_output
 from benchmark.files import OutputError
 
 if TYPE_CHECKING:
@@ -64,8 +63,7 @@ def _texts(arguments: argparse.Namespace, details: Details, page: Page) -> Revie
 
     if arguments.no_texts:
         return ReviewTexts(missing=LEFT_OUT)
-    given = arguments.data or os.environ.get("BENCHMARK_DATA")
-    place = Place(Path(given) if given else None, cache_dir(arguments))
+    place = Place(data_path(arguments), cache_dir(arguments))
     settings = [run.settings for run in details.runs.values()]
     return find_texts(settings, page.review_ids, place, insist=arguments.data is not None)
 

@@ -133,9 +133,14 @@ def workspace(arguments: argparse.Namespace) -> Workspace:
     from benchmark.plan import Workspace
     from benchmark.tracking.client import tracking_uri
 
-    given = arguments.data or os.environ.get("BENCHMARK_DATA")
-    data = Path(given).absolute() if given else None
+    data = data_path(arguments)
     return Workspace(tracking_uri(arguments.tracking_uri), cache_dir(arguments), arguments.device, data)
+
+
+def data_path(arguments: argparse.Namespace) -> Path | None:
+    """The option's, else BENCHMARK_DATA's, else None: the official reviews are looked for in the cache."""
+    given = arguments.data or os.environ.get("BENCHMARK_DATA")
+    return Path(given).absolute() if given else None
 
 
 def cache_dir(arguments: argparse.Namespace) -> Path:

@@ -107,8 +107,7 @@ def _answer(pair: Pair) -> str:
     low, high = 100 * pair.interval.low, 100 * pair.interval.high
     figures = (
         f"{pair.first} is {_points(pair.difference)} above {pair.second} (95 % interval of this pair "
-        f"alone {low:+.2f} to {high:+.2f}; "
-        f"p {_p(pair.adjusted_p)} after Holm)"
+        f"alone {low:+.2f} to {high:+.2f}; p {_p(pair.adjusted_p)} after Holm)"
     )
     within = max(abs(low), abs(high)) <= EQUAL
     if pair.separated:

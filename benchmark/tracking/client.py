@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.request import url2pathname
 
 from filelock import FileLock
 
@@ -83,6 +84,12 @@ def sqlite_file(uri: str) -> Path | None:
     """The database's file, None for a store of another kind."""
     scheme, _, file = uri.partition(":///")
     return Path(file) if scheme == "sqlite" else None
+
+
+def local_path(address: str) -> Path | None:
+    """Where artifacts of this address lie on this machine's disk, None where they are elsewhere."""
+    location = urlsplit(address)
+    return Path(url2pathname(location.path)) if location.scheme in {"", "file"} else None
 
 
 def quiet_client(uri: str, lock: Path, *, knock: bool = True) -> MlflowClient:

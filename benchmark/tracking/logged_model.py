@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import data_pipeline
 import models
 from benchmark.tracking import tags
+from benchmark.tracking.client import local_path
 from models.saved import CARD_FILE, FORMAT_VERSION, read_saved_model
 
 if TYPE_CHECKING:
@@ -145,10 +144,8 @@ def fetch_bundle(client: MlflowClient, model: LoggedModel, folder: Path) -> Path
     from mlflow.artifacts import download_artifacts
     from mlflow.models import Model
 
-    location = urlsplit(model.artifact_location)
-    if location.scheme in {"", "file"}:
-        root = Path(url2pathname(location.path))
-    else:
+    root = local_path(model.artifact_location)
+    if root is None:
         root = Path(download_artifacts(model.artifact_location, dst_path=str(folder), tracking_uri=client.tracking_uri))
     artifacts = Model.load(str(root)).flavors["python_function"]["artifacts"]
     return root / str(artifacts[ARTIFACT]["path"])
