@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark.recorded_explanations import ReviewExplanation, allowed, completeness_error
+from benchmark.review_explanation import ReviewExplanation, allowed, completeness_error
 from benchmark.served_model import SentimentClassifier
 from data_pipeline.batch import Batch
 from data_pipeline.errors import InputError

@@ -1,7 +1,8 @@
 """A plan's results in a folder that can be taken elsewhere: records and predictions, by ids; no review's text.
 
 manifest.json, written last, names every file with its hash; then plan.json, runs.json and speeds.json, and a folder a
-finished run with its config.yaml, environment.json, histories.json (metrics by epoch) and predictions.parquet.
+finished run with its config.yaml, environment.json, histories.json (metrics by epoch), predictions.parquet and, where
+`explain` has been called, explanations.json.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from benchmark.files import OutputError
 from benchmark.recorded_details import HISTORIES_FILE, RUN_FILES, read_histories
+from benchmark.recorded_explanations import read_explanations
 from benchmark.recorded_results import read_predictions
-from benchmark.records import PREDICTIONS_FILE, PlanRecord, RunRecord, Throughput
+from benchmark.records import EXPLANATIONS_FILE, PREDICTIONS_FILE, PlanRecord, RunRecord, Throughput
 from benchmark.report.results import PredictionTable, Results, finished_runs
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError
@@ -103,6 +105,8 @@ def _write_files(store: TrackingStore, results: Results, folder: Path) -> None:
         for name in RUN_FILES:
             store.artifact(run.run_id, name, target)
         _write_json(target / HISTORIES_FILE, read_histories(store, run))
+        if (explanations := read_explanations(store, run.run_id)).reviews:
+            _write_json(target / EXPLANATIONS_FILE, explanations.model_dump(mode="json"))
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     hashes = {path.relative_to(folder).as_posix(): _hash(path) for path in files}
     manifest = {"export_version": EXPORT_VERSION, "files": hashes}

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from benchmark.recorded_explanations import explanations_in, read_explanations
 from benchmark.recorded_run import has_epochs, read_environment
 from benchmark.records import CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE, RunRecord
 from benchmark.report.details import Details, RunDetails
 from benchmark.report.results import Results, finished_runs
+from benchmark.review_explanation import Explanations
 from benchmark.tracking.client import TrackingError
 from benchmark.validation import ConfigError
 from benchmark.yaml_reader import read_yaml
@@ -38,6 +40,7 @@ class _Read:
     settings: Mapping[str, Any]
     environment: Mapping[str, str]
     reviews: pd.DataFrame
+    explanations: Explanations
 
 
 def details_of_store(store: TrackingStore, results: Results) -> Details:
@@ -52,7 +55,7 @@ def details_of_store(store: TrackingStore, results: Results) -> Details:
             with tempfile.TemporaryDirectory() as folder:
                 for name in RUN_FILES:
                     store.artifact(run.run_id, name, Path(folder))
-                yield _read(run, Path(folder), read_histories(store, run))
+                yield _read(run, Path(folder), read_histories(store, run), read_explanations(store, run.run_id))
 
     return _together(read())
 
@@ -67,7 +70,7 @@ def details_of_export(folder: Path, results: Results) -> Details:
     def read() -> Iterator[_Read]:
         for run in finished_runs(results.plan, results.runs):
             place = folder / "runs" / run.run_id
-            yield _read(run, place, _exported_histories(place / HISTORIES_FILE))
+            yield _read(run, place, _exported_histories(place / HISTORIES_FILE), explanations_in(place))
 
     return _together(read())
 
@@ -88,14 +91,14 @@ def _exported_histories(path: Path) -> Histories:
         raise TrackingError(f"{path}: is missing or damaged; export it again with this version") from None
 
 
-def _read(run: RunRecord, folder: Path, histories: Histories) -> _Read:
+def _read(run: RunRecord, folder: Path, histories: Histories, explanations: Explanations) -> _Read:
     try:
         settings = read_yaml(folder / CONFIG_FILE)
         reviews = pd.read_parquet(folder / PREDICTIONS_FILE)
     except (ConfigError, OSError, ValueError) as error:  # the last: also pyarrow's own
         raise TrackingError(_unreadable(run, error)) from None
     environment = read_environment(folder / ENVIRONMENT_FILE) or {}
-    return _Read(run, histories, settings if isinstance(settings, dict) else {}, environment, reviews)
+    return _Read(run, histories, settings if isinstance(settings, dict) else {}, environment, reviews, explanations)
 
 
 def _together(runs: Iterator[_Read]) -> Details:
@@ -113,7 +116,9 @@ def _together(runs: Iterator[_Read]) -> Details:
             tokens, truncated = _column(table, "tokens", np.int64), _column(table, "truncated", np.bool_)
         except (KeyError, TypeError, ValueError) as error:
             raise TrackingError(_unreadable(each.run, error)) from None
-        found[each.run.run_id] = RunDetails(each.histories, each.settings, each.environment, tokens, truncated)
+        found[each.run.run_id] = RunDetails(
+            each.histories, each.settings, each.environment, tokens, truncated, each.explanations.reviews
+        )
     return details
 
 

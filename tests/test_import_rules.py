@@ -175,7 +175,7 @@ QUICK = [
     *(f"benchmark.commands.{name}" for name in ("list_runs", "options", "predict", "report", "run", "validate")),
     *(f"benchmark.commands.{name}" for name in ("compare", "doctor", "explain", "reproduce", "study", "tune", "ui")),
     *(f"benchmark.{name}" for name in ("commands.html_report", "comparison", "recorded_run", "reproduction")),
-    *(f"benchmark.{name}" for name in ("mlflow_ui", "recorded_explanations", "review_choice")),
+    *(f"benchmark.{name}" for name in ("mlflow_ui", "recorded_explanations", "review_choice", "review_explanation")),
 ]
 
 

@@ -27,8 +27,8 @@ from benchmark.commands.terminal import shown
 if TYPE_CHECKING:
     import torch
 
-    from benchmark.recorded_explanations import ReviewExplanation
     from benchmark.records import RunRecord
+    from benchmark.review_explanation import ReviewExplanation
     from benchmark.tracking.store import TrackingStore
     from data_pipeline.review import Review
 
@@ -174,7 +174,8 @@ def _explained(
     """
     from benchmark.explanation import explain as explanations_of
     from benchmark.prediction import load_classifier
-    from benchmark.recorded_explanations import TOLERANCE, Explanations, read_explanations, write_explanations
+    from benchmark.recorded_explanations import read_explanations, write_explanations
+    from benchmark.review_explanation import TOLERANCE, Explanations
 
     found = read_explanations(store, run.run_id).reviews
     missing = [review for review in reviews if review.id not in found]

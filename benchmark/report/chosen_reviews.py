@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +10,14 @@ import numpy as np
 
 from benchmark.analysis.metrics import probabilities
 from benchmark.report.details import Details, ReviewTexts
+from benchmark.report.explained_reviews import Explained, explained_json, explained_reviews, shown_text
 from benchmark.report.results import Results
 from benchmark.report.rows import Row
 
 OF_EACH_KIND = 100  # reviews; three kinds keep the page below 5 MB at any size of the test part
 LONGEST = 4000  # characters shown of a review
 RANDOM_SEED = 2077
-DISAGREE, WRONG, RANDOM = "disagree", "wrong", "random"
-_LINE_BREAK = re.compile(r"\s*(<br\s*/?>\s*)+", re.IGNORECASE)
+DISAGREE, WRONG, RANDOM, EXPLAINED = "disagree", "wrong", "random", "explained"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +28,13 @@ class Chosen:
         models: names of the M models.
         places: of each review among the N, by kind.
         positive: (M, N) probability of `positive`, the mean over a model's seeds.
+        explained: what models leaned on, by review id.
     """
 
     models: tuple[str, ...]
     places: Mapping[str, np.ndarray]
     positive: np.ndarray
+    explained: Mapping[str, Sequence[Explained]]
 
     @property
     def all_places(self) -> list[int]:
@@ -42,9 +43,9 @@ class Chosen:
 
 
 def choose_reviews(results: Results, details: Details, rows: Sequence[Row]) -> Chosen:
-    """Reviews on which models disagree most, those that all get wrong most surely, and some drawn at random."""
+    """Those on which models disagree most, that all get wrong most surely, some drawn at random, and explained ones."""
     if not rows:
-        return Chosen((), {}, np.zeros((0, len(results.labels))))
+        return Chosen((), {}, np.zeros((0, len(results.labels))), {})
     positive = np.stack(
         [
             np.mean([probabilities(results.logits[run.run_id])[:, 1] for run in results.finished(row.plan)], axis=0)
@@ -61,7 +62,10 @@ def choose_reviews(results: Results, details: Details, rows: Sequence[Row]) -> C
     count = min(OF_EACH_KIND, len(results.labels))
     drawn = np.random.default_rng(RANDOM_SEED).choice(len(results.labels), count, replace=False)
     places[RANDOM] = np.argsort(details.ids.astype(str))[np.sort(drawn)]  # whatever order the files have
-    return Chosen(tuple(row.name for row in rows), places, positive)
+    explained = explained_reviews(results, details, rows)
+    place_of = {review_id: place for place, review_id in enumerate(details.ids)}
+    places[EXPLAINED] = np.array([place_of[review_id] for review_id in explained], dtype=np.int64)
+    return Chosen(tuple(row.name for row in rows), places, positive, explained)
 
 
 def reviews_json(results: Results, details: Details, chosen: Chosen, texts: ReviewTexts) -> dict[str, Any]:
@@ -79,8 +83,11 @@ def reviews_json(results: Results, details: Details, chosen: Chosen, texts: Revi
         if review_id in texts.texts:
             text = texts.texts[review_id]
             review["words"] = len(text.split())
-            plain = _LINE_BREAK.sub("\n\n", text).strip()
-            review["text"] = plain if len(plain) <= LONGEST else f"{plain[:LONGEST]} …"
+            plain, shown_at = shown_text(text)
+            why = chosen.explained.get(review_id)
+            if why:
+                review["why"] = explained_json(why, shown_at)
+            review["text"] = plain if why or len(plain) <= LONGEST else f"{plain[:LONGEST]} …"
         if details.stars is not None and not np.isnan(details.stars[place]):
             review["stars"] = int(details.stars[place])
         if details.films is not None and details.films[place]:

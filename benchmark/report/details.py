@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.review_explanation import ReviewExplanation
+
 
 @dataclass(frozen=True, slots=True)
 class RunDetails:
@@ -22,6 +24,7 @@ class RunDetails:
         environment: facts about the machine, nested ones joined with dots.
         tokens: (N,) length of each whole review as this run's tokenizer counts; None: not recorded.
         truncated: (N,) whether the network saw only a part of it; None: not recorded.
+        explanations: what `explain` found, by review id.
     """
 
     histories: Mapping[str, Mapping[int, float]]
@@ -29,6 +32,7 @@ class RunDetails:
     environment: Mapping[str, str]
     tokens: np.ndarray | None
     truncated: np.ndarray | None
+    explanations: Mapping[str, ReviewExplanation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,70 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 
 const data = JSON.parse(document.getElementById("data").textContent);
-if (data.reviews.length) showReviews(data);
+const isRight = (review, model) => (review.positive[model] > 0.5 ? 1 : 0) === review.label;
+
+function card(review, ...text) {
+  const facts = [];
+  if (review.words !== undefined) facts.push(`${review.words} words`);
+  if (review.stars !== undefined) facts.push(`${review.stars} of 10 stars`);
+  if (review.film !== undefined) facts.push(`film ${review.film}`);
+  if (review.known) facts.push("the same text stands in train");
+  const item = make("li", { className: "card" });
+  item.append(make("h3", { textContent: review.label ? "Is positive" : "Is negative" }));
+  item.append(make("p", { className: "about", textContent: [...facts, review.id].join(" · ") }));
+  item.append(...text, verdicts(review));
+  return item;
+}
+
+function folding(review) {
+  if (review.text === undefined) return [];
+  const paragraph = make("p", { className: "text", textContent: review.text });
+  if (review.text.length < 420) return [paragraph];
+  paragraph.classList.add("folded");
+  const button = make("button", { type: "button", textContent: "The whole review" });
+  button.setAttribute("aria-expanded", "false");
+  button.addEventListener("click", () => {
+    const folded = paragraph.classList.toggle("folded");
+    button.setAttribute("aria-expanded", String(!folded));
+    button.textContent = folded ? "The whole review" : "Less of it";
+  });
+  return [paragraph, button];
+}
+
+function verdicts(review) {
+  const body = make("tbody", {});
+  data.models.forEach((name, number) => {
+    const right = isRight(review, number);
+    const share = review.positive[number];
+    const verdict = make("td", { className: right ? "right" : "wrong", textContent: right ? "right" : "wrong" });
+    const percent = make("td", { textContent: `${(100 * share).toFixed(1)} %` });
+    body.append(make("tr", {}, make("th", { scope: "row", textContent: name }), bar(share), percent, verdict));
+  });
+  const heads = ["model", "", "positive", "answer"].map((name) =>
+    name ? make("th", { scope: "col", textContent: name }) : make("td", {}),
+  );
+  return make("table", {}, make("thead", {}, make("tr", {}, ...heads)), body);
+}
+
+function bar(share) {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  svg.setAttribute("viewBox", "0 0 100 10");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("aria-hidden", "true");
+  const shapes = [
+    ["rect", "track", { width: 100, height: 10, rx: 1 }],
+    ["rect", "fill", { width: 100 * share, height: 10, rx: 1 }],
+    ["line", "middle", { x1: 50, x2: 50, y1: 0, y2: 10 }],
+  ];
+  for (const [kind, name, places] of shapes) {
+    const shape = document.createElementNS(space, kind);
+    shape.setAttribute("class", name);
+    for (const [key, value] of Object.entries(places)) shape.setAttribute(key, value);
+    svg.append(shape);
+  }
+  return make("td", { className: "bar" }, svg);
+}
 
 function showReviews({ models, reviews }) {
   const form = document.getElementById("filters");
@@ -48,8 +111,6 @@ function showReviews({ models, reviews }) {
   const withTexts = reviews.some((review) => review.text !== undefined);
   for (const name of ["size", "word"]) form.elements[name].closest("label").hidden = !withTexts;
   form.hidden = false;
-
-  const isRight = (review, model) => (review.positive[model] > 0.5 ? 1 : 0) === review.label;
 
   function answers(review, model, wanted) {
     if (!wanted) return true;
@@ -80,74 +141,11 @@ function showReviews({ models, reviews }) {
 
   function showMore() {
     const next = found.slice(shown, shown + PAGE);
-    cards.append(...next.map(card));
+    cards.append(...next.map((review) => card(review, ...folding(review))));
     shown += next.length;
     more.hidden = shown >= found.length;
     count.textContent = found.length ? `${shown} of ${found.length} reviews shown` : "No review is like that.";
     return next.length;
-  }
-
-  function card(review) {
-    const facts = [];
-    if (review.words !== undefined) facts.push(`${review.words} words`);
-    if (review.stars !== undefined) facts.push(`${review.stars} of 10 stars`);
-    if (review.film !== undefined) facts.push(`film ${review.film}`);
-    if (review.known) facts.push("the same text stands in train");
-    const item = make("li", { className: "card" });
-    item.append(make("h3", { textContent: review.label ? "Is positive" : "Is negative" }));
-    item.append(make("p", { className: "about", textContent: [...facts, review.id].join(" · ") }));
-    if (review.text !== undefined) item.append(...text(review));
-    item.append(verdicts(review));
-    return item;
-  }
-
-  function text(review) {
-    const paragraph = make("p", { className: "text", textContent: review.text });
-    if (review.text.length < 420) return [paragraph];
-    paragraph.classList.add("folded");
-    const button = make("button", { type: "button", textContent: "The whole review" });
-    button.setAttribute("aria-expanded", "false");
-    button.addEventListener("click", () => {
-      const folded = paragraph.classList.toggle("folded");
-      button.setAttribute("aria-expanded", String(!folded));
-      button.textContent = folded ? "The whole review" : "Less of it";
-    });
-    return [paragraph, button];
-  }
-
-  function verdicts(review) {
-    const body = make("tbody", {});
-    models.forEach((name, number) => {
-      const right = isRight(review, number);
-      const share = review.positive[number];
-      const verdict = make("td", { className: right ? "right" : "wrong", textContent: right ? "right" : "wrong" });
-      const percent = make("td", { textContent: `${(100 * share).toFixed(1)} %` });
-      body.append(make("tr", {}, make("th", { scope: "row", textContent: name }), bar(share), percent, verdict));
-    });
-    const heads = ["model", "", "positive", "answer"].map((name) =>
-      name ? make("th", { scope: "col", textContent: name }) : make("td", {}),
-    );
-    return make("table", {}, make("thead", {}, make("tr", {}, ...heads)), body);
-  }
-
-  function bar(share) {
-    const space = "http://www.w3.org/2000/svg";
-    const svg = document.createElementNS(space, "svg");
-    svg.setAttribute("viewBox", "0 0 100 10");
-    svg.setAttribute("preserveAspectRatio", "none");
-    svg.setAttribute("aria-hidden", "true");
-    const shapes = [
-      ["rect", "track", { width: 100, height: 10, rx: 1 }],
-      ["rect", "fill", { width: 100 * share, height: 10, rx: 1 }],
-      ["line", "middle", { x1: 50, x2: 50, y1: 0, y2: 10 }],
-    ];
-    for (const [kind, name, places] of shapes) {
-      const shape = document.createElementNS(space, kind);
-      shape.setAttribute("class", name);
-      for (const [key, value] of Object.entries(places)) shape.setAttribute(key, value);
-      svg.append(shape);
-    }
-    return make("td", { className: "bar" }, svg);
   }
 
   form.addEventListener("input", filter);
@@ -162,3 +160,6 @@ function showReviews({ models, reviews }) {
   });
   filter();
 }
+
+const listed = data.reviews.filter((review) => review.kinds.some((kind) => kind !== "explained"));
+if (listed.length) showReviews({ ...data, reviews: listed });

@@ -26,7 +26,7 @@ from benchmark.report.rows import Row
 from benchmark.report.table import Report
 
 FOLDER = Path(__file__).parent
-TEMPLATE, STYLE, SCRIPT = "page.html.jinja", "page.css", "page.js"
+TEMPLATE, STYLE, SCRIPTS = "page.html.jinja", "page.css", ("page.js", "words.js")
 _NUMBER = re.compile(r"-?[\d,]*\.?\d+")
 
 
@@ -169,8 +169,9 @@ def render_page(page: Page, texts: ReviewTexts) -> str:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "ensure_ascii": False}
-    script = (FOLDER / SCRIPT).read_text(encoding="utf-8")
+    script = "".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
     results = page.report.results
+    reviews = reviews_json(results, page.details, page.chosen, texts)
     html = environment.get_template(TEMPLATE).render(
         plan=results.plan,
         page=page,
@@ -180,7 +181,8 @@ def render_page(page: Page, texts: ReviewTexts) -> str:
             for number, (title, _) in enumerate(page.report.tables)
         ],
         origin=origin(results, page.details),
-        reviews=reviews_json(results, page.details, page.chosen, texts),
+        reviews=reviews,
+        explained=sum("why" in review for review in reviews["reviews"]),
         missing=texts.missing,
         style=Markup((FOLDER / STYLE).read_text(encoding="utf-8")),  # noqa: S704  our own files
         script=Markup(script),  # noqa: S704

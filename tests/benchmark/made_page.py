@@ -1,5 +1,6 @@
 """What a page is made from, made up: runs of several models and seeds, their epochs, and what is known of reviews."""
 
+import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from benchmark.report.details import Details, ReviewTexts, RunDetails
 from benchmark.report.page import make_page, render_page
 from benchmark.report.results import Results
 from benchmark.report.table import make_report
+from benchmark.review_explanation import ReviewExplanation
 
 ACCURACY = {"rnn": 0.80, "lstm": 0.85, "bert-frozen": 0.86, "bert-finetuned": 0.91, "bow": 0.88}
 SEEDS = (1, 2, 3)
@@ -29,6 +31,7 @@ class MadePage:
     longest: int = 400  # words
     missing: str = ""
     error: str = ""  # of a run that failed
+    explained: dict[int, float] = field(default_factory=dict)  # by place, how far what is explained misses the margin
 
     @property
     def ids(self) -> list[str]:
@@ -87,12 +90,39 @@ class MadePage:
         }
         settings = {"model": {"name": "lstm"}, "training": {"epochs": 5}}
         machine = {"processor": "a processor", "torch": "2.13.0"}
-        runs = {run_id: RunDetails(histories, settings, machine, tokens, tokens > 256) for run_id in results.logits}
+        runs = {
+            run.run_id: RunDetails(histories, settings, machine, tokens, tokens > 256, self.explanations(run))
+            for run in results.runs
+            if run.run_id in results.logits
+        }
         stars = np.where(results.labels == 1, chance.integers(7, 11, self.reviews), chance.integers(1, 5, self.reviews))
         films = np.array([f"tt{place % 50:07d}" for place in range(self.reviews)], dtype=object)
         return Details(
             np.array(self.ids, dtype=object), runs, chance.random(self.reviews) < 0.05, stars.astype(float), films
         )
+
+    def explanations(self, run: RunRecord) -> dict[str, ReviewExplanation]:
+        """Of the last seed: `good` adds a logit, `bad` takes one and a half, another word adds a hundredth.
+
+        The words after "[...]" are not read; `lstm` looks at the first one.
+        """
+        if run.seed != self.seeds[-1]:
+            return {}
+        texts, found = self.review_texts().texts, {}
+        for place, error in self.explained.items():
+            read, _, _ = texts[self.ids[place]].partition("[...]")
+            words = list(re.finditer(r"[^\s<>]+(?![^<]*>)", read))
+            logits = [{"good": 1.0, "bad": -1.5}.get(word[0], 0.01) for word in words]
+            found[self.ids[place]] = ReviewExplanation(
+                tokens=tuple(word.span() for word in words),
+                attributions=tuple(logits),
+                attention=(1.0, *[0.0] * (len(words) - 1)) if run.experiment == "lstm" else None,
+                margin=sum(logits) + 0.25,
+                baseline_margin=0.25,
+                completeness_error=error,
+                steps=16,
+            )
+        return found
 
     def review_texts(self) -> ReviewTexts:
         chance = np.random.default_rng(6)

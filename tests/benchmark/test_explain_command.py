@@ -10,7 +10,8 @@ import yaml
 from mlflow import MlflowClient
 from trained import Trained, record
 
-from benchmark.recorded_explanations import Explanations, ReviewExplanation, read_explanations, write_explanations
+from benchmark.recorded_explanations import read_explanations, write_explanations
+from benchmark.review_explanation import Explanations, ReviewExplanation
 from benchmark.tracking.store import TrackingStore
 
 pytest.importorskip("captum")

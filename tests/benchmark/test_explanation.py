@@ -8,7 +8,7 @@ from trained import MODELS
 
 from benchmark import explanation
 from benchmark.explanation import ExplanationError, attributions, baseline_ids, explain, integrated_gradients
-from benchmark.recorded_explanations import TOLERANCE, ReviewExplanation, completeness_error
+from benchmark.review_explanation import TOLERANCE, ReviewExplanation, completeness_error
 from benchmark.served_model import SentimentClassifier
 from data_pipeline.batch import Batch
 from models.classifier import Classifier

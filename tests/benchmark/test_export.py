@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from recorded import SPEED, Made, eight_predictions, epoch
 
+from benchmark.recorded_explanations import explanations_in, write_explanations
 from benchmark.records import PlanRecord, PlanRow, Status
+from benchmark.review_explanation import Explanations, ReviewExplanation
 from benchmark.speeds import THROUGHPUT
 from benchmark.tracking.tags import run_tags
 
@@ -70,6 +72,22 @@ class TestAnExport:
             assert {file.name for file in run.iterdir()} == files
             assert json.loads((run / "histories.json").read_text())["val/loss"] == {"1": 0.8}
         assert len(json.loads((folder / "runs.json").read_text())) == 3
+
+    def test_takes_explanations_along(self, recorded, call, tmp_path):
+        run = next(run for run in recorded.runs("quick") if run.experiment == "lstm")
+        why = ReviewExplanation(
+            tokens=((0, 3),),
+            attributions=(0.5,),
+            attention=None,
+            margin=0.5,
+            baseline_margin=0.0,
+            completeness_error=0.0,
+            steps=16,
+        )
+        write_explanations(recorded, run.run_id, Explanations(reviews={"a-0": why}))
+        call("export", "out")
+
+        assert explanations_in(tmp_path / "out" / "runs" / run.run_id).reviews == {"a-0": why}
 
     def test_tells_nothing_of_who_made_it_or_where(self, folder):
         text = (folder / "runs.json").read_text()

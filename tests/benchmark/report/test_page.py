@@ -8,15 +8,23 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from made_page import ACCURACY, MadePage
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from benchmark.report.chosen_reviews import OF_EACH_KIND
 from benchmark.report.details import ReviewTexts
+from benchmark.report.explained_reviews import MOST_EXPLAINED
 from benchmark.report.page import make_page, render_page
 from benchmark.report.table import make_report
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 ATTACK = "</script><script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\"> & so on"
+EXPLAINED = (
+    "bad, though good",
+    "a good film with 😀 bad songs good",
+    "a good start [...] and an end that nobody has ever read",
+    " <br /> so good<br /><br />but bad  <BR>good ",
+    f"{ATTACK} good",
+)
 BEST = max(ACCURACY, key=ACCURACY.get)
 
 
@@ -52,8 +60,14 @@ def show(browser, tmp_path) -> Iterator[Callable[..., Shown]]:
 
 
 @pytest.fixture(scope="module")
-def html() -> str:
-    return MadePage(train_sizes=(1000, 4000)).html()
+def made() -> MadePage:
+    texts = dict(enumerate(EXPLAINED))
+    return MadePage(train_sizes=(1000, 4000), texts=texts, explained=dict.fromkeys(texts, 0.001) | {0: 0.46})
+
+
+@pytest.fixture(scope="module")
+def html(made) -> str:
+    return made.html()
 
 
 @pytest.fixture
@@ -87,6 +101,7 @@ class TestThePage:
             "Where they err",
             "Which way they err",
             "Do they know what they know?",
+            "What they leaned on",
             "Read for yourself",
             "How this was made",
         ]
@@ -113,8 +128,8 @@ class TestThePage:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
 
-    def test_says_what_the_figures_say(self, page):
-        report = make_report(MadePage(train_sizes=(1000, 4000)).results())
+    def test_says_what_the_figures_say(self, page, made):
+        report = make_report(made.results())
 
         for sentence in (*report.findings, *report.notes):
             expect(page.locator("#result").get_by_text(sentence, exact=True)).to_be_visible()
@@ -132,8 +147,8 @@ class TestThePage:
 
         expect(commands).to_have_count(len(ACCURACY) * 3 * 2)
 
-    def test_is_the_same_to_the_byte_for_the_same_results(self, html):
-        assert MadePage(train_sizes=(1000, 4000)).html() == html
+    def test_is_the_same_to_the_byte_for_the_same_results(self, html, made):
+        assert made.html() == html
 
     def test_of_one_model_has_nothing_to_compare(self, show):
         shown = show(MadePage(reviews=60, accuracy={"lstm": 0.8}, seeds=(1,)).html())
@@ -269,6 +284,73 @@ class TestReviews:
         assert max(len(places) for places in chosen.places.values()) <= OF_EACH_KIND
 
 
+class TestWords:
+    """What models leaned on, in the reviews that `explain` was called for."""
+
+    @pytest.fixture
+    def card(self, page, made) -> Callable[[int], Locator]:
+        """`card(n)` is that of the n-th of EXPLAINED."""
+        return lambda place: page.locator("#words-cards > li").filter(has_text=made.ids[place])
+
+    def test_have_the_colour_of_what_they_speak_for(self, card):
+        assert card(1).locator("mark.positive").all_text_contents() == ["good", "good"]
+        assert card(1).locator("mark.negative").all_text_contents() == ["bad"]
+        expect(card(1).locator("p.text")).to_have_text(EXPLAINED[1])
+
+    def test_are_as_deep_as_they_are_strong(self, card):
+        level = "marks => marks.map((mark) => mark.style.getPropertyValue('--level'))"
+
+        assert card(1).locator("mark").evaluate_all(level) == ["0.67", "1.00", "0.67"]
+
+    def test_are_seen_with_each_model_and_attention_apart_from_it(self, card):
+        eyes = card(1).get_by_role("combobox", name="Words in the eyes of")
+
+        assert eyes.locator("option").all_text_contents() == [*ACCURACY, "lstm: attention"]
+        assert eyes.locator("optgroup").evaluate_all("groups => groups.map((group) => group.label)") == [
+            "what words speak for",
+            "where the model looks",
+        ]
+        eyes.select_option("lstm: attention")
+        assert card(1).locator("mark.looked").all_text_contents() == ["a"]
+        expect(card(1).locator(".about").last).to_contain_text("lstm, seed 3 pays so much of its attention")
+
+    def test_are_told_with_the_models_sums(self, card):
+        expect(card(1).locator(".about").last).to_have_text(
+            "rnn, seed 3: +0.80 in all (above 0 is positive), of which +0.25 before a word is read."
+        )
+
+    def test_that_do_not_add_up_are_told_to_be_read_with_care(self, card):
+        expect(card(0).locator(".about").last).to_contain_text(
+            "the words add up to the rest within 46\N{NO-BREAK SPACE}% only"
+        )
+
+    def test_have_their_figures_in_a_table_each_word_once(self, card):
+        card(1).get_by_text("The strongest words").click()
+        rows = card(1).locator("details tbody tr").all_inner_texts()
+
+        assert (rows[0], rows[-1]) == ("good\t+2.00", "bad\t\N{MINUS SIGN}1.50")
+
+    def test_that_a_model_did_not_read_are_set_apart(self, card):
+        expect(card(2).locator(".unread")).to_have_text("[...] and an end that nobody has ever read")
+
+    def test_lie_where_they_are_shown_however_lines_are_broken(self, card):
+        assert card(3).locator("mark").all_text_contents() == ["good", "bad", "good"]
+
+    def test_with_markup_are_text(self, card, page):
+        expect(card(4).locator("p.text")).to_have_text(EXPLAINED[4])
+        assert page.title() != "taken"
+
+    def test_are_not_shown_where_nothing_is_explained_or_no_text_is_at_hand(self, show):
+        made = MadePage(reviews=40, explained={3: 0.0})
+        results = made.results()
+        hidden = render_page(make_page(make_report(results), made.details(results)), ReviewTexts(missing="Not here."))
+
+        for html in (hidden, MadePage(reviews=40).html()):
+            shown = show(html)
+            expect(shown.page.get_by_role("heading", name="What they leaned on")).to_have_count(0)
+            assert shown.complaints == []
+
+
 class TestWhatIsWrittenByOthers:
     """Reviews, names and errors are text, whatever stands in them."""
 
@@ -300,12 +382,18 @@ class TestWhatIsWrittenByOthers:
 
 def test_of_the_official_reviews_five_models_and_three_seeds_it_is_below_5_mb():
     longest = "x" * 14_000  # characters: no official review has more
-    made = MadePage(reviews=25_000, accuracy=dict.fromkeys(ACCURACY, 0.55))  # so that all err together on many
+    made = MadePage(  # at 0.55 all err together on many
+        reviews=25_000, accuracy=dict.fromkeys(ACCURACY, 0.55), longest=600, explained=dict.fromkeys(range(20), 0.0)
+    )
     results = made.results()
     page = make_page(make_report(results), made.details(results))
-    html = render_page(page, ReviewTexts(dict.fromkeys(page.review_ids, longest)))
+    texts = dict.fromkeys(page.review_ids, longest) | {
+        name: made.review_texts().texts[name] for name in page.chosen.explained
+    }
+    html = render_page(page, ReviewTexts(texts))
 
     assert len(page.review_ids) > 2.9 * OF_EACH_KIND
+    assert len(page.chosen.explained) == MOST_EXPLAINED
     assert len(html.encode()) < 5e6
 
 

@@ -1,0 +1,63 @@
+"""What `explain` finds of one review: places and numbers, no review's text. Plain values: no torch.
+
+T tokens of the review that the network read, special tokens included.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+TOLERANCE = 0.01  # of `completeness_error`
+SMALLEST_CHANGE = 0.1  # logits; where the margin changes by less, its error is measured against this
+
+
+class ReviewExplanation(BaseModel):
+    """Why one network says of one review what it says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tokens: tuple[tuple[int, int], ...]
+    """(T,) start and end of each token in the review's raw text; equal where it is a special one."""
+    attributions: tuple[float, ...]
+    """(T,) logits that each token adds to the margin; above 0 it speaks for positive."""
+    attention: tuple[float, ...] | None
+    """(T,) share of its attention that the network pays each token; None where it has none. No attribution: what is
+    attended to may speak for either label, or for none."""
+    margin: float
+    """Logit of positive minus logit of negative, in fp32."""
+    baseline_margin: float
+    """The same of a review of as many tokens that stand for nothing."""
+    completeness_error: float
+    """How far the sum of the attributions is from the difference of the two margins, as a part of that difference."""
+    steps: int
+    """Points of the path that the gradient was taken at; 0 where the attributions are exact."""
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        lengths = {len(self.tokens), len(self.attributions), len(self.attention or self.tokens)}
+        if len(lengths) > 1:
+            raise ValueError("there should be as many tokens as attributions and attention weights")
+        return self
+
+
+class Explanations(BaseModel):
+    """What one run's file holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Literal[1] = 1
+    """To be raised when the names, or how the numbers are made, change their meaning; another one is not read."""
+    reviews: dict[str, ReviewExplanation] = {}
+    """By the review's id."""
+
+
+def completeness_error(attributions: float, change: float) -> float:
+    """How far a sum of attributions is from the change of the margin, relative to that; 0 is exact."""
+    return abs(attributions - change) / max(abs(change), SMALLEST_CHANGE)
+
+
+def allowed(change: float) -> float:
+    """Logits by which attributions may miss the change of the margin: those of an error of TOLERANCE."""
+    return TOLERANCE * max(abs(change), SMALLEST_CHANGE)
