@@ -1,10 +1,11 @@
-# `make run`, `make test`, and `make faults`, which kills a small suite and takes its store away in every way we know of.
+# `make run`, `make test`; `make faults`, which kills a small suite and takes its store away in every way we know of; and
+# `make audit`, which fails on a pinned version with a known vulnerability, and where the index cannot say.
 # Each makes .venv first if it is missing or its pins have changed.
 PYTHON ?= python3
 VENV := .venv
 INSTALL = $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: run test faults clean
+.PHONY: run test faults audit clean
 
 run: $(VENV)/.installed
 	$(VENV)/bin/python -m benchmark run all
@@ -17,6 +18,10 @@ test: $(VENV)/.installed-dev
 
 faults: $(VENV)/.installed-dev
 	FAULTS_FORM=full $(VENV)/bin/pytest tests/faults tests/benchmark/test_store_outage.py --dist worksteal
+
+audit: $(VENV)/.installed
+	$(INSTALL) ".[audit]"
+	$(VENV)/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
