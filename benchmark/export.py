@@ -7,7 +7,6 @@ finished run with its config.yaml, environment.json, histories.json (metrics by 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Collection
@@ -27,6 +26,7 @@ from benchmark.report.results import PredictionTable, Results, finished_runs
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.store import TrackingStore
+from data_pipeline.checksums import sha256_of
 from data_pipeline.errors import InputError, one_line
 
 EXPORT_VERSION = 1
@@ -108,7 +108,7 @@ def _write_files(store: TrackingStore, results: Results, folder: Path) -> None:
         if (explanations := read_explanations(store, run.run_id)).reviews:
             _write_json(target / EXPLANATIONS_FILE, explanations.model_dump(mode="json"))
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    hashes = {path.relative_to(folder).as_posix(): _hash(path) for path in files}
+    hashes = {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
     manifest = {"export_version": EXPORT_VERSION, "files": hashes}
     _write_json(folder / MANIFEST, manifest)
 
@@ -136,7 +136,7 @@ def _check(folder: Path) -> Collection[str]:
         if not isinstance(files.get(name), str) or ".." in Path(name).parts or Path(name).is_absolute():
             raise ExportError(f"{folder}: its {MANIFEST} is damaged at {one_line(name)[:80]}; export it again")
         try:
-            same = _hash(path) == files[name]
+            same = sha256_of(path) == files[name]
         except OSError:
             raise ExportError(f"{path}: is missing; export it again") from None
         if not same:
@@ -158,8 +158,3 @@ def _read(folder: Path, name: str, kind: Any) -> Any:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise ExportError(f"{folder / name}: {place}: {first['msg']}; export it again with this version") from None
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

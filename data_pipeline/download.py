@@ -29,7 +29,7 @@ CHUNK = 2**16  # bytes; an interruption loses less than one
 
 
 def download(url: str, path: Path, md5: str, *, advice: str) -> None:
-    """Fetch `url` into `path`, unless the file is there: then it was checked when it got its name.
+    """Fetch `url` into `path`, unless the file is there as it should be.
 
     One process fetches and the others wait for it. What an interrupted download brought is kept beside `path`, and the
     next one goes on with it if the server's file is still the same.
@@ -47,12 +47,12 @@ def download(url: str, path: Path, md5: str, *, advice: str) -> None:
     try:
         if urlsplit(url).scheme not in {"http", "https"}:
             raise DataError(f"{url} cannot be fetched: only http:// and https:// can")
-        if path.exists():
-            return
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f"{path.name}.lock")):
             if path.exists():
-                return
+                if _md5(path) == md5:
+                    return
+                logger.warning("%s is not what was fetched and is fetched again", path)
             if not partial.exists() or _md5(partial) != md5:  # whole if a process was killed before it could rename
                 logger.info("fetching %s into %s", url, path)
                 _fetch(url, partial)

@@ -18,7 +18,7 @@ from data_pipeline.cache import cached_entry
 from data_pipeline.config import TokensConfig
 from data_pipeline.errors import DataError
 
-FEATURES_VERSION = 4  # raise it when a frozen encoder's features change their meaning: old entries are then unused
+FEATURES_VERSION = 5  # raise it when a frozen encoder's features change their meaning: old entries are then unused
 
 FEATURES_FILE, MADE_FILE = "features.npy", "made.json"
 DTYPE = np.dtype(np.float16)  # half the disk of float32; the encoder's own precision may be lower still
@@ -81,7 +81,7 @@ def cached_features(
                 saved = now
         _note(folder, features, shape[0], before + time.perf_counter() - started)
 
-    return cached_entry(cache_dir / "features" / key, build, lambda folder: _open(folder, shape), goes_on=True)
+    return cached_entry(cache_dir / "features" / key, build, lambda folder: open_features(folder, shape), goes_on=True)
 
 
 def _begun(folder: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, int, float]:
@@ -107,9 +107,18 @@ def _note(folder: Path, features: np.ndarray, reviews: int, seconds: float) -> N
     partial.replace(folder / MADE_FILE)
 
 
-def _open(folder: Path, shape: tuple[int, ...]) -> Features:
+def open_features(folder: Path, shape: tuple[int, ...] | None = None) -> Features:
+    """Open and check an entry.
+
+    Args:
+        folder: of the entry.
+        shape: (N, ...); None: whatever it is.
+
+    Raises:
+        ValueError, LookupError, TypeError, OSError, EOFError: it is damaged, or of another shape.
+    """
     features: np.ndarray = np.load(folder / FEATURES_FILE, mmap_mode="r").view(np.ndarray)
-    if features.dtype != DTYPE or features.shape != shape:
+    if features.dtype != DTYPE or shape not in {None, features.shape}:
         raise ValueError(f"it holds {features.dtype} {features.shape}, not {DTYPE} {shape}")
     seconds = json.loads((folder / MADE_FILE).read_text(encoding="utf-8"))["seconds"]
     return Features(features, float(seconds))

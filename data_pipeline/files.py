@@ -1,10 +1,10 @@
 """Files of the user's, read whole or hashed; what cannot be read is told in one line. Imports no torch."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from data_pipeline.checksums import sha256_of
 from data_pipeline.errors import DataError
 
 
@@ -44,8 +44,8 @@ def file_sha256(path: Path) -> str:
     Raises:
         DataError: it cannot be read.
     """
-    with _told(path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with _told(path):
+        return sha256_of(path)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import numpy as np
 
 from data_pipeline.cache import cached_entry
 
-TOKEN_STORE_VERSION = 2  # raise it when stored tokens change their meaning: old entries are then never found again
+TOKEN_STORE_VERSION = 3  # raise it when stored tokens change their meaning: old entries are then never found again
 
 TOKENS_FILE = "tokens.i32"  # nothing but the numbers, in the machine's own order: it grows row by row
 OFFSETS_FILE = "offsets.npy"
@@ -65,7 +65,9 @@ def cached_tokens(
         encode: makes one int32 array of each text; they are written as they come and none is kept.
     """
     folder = cache_dir / "tokens" / key
-    return cached_entry(folder, lambda entry: _write(entry, encode(texts)), lambda entry: _open(entry, len(texts)))
+    return cached_entry(
+        folder, lambda entry: _write(entry, encode(texts)), lambda entry: open_tokens(entry, len(texts))
+    )
 
 
 def _write(folder: Path, rows: Iterable[np.ndarray]) -> None:
@@ -77,12 +79,16 @@ def _write(folder: Path, rows: Iterable[np.ndarray]) -> None:
     np.save(folder / OFFSETS_FILE, np.array(ends, dtype=np.int64))
 
 
-def _open(folder: Path, reviews: int) -> TokenStore:
+def open_tokens(folder: Path, reviews: int | None = None) -> TokenStore:
     """Open and check an entry.
 
+    Args:
+        folder: of the entry.
+        reviews: N; None: whatever it is.
+
     Raises:
-        ValueError: the two files do not belong together or to so many reviews.
-        OSError: one is missing or cut short.
+        ValueError, LookupError, TypeError, OSError: a file is missing or damaged, or they do not belong together or to
+            so many reviews.
     """
     file = folder / TOKENS_FILE
     with (folder / OFFSETS_FILE).open("rb") as content:
@@ -90,7 +96,8 @@ def _open(folder: Path, reviews: int) -> TokenStore:
         offsets: np.ndarray = np.lib.format.read_array(content, allow_pickle=False)
     whole = (
         offsets.dtype == np.int64
-        and offsets.shape == (reviews + 1,)
+        and offsets.ndim == 1
+        and reviews in {None, len(offsets) - 1}
         and offsets[0] == 0
         and offsets[-1] * TOKEN.itemsize == file.stat().st_size
         and bool(np.all(np.diff(offsets) >= 0))

@@ -6,36 +6,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-
 from benchmark.doctor.finding import Finding, note, ok, problem, spell_bytes
 from benchmark.doctor.store import Recorded
 from benchmark.plan import Workspace
 from benchmark.records import RUN, Status
 from benchmark.run_lock import hold_if_free
 from benchmark.training import checkpoint
-from data_pipeline import aclimdb, feature_cache, token_store
+from data_pipeline.aclimdb import parsed_reviews
+from data_pipeline.cache import DAMAGE, UNFINISHED, checked_entry
+from data_pipeline.feature_cache import open_features
 from data_pipeline.pipeline import VOCABULARY_FILE
+from data_pipeline.token_store import open_tokens
 from data_pipeline.tokenization import WordTokenizer
-
-# What opening an entry raises where it is damaged; see `cached_entry`.
-DAMAGE = (ValueError, LookupError, TypeError, OSError, EOFError)
-UNFINISHED = ".unfinished"
-
-
-def _open_tokens(entry: Path) -> object:
-    return token_store._open(entry, len(np.load(entry / token_store.OFFSETS_FILE)) - 1)
-
-
-def _open_features(entry: Path) -> object:
-    return feature_cache._open(entry, np.load(entry / feature_cache.FEATURES_FILE, mmap_mode="r").shape)
-
 
 # Each kind of entry, opened as a run opens it; how many reviews it should be of only the run knows.
 KINDS: dict[str, Callable[[Path], object]] = {
-    "tokens": _open_tokens,
-    "features": _open_features,
-    "corpora": aclimdb._open,
+    "tokens": open_tokens,
+    "features": open_features,
+    "corpora": parsed_reviews,
     "vocabularies": lambda entry: WordTokenizer.load(entry / VOCABULARY_FILE),
 }
 
@@ -67,7 +55,7 @@ def checkpoint_findings(workspace: Workspace, recorded: Sequence[Recorded] | Non
             yield ok(f"{takes}: a process is at work on this run")
         elif recorded is not None and folder.name not in _to_go_on_with(recorded):
             yield note(f"{takes}: of no unfinished run in this store; remove the folder unless another store has it")
-        elif damaged := _damaged(checkpoint.checkpoint_paths(folder), checkpoint._read):
+        elif damaged := _damaged(checkpoint.checkpoint_paths(folder), checkpoint.read_content):
             yield problem(
                 f"{takes}: {_told(damaged)}", "`run` goes on after the one before, or begins anew; look after the disk"
             )
@@ -78,7 +66,7 @@ def checkpoint_findings(workspace: Workspace, recorded: Sequence[Recorded] | Non
 def _kind_finding(folder: Path, open_entry: Callable[[Path], object]) -> Finding:
     entries = [path for path in _folders(folder) if path.suffix != UNFINISHED]
     text = f"{folder.name}: {len(entries)} entr{'y' if len(entries) == 1 else 'ies'}, {spell_bytes(_size(folder))}"
-    damaged = _damaged(entries, open_entry)
+    damaged = _damaged(entries, lambda entry: checked_entry(entry, open_entry))
     if damaged:
         return problem(f"{text}; {_told(damaged)}", "the next run that needs it makes it again; look after the disk")
     return ok(text)

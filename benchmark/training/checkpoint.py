@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import shutil
@@ -19,6 +18,7 @@ from torch import Tensor
 from benchmark.records import EpochRecord
 from benchmark.training.interval import Interval
 from benchmark.training.kept_logits import KeptLogits
+from data_pipeline.checksums import verify_checksums, write_checksums
 from data_pipeline.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ CHECKPOINT_VERSION = 2  # raise it when the files change their meaning; a checkp
 KEPT = 2  # the newest, and the one before in case the newest is damaged
 
 MODEL, BEST, OPTIMIZER, RANDOM = "model.safetensors", "best.safetensors", "optimizer.safetensors", "random.safetensors"
-CONTENT, SUMS = "checkpoint.json", "SHA256SUMS"
+CONTENT = "checkpoint.json"
 
 
 class CheckpointError(InputError):
@@ -116,8 +116,7 @@ class CheckpointFolder:
                 is_best = checkpoint.best_epoch == len(checkpoint.epochs) and not checkpoint.unfinished.steps
                 shutil.copyfile(partial / MODEL if is_best else self._newest_folder() / BEST, partial / BEST)
             (partial / CONTENT).write_text(json.dumps(self._content(checkpoint)), encoding="utf-8")
-            sums = [f"{_sha256(path)}  {path.name}\n" for path in sorted(partial.iterdir())]
-            (partial / SUMS).write_text("".join(sums), encoding="utf-8")  # what `sha256sum --check` reads
+            write_checksums(partial)
             shutil.rmtree(target, ignore_errors=True)
             partial.replace(target)
         finally:
@@ -134,7 +133,7 @@ class CheckpointFolder:
         """
         for path in checkpoint_paths(self._folder):
             try:
-                content = _read(path)
+                content = read_content(path)
             except (OSError, ValueError) as damage:
                 logger.warning("checkpoint %s is damaged (%s); the one before is taken", path, damage)
                 shutil.rmtree(path, ignore_errors=True)
@@ -227,25 +226,17 @@ def _name(step: int) -> str:
     return f"step-{step:09d}"  # digits enough for any training, so that names sort
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_content(path: Path) -> dict[str, Any]:
     """The JSON of a checkpoint whose files are those that were written.
 
     Raises:
         OSError: a file is missing or cannot be read.
         ValueError: a file is damaged.
     """
-    sums = dict(line.split("  ")[::-1] for line in (path / SUMS).read_text(encoding="utf-8").splitlines())
-    for name in {MODEL, OPTIMIZER, RANDOM, CONTENT, *sums}:
-        if sums.get(name) != _sha256(path / name):
-            raise ValueError(f"{name} is not what was written")
+    verify_checksums(path, needed=(MODEL, OPTIMIZER, RANDOM, CONTENT))
     content: dict[str, Any] = json.loads((path / CONTENT).read_text(encoding="utf-8"))
     return content
 
 
 def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

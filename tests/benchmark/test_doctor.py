@@ -37,6 +37,7 @@ from benchmark.tracking.tags import run_tags
 from benchmark.training.checkpoint import Checkpoint, CheckpointFolder, Unfinished
 from data_pipeline import encoder, sources
 from data_pipeline.aclimdb import read_aclimdb
+from data_pipeline.cache import cached_entry
 from data_pipeline.errors import DataError
 from data_pipeline.feature_cache import cached_features
 from data_pipeline.pipeline import VOCABULARY_FILE
@@ -87,8 +88,8 @@ def cache(tmp_path) -> Path:
     cached_tokens(folder, "key", ["a", "b"], lambda texts: [np.arange(3, dtype=np.int32) for _ in texts])
     cached_features(folder, "key", (2, 3), _fill)
     read_aclimdb(write_archive(tmp_path / "reviews.tar.gz", members()), folder)
-    (folder / "vocabularies" / "key").mkdir(parents=True)
-    WordTokenizer.from_texts(["a film", "a plot"], 10, 1).save(folder / "vocabularies" / "key" / VOCABULARY_FILE)
+    words = WordTokenizer.from_texts(["a film", "a plot"], 10, 1)
+    cached_entry(folder / "vocabularies" / "key", lambda entry: words.save(entry / VOCABULARY_FILE), lambda _: None)
     return folder
 
 

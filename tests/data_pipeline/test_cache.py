@@ -40,7 +40,9 @@ def test_an_entry_is_built_once_and_then_opened(entry):
     assert entry.built == 1
 
 
-@pytest.mark.parametrize("damage", [lambda file: file.write_text("who"), lambda file: file.unlink()])
+@pytest.mark.parametrize(
+    "damage", [lambda file: file.write_text("who"), lambda file: file.write_text("whule"), lambda file: file.unlink()]
+)
 def test_a_damaged_entry_is_built_again_and_the_log_says_so(entry, damage, caplog):
     entry.get()
     damage(entry.folder / "text")
@@ -49,6 +51,26 @@ def test_a_damaged_entry_is_built_again_and_the_log_says_so(entry, damage, caplo
         assert entry.get() == "whole"
     assert entry.built == 2
     assert "is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["key", "key.unfinished"])
+@pytest.mark.parametrize("goes_on", [False, True])
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda path: path.write_text("a file"),
+        lambda path: path.symlink_to("nowhere"),
+        lambda path: path.symlink_to("."),
+    ],
+    ids=["a file", "a link to nothing", "a link to the cache"],
+)
+def test_what_is_no_folder_in_the_place_of_an_entry_makes_way(entry, name, goes_on, put):
+    entry.folder.parent.mkdir()
+    put(entry.folder.with_name(name))
+
+    assert cached_entry(entry.folder, entry.build, entry.open, goes_on=goes_on) == "whole"
+    assert not entry.folder.is_symlink()
+    assert entry.get() == "whole"
 
 
 def test_a_build_that_can_go_on_finds_what_an_interrupted_one_left(entry):

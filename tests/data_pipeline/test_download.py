@@ -301,6 +301,15 @@ def test_two_versions_that_a_careless_server_mixed_are_refused(server, path, par
     assert path.read_bytes() == CONTENT
 
 
+def test_a_file_that_changed_since_it_was_fetched_is_fetched_again(server, path, caplog):
+    fetch(server, path)
+    path.write_bytes(CONTENT[:-1])
+
+    fetch(server, path)
+    assert path.read_bytes() == CONTENT
+    assert f"{path} is not what was fetched and is fetched again" in caplog.text
+
+
 def test_a_partial_file_that_is_whole_needs_no_server(server, path, partial):
     path.parent.mkdir()
     partial.write_bytes(CONTENT)

@@ -1,10 +1,12 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from data_pipeline.checksums import write_checksums
 from data_pipeline.config import TokensConfig
 from data_pipeline.errors import DataError
 from data_pipeline.feature_cache import cached_features, feature_key
@@ -68,6 +70,17 @@ def test_the_seconds_are_those_of_the_making_and_not_of_the_reading(tmp_path, fi
 def test_a_damaged_entry_is_made_again(tmp_path, fill, damage):
     cached_features(tmp_path, "key", SHAPE, fill)
     damage(tmp_path / "features" / "key" / "features.npy")
+    write_checksums(tmp_path / "features" / "key")
+
+    assert (cached_features(tmp_path, "key", SHAPE, fill).array == VALUES).all()
+    assert fill.calls == 2
+
+
+def test_a_feature_that_changed_on_disk_is_never_read(tmp_path, fill):
+    file = cached_features(tmp_path, "key", SHAPE, fill).array.base.filename
+    content = bytearray(Path(file).read_bytes())
+    content[-1] ^= 1
+    Path(file).write_bytes(content)
 
     assert (cached_features(tmp_path, "key", SHAPE, fill).array == VALUES).all()
     assert fill.calls == 2

@@ -21,7 +21,8 @@ import pytest
 from official import members, write_archive, write_folder
 
 from data_pipeline import aclimdb
-from data_pipeline.aclimdb import HASH_FILE, PARSED_FILE, read_aclimdb
+from data_pipeline.aclimdb import PARSED_FILE, read_aclimdb
+from data_pipeline.checksums import SUMS_FILE, write_checksums
 from data_pipeline.config import DataConfig, TokensConfig
 from data_pipeline.encoder import resolve_encoder
 from data_pipeline.errors import DataError
@@ -232,7 +233,7 @@ class TestArchives:
         read_aclimdb(write_archive(given / "reviews.tar.gz", members()), cache)
 
         found = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-        assert {name for name in found if not name.endswith(".lock")} == {"reviews.tar.gz", PARSED_FILE, HASH_FILE}
+        assert {name for name in found if not name.endswith(".lock")} == {"reviews.tar.gz", PARSED_FILE, SUMS_FILE}
 
     def test_names_that_are_no_text_are_told_in_one_line(self, given, cache):
         for name in (b"train/neg/caf\xe9.txt", b"train/neg/two\nlines.txt"):
@@ -372,8 +373,8 @@ class TestParsedReviews:
             lambda path: path.write_bytes(path.read_bytes()[:-1]),
             lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
             lambda path: path.unlink(),
-            lambda path: path.with_name(HASH_FILE).unlink(),
-            lambda path: path.with_name(HASH_FILE).write_bytes(b"\xff"),
+            lambda path: path.with_name(SUMS_FILE).unlink(),
+            lambda path: path.with_name(SUMS_FILE).write_bytes(b"\xff"),
             lambda path: pq.write_table(pa.table({"other": [1]}), path),
         ],
         ids=["empty", "garbage", "a byte less", "half of it", "gone", "no hash", "garbage for a hash", "another table"],
@@ -424,15 +425,25 @@ class TestTokens:
         return cache / "tokens" / "key"
 
     @pytest.mark.parametrize("file", [TOKENS_FILE, OFFSETS_FILE])
+    def test_a_bit_that_changed_is_never_taken_for_another_word(self, get, entry, file):
+        whole = (entry / file).read_bytes()
+        for place in range(len(whole)):
+            (entry / file).write_bytes(flipped(whole, place))
+
+            assert [get()[number].tolist() for number in range(2)] == [[0, 1, 2], [0]]
+
+    @pytest.mark.parametrize("file", [TOKENS_FILE, OFFSETS_FILE])
     @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04.", b"\x93NUMPY\x01\x00", b"garbage"])
     def test_garbage_is_made_again(self, get, entry, file, content):
         (entry / file).write_bytes(content)
+        write_checksums(entry)  # by somebody who wants it to be read
 
         assert get().lengths.tolist() == [3, 1]
 
     def test_an_archive_in_the_place_of_an_array_is_made_again(self, get, entry):
         with (entry / OFFSETS_FILE).open("wb") as file:
             np.savez(file, np.array([0, 3, 4]))
+        write_checksums(entry)
 
         assert get().lengths.tolist() == [3, 1]
 
@@ -442,6 +453,7 @@ class TestTokens:
                 return (os.mkdir, (str(tmp_path / "made"),))
 
         np.save(entry / OFFSETS_FILE, np.array([Evil()], dtype=object), allow_pickle=True)
+        write_checksums(entry)
 
         assert get().lengths.tolist() == [3, 1]
         assert not (tmp_path / "made").exists()
