@@ -14,7 +14,9 @@ from mlflow import MlflowClient
 from recorded import Made, epoch
 from test_export import LSTM, RNN, finished
 
+from benchmark.recorded_explanations import write_explanations
 from benchmark.records import PlanRecord, PlanRow
+from benchmark.review_explanation import Explanations, ReviewExplanation
 from data_pipeline.review import review_ids
 
 TEXTS = [f"Review number {number}, <b>&</b> all." for number in range(8)]
@@ -76,6 +78,31 @@ class TestThePage:
         call("export", "out")
 
         assert page_of(call, tmp_path / "a", "--from", "out") == page_of(call, tmp_path / "b")
+
+    @pytest.mark.parametrize("of", ["the store", "an export"])
+    def test_shows_what_explain_kept(self, recorded, call, tmp_path, of):
+        review_id = review_ids([(text, number % 2) for number, text in enumerate(TEXTS)])[3]
+        why = ReviewExplanation(
+            tokens=((0, 6), (26, 29)),
+            attributions=(0.25, -1.5),
+            attention=None,
+            margin=-1.0,
+            baseline_margin=0.25,
+            completeness_error=0.0,
+            steps=16,
+        )
+        run = next(run for run in recorded.runs("quick") if run.experiment == "rnn")
+        write_explanations(recorded, run.run_id, Explanations(reviews={review_id: why}))
+        call("export", "out")
+        page = page_of(call, tmp_path / "page", *(["--from", "out"] if of == "an export" else []))
+        data = json.loads(re.search('<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
+
+        (review,) = [review for review in data["reviews"] if "why" in review]
+        (found,) = review["why"]
+        assert review["id"] == review_id
+        assert (data["models"][found["model"]], found["seed"]) == ("rnn", 1)
+        assert [review["text"][start:end] for start, end in found["spans"]] == ["Review", "all"]
+        assert found["logits"] == [0.25, -1.5]
 
     def test_without_texts_says_so(self, recorded, call, tmp_path):
         page = page_of(call, tmp_path / "page", "--no-texts")
