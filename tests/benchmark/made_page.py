@@ -16,6 +16,14 @@ from benchmark.review_explanation import ReviewExplanation
 
 ACCURACY = {"rnn": 0.80, "lstm": 0.85, "bert-frozen": 0.86, "bert-finetuned": 0.91, "bow": 0.88}
 SEEDS = (1, 2, 3)
+ATTACK = "</script><script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\"> & so on"
+EXPLAINED = (
+    "bad, though good",
+    "a good film with 😀 bad songs good",
+    "a good start [...] and an end that nobody has ever read",
+    " <br /> so good<br /><br />but bad  <BR>good ",
+    f"{ATTACK} good",
+)
 WORDS = ["a", "film", "about", "people", "who", "talk", "until", "the", "rain", "ends", "in", "some", "kitchen"]
 
 

@@ -1,14 +1,12 @@
 """The page in a real browser: what a reader sees, sorts, filters and hears of it, and what it must never do."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from made_page import ACCURACY, MadePage
-from playwright.sync_api import Locator, Page, expect
+from made_page import ACCURACY, ATTACK, MadePage
+from playwright.sync_api import Page, expect
+from shown_page import DESKTOP, PHONE
 
 from benchmark.report.chosen_reviews import OF_EACH_KIND
 from benchmark.report.details import ReviewTexts
@@ -16,63 +14,7 @@ from benchmark.report.explained_reviews import MOST_EXPLAINED
 from benchmark.report.page import make_page, render_page
 from benchmark.report.table import make_report
 
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-ATTACK = "</script><script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\"> & so on"
-EXPLAINED = (
-    "bad, though good",
-    "a good film with 😀 bad songs good",
-    "a good start [...] and an end that nobody has ever read",
-    " <br /> so good<br /><br />but bad  <BR>good ",
-    f"{ATTACK} good",
-)
 BEST = max(ACCURACY, key=ACCURACY.get)
-
-
-@dataclass
-class Shown:
-    """A page in the browser, and what it complained of or asked for."""
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-
-@pytest.fixture
-def show(browser, tmp_path) -> Iterator[Callable[..., Shown]]:
-    """`show(html)` opens it at this size and in these colours."""
-    opened = []
-
-    def open_page(html: str, size: dict[str, int] = DESKTOP, scheme: str = "light") -> Shown:
-        file: Path = tmp_path / "index.html"
-        file.write_text(html, encoding="utf-8")
-        page = browser.new_page(viewport=size, color_scheme=scheme)
-        opened.append(page)
-        shown = Shown(page)
-        page.on("console", lambda message: shown.complaints.append(message.text))
-        page.on("pageerror", lambda error: shown.complaints.append(str(error)))
-        page.on("request", lambda request: shown.requests.append(request.url))
-        page.goto(file.as_uri())
-        return shown
-
-    yield open_page
-    for page in opened:
-        page.close()
-
-
-@pytest.fixture(scope="module")
-def made() -> MadePage:
-    texts = dict(enumerate(EXPLAINED))
-    return MadePage(train_sizes=(1000, 4000), texts=texts, explained=dict.fromkeys(texts, 0.001) | {0: 0.46})
-
-
-@pytest.fixture(scope="module")
-def html(made) -> str:
-    return made.html()
-
-
-@pytest.fixture
-def page(show, html) -> Page:
-    return show(html).page
 
 
 def names_in(page: Page, table: int = 0) -> list[str]:
@@ -282,73 +224,6 @@ class TestReviews:
 
         assert {kind: len(places) for kind, places in chosen.places.items()}["random"] == OF_EACH_KIND
         assert max(len(places) for places in chosen.places.values()) <= OF_EACH_KIND
-
-
-class TestWords:
-    """What models leaned on, in the reviews that `explain` was called for."""
-
-    @pytest.fixture
-    def card(self, page, made) -> Callable[[int], Locator]:
-        """`card(n)` is that of the n-th of EXPLAINED."""
-        return lambda place: page.locator("#words-cards > li").filter(has_text=made.ids[place])
-
-    def test_have_the_colour_of_what_they_speak_for(self, card):
-        assert card(1).locator("mark.positive").all_text_contents() == ["good", "good"]
-        assert card(1).locator("mark.negative").all_text_contents() == ["bad"]
-        expect(card(1).locator("p.text")).to_have_text(EXPLAINED[1])
-
-    def test_are_as_deep_as_they_are_strong(self, card):
-        level = "marks => marks.map((mark) => mark.style.getPropertyValue('--level'))"
-
-        assert card(1).locator("mark").evaluate_all(level) == ["0.67", "1.00", "0.67"]
-
-    def test_are_seen_with_each_model_and_attention_apart_from_it(self, card):
-        eyes = card(1).get_by_role("combobox", name="Words in the eyes of")
-
-        assert eyes.locator("option").all_text_contents() == [*ACCURACY, "lstm: attention"]
-        assert eyes.locator("optgroup").evaluate_all("groups => groups.map((group) => group.label)") == [
-            "what words speak for",
-            "where the model looks",
-        ]
-        eyes.select_option("lstm: attention")
-        assert card(1).locator("mark.looked").all_text_contents() == ["a"]
-        expect(card(1).locator(".about").last).to_contain_text("lstm, seed 3 pays so much of its attention")
-
-    def test_are_told_with_the_models_sums(self, card):
-        expect(card(1).locator(".about").last).to_have_text(
-            "rnn, seed 3: +0.80 in all (above 0 is positive), of which +0.25 before a word is read."
-        )
-
-    def test_that_do_not_add_up_are_told_to_be_read_with_care(self, card):
-        expect(card(0).locator(".about").last).to_contain_text(
-            "the words add up to the rest within 46\N{NO-BREAK SPACE}% only"
-        )
-
-    def test_have_their_figures_in_a_table_each_word_once(self, card):
-        card(1).get_by_text("The strongest words").click()
-        rows = card(1).locator("details tbody tr").all_inner_texts()
-
-        assert (rows[0], rows[-1]) == ("good\t+2.00", "bad\t\N{MINUS SIGN}1.50")
-
-    def test_that_a_model_did_not_read_are_set_apart(self, card):
-        expect(card(2).locator(".unread")).to_have_text("[...] and an end that nobody has ever read")
-
-    def test_lie_where_they_are_shown_however_lines_are_broken(self, card):
-        assert card(3).locator("mark").all_text_contents() == ["good", "bad", "good"]
-
-    def test_with_markup_are_text(self, card, page):
-        expect(card(4).locator("p.text")).to_have_text(EXPLAINED[4])
-        assert page.title() != "taken"
-
-    def test_are_not_shown_where_nothing_is_explained_or_no_text_is_at_hand(self, show):
-        made = MadePage(reviews=40, explained={3: 0.0})
-        results = made.results()
-        hidden = render_page(make_page(make_report(results), made.details(results)), ReviewTexts(missing="Not here."))
-
-        for html in (hidden, MadePage(reviews=40).html()):
-            shown = show(html)
-            expect(shown.page.get_by_role("heading", name="What they leaned on")).to_have_count(0)
-            assert shown.complaints == []
 
 
 class TestWhatIsWrittenByOthers:

@@ -1,0 +1,47 @@
+"""A made-up page, and the browser that shows it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from made_page import EXPLAINED, MadePage
+from playwright.sync_api import Page
+from shown_page import DESKTOP, Shown
+
+
+@pytest.fixture
+def show(browser, tmp_path) -> Iterator[Callable[..., Shown]]:
+    """`show(html)` opens it at this size and in these colours."""
+    opened = []
+
+    def open_page(html: str, size: dict[str, int] = DESKTOP, scheme: str = "light") -> Shown:
+        file: Path = tmp_path / "index.html"
+        file.write_text(html, encoding="utf-8")
+        page = browser.new_page(viewport=size, color_scheme=scheme)
+        opened.append(page)
+        shown = Shown(page)
+        page.on("console", lambda message: shown.complaints.append(message.text))
+        page.on("pageerror", lambda error: shown.complaints.append(str(error)))
+        page.on("request", lambda request: shown.requests.append(request.url))
+        page.goto(file.as_uri())
+        return shown
+
+    yield open_page
+    for page in opened:
+        page.close()
+
+
+@pytest.fixture(scope="session")
+def made() -> MadePage:
+    texts = dict(enumerate(EXPLAINED))
+    return MadePage(train_sizes=(1000, 4000), texts=texts, explained=dict.fromkeys(texts, 0.001) | {0: 0.46})
+
+
+@pytest.fixture(scope="session")
+def html(made) -> str:
+    return made.html()
+
+
+@pytest.fixture
+def page(show, html) -> Page:
+    return show(html).page
