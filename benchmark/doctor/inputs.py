@@ -60,7 +60,7 @@ def official_findings(place: Place) -> Iterator[Finding]:
     except DataError as error:
         if place.data is not None:
             raise
-        yield problem(str(error), f"to have it fetched again delete {path}")
+        yield problem(str(error), f"a run that needs it fetches it again; or delete {path}")
         return
     if corpus.fingerprint == OFFICIAL_FINGERPRINT:
         yield ok(f"{path}: {corpus.name}, with the known hash")

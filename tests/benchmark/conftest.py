@@ -31,6 +31,18 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "mlflow.db"
 
 
+@pytest.fixture(scope="module")
+def working_shell(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Any]:
+    """A working directory with an empty store; a process that a failed test leaves behind is ended with the module."""
+    from shell import Shell  # not above: tests/faults takes its fixtures from this file
+
+    folder = tmp_path_factory.mktemp("work")
+    shutil.copy(empty_database, folder / "mlflow.db")
+    shell = Shell(folder)
+    yield shell
+    shell.end_all()
+
+
 @pytest.fixture
 def store_uri(empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """URI of a new sqlite store in tmp_path, which is the working directory: there MLflow puts the artifacts."""

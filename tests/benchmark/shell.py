@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -36,6 +37,12 @@ class Shell:
     folder: Path
     stages: dict[str, Any] = field(default_factory=dict)
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def configure(self, content: dict[str, Any]) -> None:
+        """Write experiments.yaml, unless an earlier test did."""
+        file = self.folder / "experiments.yaml"
+        if not file.exists():
+            file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
     def start(self, *arguments: str, program: Sequence[str] = ("-m", "benchmark")) -> subprocess.Popen[str]:
         process = subprocess.Popen(

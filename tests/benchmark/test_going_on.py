@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 import psutil
 import pytest
-import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from outage import Server
@@ -29,29 +28,12 @@ def server(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> It
     made.stop()
 
 
-@pytest.fixture(scope="module")
-def shells() -> Iterator[dict[Path, Shell]]:
-    made: dict[Path, Shell] = {}
-    yield made
-    for shell in made.values():
-        shell.end_all()
-
-
 @pytest.fixture
-def shell(
-    tmp_path_factory: pytest.TempPathFactory,
-    shells: dict[Path, Shell],
-    config_content: dict[str, Any],
-    empty_database: Path,
-) -> Shell:
+def shell(working_shell: Shell, config_content: dict[str, Any]) -> Shell:
     """One working directory for the module."""
-    if not shells:
-        folder = tmp_path_factory.mktemp("work")
-        shutil.copy(empty_database, folder / "mlflow.db")
-        slow_rnn(config_content)
-        (folder / "experiments.yaml").write_text(yaml.safe_dump(config_content, sort_keys=False), encoding="utf-8")
-        shells[folder] = Shell(folder)
-    return next(iter(shells.values()))
+    slow_rnn(config_content)
+    working_shell.configure(config_content)
+    return working_shell
 
 
 @dataclass(frozen=True)

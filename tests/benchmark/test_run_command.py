@@ -5,17 +5,15 @@ seconds, so what was run once is looked at by several tests.
 """
 
 import json
-import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-import yaml
 from mlflow.entities import Run
 from recorded import NOWHERE
 from shell import PATIENCE, Done, Shell, finish, first_epoch, rows, slow_rnn
@@ -28,37 +26,19 @@ from benchmark.tracking.tags import run_tags
 MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned"]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
-    made = tmp_path_factory.mktemp("work")
-    shutil.copy(empty_database, made / "mlflow.db")
-    return made
-
-
-@pytest.fixture(scope="module")
-def shells() -> Iterator[dict[Path, Shell]]:
-    """The one shell, once it is there; a process that a failed test left behind is ended with the module."""
-    made: dict[Path, Shell] = {}
-    yield made
-    for shell in made.values():
-        shell.end_all()
-
-
 @pytest.fixture
-def shell(folder: Path, shells: dict[Path, Shell], config_content: dict[str, Any]) -> Shell:
+def shell(working_shell: Shell, config_content: dict[str, Any]) -> Shell:
     """The working directory: a suite of four models, a suite that goes wrong, and a run that takes its time."""
-    if folder not in shells:
-        slow_rnn(config_content)
-        quick = config_content["profiles"]["quick"]
-        overflow = {"bert-finetuned": {"model": {"head_learning_rate_scale": 1e38}}}
-        config_content["profiles"] |= {
-            "failing": quick | {"experiments": ["bert-finetuned", "rnn"], "overrides": overflow},
-            "single": quick | {"experiments": ["rnn"]},
-            "writing": quick | {"experiments": ["lstm"]},
-        }
-        (folder / "experiments.yaml").write_text(yaml.safe_dump(config_content, sort_keys=False), encoding="utf-8")
-        shells[folder] = Shell(folder)
-    return shells[folder]
+    slow_rnn(config_content)
+    quick = config_content["profiles"]["quick"]
+    overflow = {"bert-finetuned": {"model": {"head_learning_rate_scale": 1e38}}}
+    config_content["profiles"] |= {
+        "failing": quick | {"experiments": ["bert-finetuned", "rnn"], "overrides": overflow},
+        "single": quick | {"experiments": ["rnn"]},
+        "writing": quick | {"experiments": ["lstm"]},
+    }
+    working_shell.configure(config_content)
+    return working_shell
 
 
 @dataclass(frozen=True)

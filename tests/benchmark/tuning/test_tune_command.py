@@ -5,7 +5,7 @@ All tests share one working directory; starting a process takes seconds, so what
 
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,32 +22,15 @@ WIDTH = {"type": "categorical", "choices": [8, 16]}
 TRIALS = 4
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, empty_database: Path) -> Path:
-    made = tmp_path_factory.mktemp("tuning")
-    shutil.copy(empty_database, made / "mlflow.db")
-    return made
-
-
-@pytest.fixture(scope="module")
-def shells() -> Iterator[dict[Path, Shell]]:
-    made: dict[Path, Shell] = {}
-    yield made
-    for shell in made.values():
-        shell.end_all()
-
-
 @pytest.fixture
-def shell(folder, shells, config_content: dict[str, Any]) -> Shell:
-    if folder not in shells:
-        slow_rnn(config_content)
-        config_content["search"] = {
-            "rnn": {"training.learning_rate": RATE},
-            "lstm": {"training.learning_rate": RATE, "model.hidden_dim": WIDTH},
-        }
-        (folder / "experiments.yaml").write_text(yaml.safe_dump(config_content, sort_keys=False), encoding="utf-8")
-        shells[folder] = Shell(folder)
-    return shells[folder]
+def shell(working_shell: Shell, config_content: dict[str, Any]) -> Shell:
+    slow_rnn(config_content)
+    config_content["search"] = {
+        "rnn": {"training.learning_rate": RATE},
+        "lstm": {"training.learning_rate": RATE, "model.hidden_dim": WIDTH},
+    }
+    working_shell.configure(config_content)
+    return working_shell
 
 
 def study_of(shell: Shell, experiment: str) -> optuna.Study:
