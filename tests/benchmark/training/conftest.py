@@ -1,19 +1,23 @@
 """Small parts of made-up reviews to train on, and a way to know a network's weights again."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from watched_networks import FEATURES, trainer
 
+from benchmark.records import EpochRecord
+from benchmark.training.checkpoint import CheckpointFolder
 from data_pipeline.config import DataConfig, TokensConfig
 from data_pipeline.corpus import Corpus
 from data_pipeline.pipeline import Data, Part, build_data
 from data_pipeline.sources import load_corpus
-
-FEATURES = 12
+from models.classifier import Classifier
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +62,22 @@ def parts(words: Data) -> dict[str, Part]:
 def weights() -> Callable[[nn.Module], dict[str, Tensor]]:
     """`weights(model)` is a copy of all its tensors by name."""
     return lambda model: {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+@pytest.fixture
+def fit(parts, tmp_path) -> Callable[..., Any]:
+    """`fit(model, epochs=3)` trains on the features; the Trainer and the Fit. Each call has a folder of its own."""
+    numbers = count()
+
+    def run(
+        model: Classifier,
+        *,
+        on_epoch: Callable[[EpochRecord], None] = lambda _: None,
+        folder: str | None = None,
+        **settings: Any,
+    ) -> Any:
+        made = trainer(model, **settings)
+        checkpoints = CheckpointFolder(tmp_path / (folder or str(next(numbers))), "run", {})
+        return made, made.fit(parts["train"], parts["val"], checkpoints, on_epoch)
+
+    return run

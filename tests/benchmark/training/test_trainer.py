@@ -1,7 +1,6 @@
 """What the one training loop promises, held to by small networks over made-up reviews."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -10,151 +9,31 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from watched_networks import (
+    CPU,
+    FEATURES,
+    OVERFITS,
+    TINY,
+    CountingProgress,
+    Indifferent,
+    InfiniteSlope,
+    Linear,
+    NanAtStep,
+    NanOnVal,
+    TwoSpeeds,
+    same,
+    trainer,
+)
 
-from benchmark.progress import NullProgress
 from benchmark.records import EpochRecord
 from benchmark.reproducibility import seed_everything
 from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.config import TrainingConfig
 from benchmark.training.schedule import learning_rate_factor
 from benchmark.training.trainer import NonFiniteError, Trainer, count_parameters
-from data_pipeline.batch import Batch
 from data_pipeline.config import TokensConfig
 from data_pipeline.pipeline import build_data
-from models.classifier import Classifier, ParameterGroup
 from models.registry import ModelContext, get_model_spec
-
-CPU = torch.device("cpu")
-FEATURES = 12  # as in conftest.py
-TINY = {"embedding_dim": 16, "hidden_dim": 16}
-OVERFITS = {"epochs": 12, "learning_rate": 0.05}  # the features are noisy: val/loss falls, then rises again
-INTERRUPTED = {"epochs": 4, "learning_rate": 0.01, "batch_size": 20, "schedule": "cosine", "warmup_fraction": 0.2}
-PLAIN = {"epochs": 1, "batch_size": 16, "schedule": "constant", "warmup_fraction": 0.0, "weight_decay": 0.0}
-
-
-class Linear(Classifier):
-    """Logits straight from a review's features; remembers what it was asked."""
-
-    def __init__(self, dropout: float = 0.0) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(FEATURES, 2)
-        self.trained_on: list[tuple[str, ...]] = []
-        self.evaluated_on: list[tuple[str, ...]] = []
-
-    def forward(self, batch: Batch) -> Tensor:
-        (self.trained_on if self.training else self.evaluated_on).append(batch.ids)
-        return self.output(self.dropout(batch.features))
-
-
-class Indifferent(Classifier):
-    """Logits that no parameter can change: all gradients are 0, so that weight decay alone moves anything."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(FEATURES)
-        self.output = nn.Linear(FEATURES, 2)
-        nn.init.uniform_(self.norm.bias, 1, 2)
-        nn.init.uniform_(self.output.bias, 1, 2)
-
-    def forward(self, batch: Batch) -> Tensor:
-        return 0.0 * self.output(self.norm(batch.features))
-
-
-class TwoSpeeds(Classifier):
-    """A body and a head that wants ten times the learning rate."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.body, self.head = nn.Linear(FEATURES, 4), nn.Linear(4, 2)
-
-    def forward(self, batch: Batch) -> Tensor:
-        return self.head(torch.tanh(self.body(batch.features)))
-
-    def parameter_groups(self) -> list[ParameterGroup]:
-        return [ParameterGroup(list(self.body.parameters())), ParameterGroup(list(self.head.parameters()), 10.0)]
-
-
-class NanAtStep(Linear):
-    """Its logits are not numbers at one training step; keeps the weights that it had then."""
-
-    def __init__(self, step: int) -> None:
-        super().__init__()
-        self.step = step
-
-    def forward(self, batch: Batch) -> Tensor:
-        logits = super().forward(batch)
-        if self.training and len(self.trained_on) == self.step:
-            self.before = {name: tensor.clone() for name, tensor in self.state_dict().items()}
-            return logits * float("nan")
-        return logits
-
-
-class InfiniteSlope(Linear):
-    """A finite loss whose gradient is infinite: the root of 0."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.root = nn.Parameter(torch.zeros(1))
-
-    def forward(self, batch: Batch) -> Tensor:
-        return super().forward(batch) + torch.cat([self.root.sqrt(), torch.zeros(1)])
-
-
-class NanOnVal(Linear):
-    """Trains, but its logits are not numbers once it is evaluated."""
-
-    def forward(self, batch: Batch) -> Tensor:
-        logits = super().forward(batch)
-        return logits if self.training else logits * float("nan")
-
-
-class CountingProgress(NullProgress):
-    """Remembers what it is told."""
-
-    def __init__(self) -> None:
-        self.announced: list[tuple[str, int]] = []
-        self.advanced = 0
-        self.finished = 0
-        self.said: list[str] = []
-
-    def start(self, phase: str, total: int) -> None:
-        self.announced.append((phase, total))
-
-    def advance(self, reviews: int, note: str = "") -> None:
-        self.advanced += reviews
-
-    def finish(self) -> None:
-        self.finished += 1
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-
-def trainer(model: Classifier, *, seed: int = 0, progress: Any = None, **settings: Any) -> Trainer:
-    config = TrainingConfig(**PLAIN | settings)
-    return Trainer(model, config, seed=seed, device=CPU, precision="fp32", progress=progress)
-
-
-@pytest.fixture
-def fit(parts, tmp_path) -> Callable[..., Any]:
-    """`fit(model, epochs=3)` trains on the features; the Trainer and the Fit. Each call has a folder of its own."""
-    numbers = count()
-
-    def run(
-        model: Classifier,
-        *,
-        on_epoch: Callable[[EpochRecord], None] = lambda _: None,
-        folder: str | None = None,
-        **settings: Any,
-    ) -> Any:
-        made = trainer(model, **settings)
-        checkpoints = CheckpointFolder(tmp_path / (folder or str(next(numbers))), "run", {})
-        return made, made.fit(parts["train"], parts["val"], checkpoints, on_epoch)
-
-    return run
 
 
 @pytest.fixture
@@ -180,10 +59,6 @@ def fit_words(words, tmp_path) -> Callable[..., Any]:
 
 def losses(fit: Any) -> list[tuple[float, float]]:
     return [(epoch.train_loss, epoch.val_loss) for epoch in fit.epochs]
-
-
-def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def gradient_norms(made: Trainer) -> list[float]:
@@ -520,93 +395,3 @@ def test_parameters_are_counted_whole_and_trainable():
     model.body.requires_grad_(False)
 
     assert count_parameters(model) == (FEATURES * 4 + 4 + 4 * 2 + 2, 4 * 2 + 2)
-
-
-class Killed(BaseException):
-    """What ends a process without a word to the trainer."""
-
-
-class TestGoingOn:
-    """Training that was interrupted after any of its epochs ends as if it had not been."""
-
-    @pytest.fixture
-    def killed_after(self, fit) -> Callable[[int], None]:
-        """`killed_after(2)` trains in the folder `killed` until epoch 2 is on disk, and no further."""
-
-        def train(epochs: int) -> None:
-            def on_epoch(record: EpochRecord) -> None:
-                if record.epoch == epochs:
-                    raise Killed
-
-            with pytest.raises(Killed):
-                fit(Linear(dropout=0.5), on_epoch=on_epoch, folder="killed", **INTERRUPTED)
-
-        return train
-
-    @pytest.mark.parametrize("epochs", [1, 2, 3, 4])
-    def test_to_the_same_weights_epochs_and_predictions(self, fit, killed_after, weights, parts, epochs):
-        whole, whole_fit = fit(Linear(dropout=0.5), **INTERRUPTED)
-        killed_after(epochs)
-        model = Linear(dropout=0.5)
-        nn.init.ones_(model.output.weight)  # whatever it stood at before, the checkpoint's weights count
-        torch.manual_seed(99)
-        resumed, resumed_fit = fit(model, folder="killed", **INTERRUPTED)
-
-        assert without_times(resumed_fit) == without_times(whole_fit)
-        assert resumed_fit.best_epoch == whole_fit.best_epoch
-        assert same(weights(resumed.model), weights(whole.model))
-        assert np.array_equal(resumed.predict(parts["test"]).logits, whole.predict(parts["test"]).logits)
-
-    def test_epochs_that_were_trained_are_told_again_and_not_trained_again(self, fit, killed_after):
-        killed_after(3)
-        told: list[int] = []
-        model = Linear(dropout=0.5)
-        fit(model, on_epoch=lambda record: told.append(record.epoch), folder="killed", **INTERRUPTED)
-
-        assert told == [1, 2, 3, 4]
-        assert sum(len(ids) for ids in model.trained_on) == 48
-
-    def test_patience_counts_the_epochs_before(self, fit):
-        settings = OVERFITS | {"patience": 2}
-        _, whole = fit(Linear(), **settings)
-        last_but_one = len(whole.epochs) - 1
-
-        def on_epoch(record: EpochRecord) -> None:
-            if record.epoch == last_but_one:
-                raise Killed
-
-        with pytest.raises(Killed):
-            fit(Linear(), on_epoch=on_epoch, folder="patient", **settings)
-        _, resumed = fit(Linear(), folder="patient", **settings)
-
-        assert without_times(resumed) == without_times(whole)
-        assert (len(resumed.epochs), resumed.best_epoch) == (len(whole.epochs), whole.best_epoch)
-
-    @pytest.mark.parametrize("name", ["rnn", "lstm"])
-    def test_a_recurrent_network_with_dropout_ends_at_the_same_weights(self, words, tmp_path, weights, name):
-        def build() -> Trainer:
-            seed_everything(5)
-            spec = get_model_spec(name)
-            config = spec.config_class(name=name, **TINY, layers=2, bidirectional=True, dropout=0.3)
-            model = spec.build(config, ModelContext(words.tokenizer.vocab_size))
-            return trainer(model, epochs=3, batch_size=8, learning_rate=0.01)
-
-        def train(folder: str, until: int = 3) -> Trainer:
-            made = build()
-
-            def on_epoch(record: EpochRecord) -> None:
-                if record.epoch == until < 3:
-                    raise Killed
-
-            made.fit(words.parts["train"], words.parts["val"], CheckpointFolder(tmp_path / folder, "r", {}), on_epoch)
-            return made
-
-        whole = train("whole")
-        with pytest.raises(Killed):
-            train("killed", until=1)
-
-        assert same(weights(train("killed").model), weights(whole.model))
-
-
-def without_times(fitted: Any) -> list[EpochRecord]:
-    return [replace(epoch, train_seconds=0.0, val_seconds=0.0) for epoch in fitted.epochs]
