@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -30,10 +31,12 @@ def draw_study(study: Study, folder: Path) -> None:
         "slice": drawings.plot_slice,
     }
     for name, draw in pictures.items():
-        try:
-            axes = draw(study)
-        except (ValueError, RuntimeError):  # as where all trials have one value
-            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # where all trials have one value, an axis has no extent
+            try:
+                axes = draw(study)
+            except (ValueError, RuntimeError):  # likewise
+                continue
         figure = (axes if hasattr(axes, "figure") else axes.flat[0]).figure
         figure.savefig(folder / f"{name}.png", dpi=110, bbox_inches="tight")
         pyplot.close(figure)
