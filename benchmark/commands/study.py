@@ -40,13 +40,14 @@ def study(arguments: argparse.Namespace) -> int:
     lock = cache_dir(arguments) / "locks" / "optuna.lock"
     storage = open_storage(storage_uri(arguments.storage), lock, create=False)
     found, others = find_study(storage, arguments.profile, arguments.name)
-    print(_text(outcome(found)))
+    print(study_text(outcome(found)))
     if others:
         print(f"\nolder studies of {arguments.name}: {', '.join(others)}")
     return EXIT_DONE
 
 
-def _text(found: Outcome) -> str:
+def study_text(found: Outcome) -> str:
+    """What is printed of a study; of the trials the ten best, and of those that were ended early the ten newest."""
     from benchmark.progress import spell_seconds
 
     states = ", ".join(f"{count} {state}" for state, count in sorted(found.counts.items()))
@@ -62,7 +63,9 @@ def _text(found: Outcome) -> str:
         shares = "\n".join(f"  {key}: {100 * share:.0f} %" for key, share in found.importance.items())
         parts.append(f"importance of the parameters that all trials have (fANOVA)\n{shares}")
     if found.pruned:
-        parts.append(f"pruned\n{_pruned(found.pruned)}")
+        few = len(found.pruned) <= SHOWN
+        title = "pruned" if few else f"pruned: {len(found.pruned)}, of which the newest are"
+        parts.append(f"{title}\n{_pruned(found.pruned[-SHOWN:])}")
     return "\n\n".join(parts)
 
 

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 100  # seconds after which a process that should have ended counts as hanging
+PATIENCE = 300  # seconds after which a process that should have ended counts as hanging, also on a loaded machine
 
 
 @dataclass(frozen=True)
