@@ -14,7 +14,7 @@ from benchmark.report.results import Results
 from benchmark.report.rows import Row
 from benchmark.review_explanation import TOLERANCE, ReviewExplanation
 
-MOST_EXPLAINED = 12  # reviews; six models of one are about 50 kB of the page
+MOST_EXPLAINED = 12  # reviews; six models of one are 7 to 33 kB of the page
 _LINE_BREAK = re.compile(r"\s*(<br\s*/?>\s*)+", re.IGNORECASE)
 _PARAGRAPH = "\n\n"
 

@@ -5,7 +5,7 @@ const FAINT = 0.04; // of the strongest word: below it a word has no colour
 const UNREAD = 20; // characters between two words that the model read
 const FEW = 8; // words for a label in the table
 
-const signed = (value, digits = 2) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(digits)}`;
+const signed = (value) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(2)}`;
 
 function viewsOf(review) {
   return review.why.flatMap((why) => {

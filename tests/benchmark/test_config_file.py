@@ -22,26 +22,11 @@ def tiny_encoder(tmp_path_factory):
     return tmp_path_factory.mktemp("no-encoder")
 
 
-def faults(path, *options, **choice) -> list[str]:
-    """The lines with which the file is refused, without its name."""
-    with pytest.raises(ConfigError) as caught:
-        load_suite(path, *options, **choice)
-    lines = str(caught.value).splitlines()
-    assert all(line.startswith(f"{path}: ") for line in lines)
-    return [line.removeprefix(f"{path}: ") for line in lines]
-
-
 def option_faults(path, *assignments) -> list[str]:
     """The lines with which `--set` is refused."""
     with pytest.raises(ConfigError) as caught:
         load_suite(path, assignments=assignments)
     return str(caught.value).splitlines()
-
-
-def write_text(tmp_path, text):
-    path = tmp_path / "experiments.yaml"
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 # What a valid file becomes
