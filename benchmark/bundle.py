@@ -11,7 +11,8 @@ from benchmark.plan import PlannedRun
 from data_pipeline.corpus import Corpus
 from data_pipeline.encoder import CONFIG_FILE
 from data_pipeline.pipeline import VOCABULARY_FILE
-from data_pipeline.tokenization import WORDPIECE_FILES, Tokenizer, WordTokenizer
+from data_pipeline.tokenization import Tokenizer, WordTokenizer
+from data_pipeline.tokenizer_files import WORDPIECE_FILES
 from models.classifier import Classifier
 from models.registry import get_model_spec
 from models.saved import CARD_FILE, ENCODER_DIR, PLUGIN_FILE, SavedModel, save_classifier

