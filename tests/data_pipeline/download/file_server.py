@@ -1,0 +1,114 @@
+"""A server that behaves as it is told to, and what tests do with it: fetch, be refused, be interrupted."""
+
+import hashlib
+import re
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+import data_pipeline.download
+from data_pipeline.download import download
+from data_pipeline.errors import DataError
+
+CONTENT = bytes(range(251)) * 3000  # 753,000 bytes: several chunks, and no two of them alike
+MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+ADVICE = "use the embedded reviews"
+
+
+class FileServer(ThreadingHTTPServer):
+    """Serves one file as it is told to, and notes each request's Range, its status and the bytes of its answer."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content = CONTENT
+        self.version = {"ETag": '"1"'}
+        self.other_headers = {}
+        self.ranges = True
+        self.heeds_if_range = True
+        self.wrong_part = False
+        self.status = 200
+        self.redirect = None
+        self.cuts = []  # after how many bytes the next answers break off
+        self.answer = threading.Event()
+        self.answer.set()
+        self.log = []
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/file.tar.gz"
+
+    def handle_error(self, request, client_address):
+        """Clients that hang up are what some tests are about."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        server = self.server
+        server.answer.wait(30)
+        asked = self.headers["Range"]
+        if server.redirect and self.path == "/file.tar.gz":
+            return self.send(302, {"Location": server.redirect}, b"")
+        if server.status != 200:
+            return self.send(server.status, {}, b"sorry")
+        unchanged = not server.heeds_if_range or self.headers["If-Range"] in server.version.values()
+        if not (asked and server.ranges and unchanged):
+            return self.send(200, server.version | server.other_headers, server.content)
+        start = 0 if server.wrong_part else int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
+        size = len(server.content)
+        if start >= size:
+            return self.send(416, {"Content-Range": f"bytes */{size}"}, b"")
+        part = {"Content-Range": f"bytes {start}-{size - 1}/{size}"}
+        return self.send(206, server.version | part, server.content[start:])
+
+    def send(self, status, headers, body):
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+            if value is not None:
+                self.send_header(name, value)
+        if status in {200, 206} and self.server.cuts:
+            body = body[: self.server.cuts.pop(0)]
+        self.server.log.append((self.headers["Range"], status, len(body)))  # before the client can look into it
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Nothing on standard error."""
+
+
+def fetch(server, path):
+    download(server.url, path, MD5, advice=ADVICE)
+
+
+def refusal(url, path):
+    """The one line that a download is refused with."""
+    with pytest.raises(DataError) as caught:
+        download(url, path, MD5, advice=ADVICE)
+    message = str(caught.value)
+    assert message.endswith(f"; {ADVICE}")
+    assert "\n" not in message
+    assert not path.exists()
+    return message
+
+
+def interrupt(server, path, monkeypatch, chunks=4):
+    """A download that the user stops; what it leaves is `chunks` long."""
+
+    class InterruptedBar(data_pipeline.download.tqdm):
+        pieces = 0
+
+        def update(self, n=1):
+            self.pieces += 1
+            if self.pieces == chunks:
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(data_pipeline.download, "tqdm", InterruptedBar)
+        with pytest.raises(KeyboardInterrupt):
+            fetch(server, path)
+    server.log.clear()
