@@ -264,3 +264,22 @@ def _laid_over(base: Any, changes: Any) -> Any:
     if not (isinstance(base, dict) and isinstance(changes, dict)):
         return changes
     return base | {key: _laid_over(base.get(key), value) for key, value in changes.items()}
+
+
+@pytest.fixture
+def here(store_uri, tmp_path, monkeypatch, write_config):
+    """A working directory with an experiments.yaml and an empty store, which MLFLOW_TRACKING_URI names."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
+    write_config()
+    return tmp_path
+
+
+@pytest.fixture
+def recorded(here, store_uri):
+    """The working directory after a whole run of the profile in which `rnn` failed."""
+    from recorded_plan import record_plan
+
+    from benchmark.config_file import load_suite
+
+    record_plan(store_uri, load_suite(here / "experiments.yaml"), here / "cache", failed=("rnn",))
+    return here

@@ -3,84 +3,18 @@
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import pandas as pd
 import pytest
-from recorded import NOWHERE, eight_predictions
+from recorded_plan import cells, record_plan
 
 from benchmark.cli import main
-from benchmark.plan import make_plan
-from benchmark.records import Status
 from benchmark.suite import PlanOutcome
-from benchmark.tracking.store import TrackingStore
-from benchmark.tracking.tags import run_tags
-
-METRICS = {
-    "test/accuracy": 0.875,
-    "test/f1": 0.5,
-    "test/roc_auc": 0.5,
-    "test/log_loss": 0.5,
-    "parameters_total": 2000.0,
-    "parameters_trainable": 1000.0,
-    "train_seconds": 10.0,
-}
 
 
 @pytest.fixture(scope="session")
 def tiny_encoder(encoder_without_weights):
     """No command here loads one."""
     return encoder_without_weights
-
-
-@pytest.fixture
-def here(store_uri, tmp_path, monkeypatch, write_config):
-    """A working directory with an experiments.yaml and an empty store, which MLFLOW_TRACKING_URI names."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
-    write_config()
-    return tmp_path
-
-
-def record_plan(store_uri, suite, folder, *, failed=()):
-    """What `run all` leaves in the store, without the training."""
-    store = TrackingStore(store_uri, folder)
-    plan = make_plan(suite, NOWHERE)
-    parent = store.open_plan(plan.record)
-    for planned in plan.runs:
-        config = planned.config
-        tracker = store.start_run(
-            config.profile,
-            config.name,
-            run_tags(
-                parent=parent,
-                experiment=config.experiment_name,
-                seed=config.seed,
-                fingerprint=planned.fingerprint,
-            ),
-        )
-        if config.experiment_name in failed:
-            tracker.finish(Status.FAILED, "NonFiniteError: loss is nan")
-        else:
-            tracker.log_metrics(METRICS)
-            with TemporaryDirectory() as artifacts:
-                eight_predictions(right=7).to_parquet(Path(artifacts, "predictions.parquet"), index=False)
-                tracker.log_artifacts(Path(artifacts))
-            tracker.finish(Status.FINISHED)
-
-
-@pytest.fixture
-def recorded(here, store_uri):
-    """The working directory after a whole run of the profile in which `rnn` failed."""
-    from benchmark.config_file import load_suite
-
-    record_plan(store_uri, load_suite(here / "experiments.yaml"), here / "cache", failed=("rnn",))
-    return here
-
-
-def cells(table: str, model: str) -> list[str]:
-    """Seeds and accuracy in the model's row of the terminal's table."""
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in table.splitlines() if line.startswith("│")]
-    return next(row[2:4] for row in rows if row[0] == model)
 
 
 # Wrong use
@@ -268,94 +202,6 @@ def test_the_list_has_a_line_for_each_seed(call):
     out = call("list", "--seed", "8", "9")[1]
 
     assert [line.split()[2] for line in out.splitlines() if line.startswith("lstm")] == ["8", "9"]
-
-
-# report
-
-
-@pytest.mark.usefixtures("here")
-def test_a_report_without_runs_says_how_to_make_them(call):
-    status, out, err = call("report")
-
-    assert (status, out) == (2, "")
-    assert "no run of profile 'quick' is recorded here" in err
-    assert "`python -m benchmark run all --profile quick`" in err
-
-
-@pytest.mark.usefixtures("recorded")
-def test_the_report_is_the_table_of_the_recorded_runs(call):
-    status, out, err = call("report")
-
-    assert (status, err) == (0, "")
-    assert cells(out, "model") == ["seeds", "test accuracy, %"]
-    assert cells(out, "lstm") == ["1 of 1", "87.50"]
-    assert cells(out, "rnn") == ["0 of 1", "failed"]
-    assert "rnn seed 1 failed: NonFiniteError: loss is nan (MLflow run " in out
-
-
-@pytest.mark.usefixtures("recorded")
-def test_the_report_needs_no_config_file(call):
-    Path("experiments.yaml").unlink()
-
-    assert call("report")[0] == 0
-
-
-@pytest.mark.usefixtures("recorded")
-@pytest.mark.parametrize(
-    ("form", "start"), [("markdown", "| model "), ("csv", "model,experiment,"), ("json", "{\n"), ("latex", "% ")]
-)
-def test_the_report_has_other_forms(call, form, start):
-    assert call("report", "--format", form)[1].startswith(start)
-
-
-@pytest.mark.usefixtures("recorded")
-def test_the_report_goes_to_files_by_their_endings(call):
-    forms = {"a.md": "markdown", "new/b.csv": "csv", "c.tex": "latex", "d.txt": "terminal"}
-    options = [option for path in forms for option in ("--output", path)]
-
-    status, out, err = call("report", *options)
-
-    assert (status, out, err) == (0, "", "".join(f"wrote {path}\n" for path in forms))
-    for path, form in forms.items():
-        assert Path(path).read_text() == call("report", "--format", form)[1]
-    assert list(pd.read_csv("new/b.csv")["model"]) == ["rnn", "lstm", "bert-frozen", "bert-finetuned"]
-
-
-@pytest.mark.usefixtures("recorded")
-def test_a_file_that_is_there_is_replaced_whole(call):
-    Path("a.md").write_text("old " * 10_000)
-
-    call("report", "--output", "a.md")
-
-    assert "old" not in Path("a.md").read_text()
-
-
-@pytest.mark.usefixtures("recorded")
-@pytest.mark.parametrize("name", ["table.docx", "table", "table.MD"])
-def test_an_unknown_ending_is_refused_before_anything_is_written(call, name):
-    status, out, err = call("report", "--output", "a.md", "--output", name)
-
-    assert (status, out) == (2, "")
-    assert err == f"error: --output {name}: the ending says the form; one of .md, .csv, .json, .tex, .txt\n"
-    assert not Path("a.md").exists()
-
-
-@pytest.mark.usefixtures("recorded")
-def test_a_place_that_cannot_be_written_is_named(call):
-    Path("a-file").touch()
-
-    status, out, err = call("report", "--output", "a-file/a.md")
-
-    assert (status, out) == (2, "")
-    assert err.startswith("error: a-file/a.md: cannot be written: ")
-
-
-@pytest.mark.usefixtures("recorded")
-def test_what_cannot_be_written_leaves_nothing_behind(call):
-    Path("out/a.md").mkdir(parents=True)
-
-    assert call("report", "--output", "out/a.md")[0] == 2
-    assert [path.name for path in Path("out").iterdir()] == ["a.md"]
 
 
 # run
