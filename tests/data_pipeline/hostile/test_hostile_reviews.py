@@ -1,0 +1,136 @@
+"""Tables and reviews that an enemy, or a bad disk, has made: read as documented or refused in one line."""
+
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hostility import MILLION, damaged, outcome, refusal
+
+from data_pipeline.config import DataConfig, TokensConfig
+from data_pipeline.pipeline import build_data
+from data_pipeline.sources import Place, load_corpus
+from data_pipeline.table import read_table
+
+PATIENCE = 30  # seconds in which a single review must be cut into tokens, on the slowest machine
+
+
+# Tables
+
+
+def write_parquet(path: Path, **columns: pa.Array) -> Path:
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+LABELS = pa.array([0, 1])
+
+
+class TestTables:
+    @pytest.mark.parametrize(
+        ("columns", "words"),
+        [
+            ({"text": pa.array([b"fine", b"caf\xe9"]).view(pa.string()), "label": LABELS}, "Invalid UTF8"),
+            ({"text": pa.array(["fine", "a\0b"]), "label": LABELS}, "row 2: the text holds a NUL byte"),
+            ({"text": pa.array([b"fine", b"x" * 5000]), "label": LABELS}, r"row 1: the text is b'fine', no text"),
+            ({"text": pa.array([["fine"], ["x" * 5000]]), "label": LABELS}, r"row 1: the text is \['fine'\], no text"),
+            ({"text": pa.array(["a", "b"]), "label": pa.array([0, 10**15])}, "row 2: the label is '1000000000000000'"),
+            ({"text": pa.array(["a", "b"]), "label": pa.array([0.0, float("inf")])}, "row 2: the label is 'inf'"),
+            (
+                {"text": pa.array(["a", "b"]), "label": pa.array([0, 2**60]).cast(pa.timestamp("ms"))},
+                "cannot be read as parquet",
+            ),
+            ({"text": pa.array([], pa.string()), "label": pa.array([], pa.int64())}, r"0 reviews with labels \[\]"),
+            ({"text": pa.nulls(2), "label": pa.nulls(2)}, "row 1: the text is None"),
+        ],
+        ids=["no UTF-8", "NUL", "bytes", "lists", "huge", "infinite", "no date", "empty", "nulls"],
+    )
+    def test_parquet_of_another_content_is_refused(self, given, columns, words):
+        path = write_parquet(given / "mine.parquet", **columns)
+
+        line = refusal(lambda: read_table(path))
+
+        assert re.search(words, line)
+        assert line.startswith(str(path))
+        assert len(line) < 400 + len(str(path))
+
+    def test_a_column_that_is_there_twice_is_refused(self, given):
+        (given / "mine.csv").write_text("text,label,text\na,0,b\nc,1,d\n")
+        double = pa.table([pa.array(["a", "b"]), LABELS, LABELS], names=["text", "label", "label"])
+        pq.write_table(double, given / "mine.parquet")
+
+        assert "more than one column text" in refusal(lambda: read_table(given / "mine.csv"))
+        assert "more than one column label" in refusal(lambda: read_table(given / "mine.parquet"))
+
+    def test_a_name_that_no_file_can_have_is_refused(self, given):
+        assert "File name too long" in refusal(lambda: read_table(given / ("x" * 5000)))
+
+    @pytest.mark.parametrize("kind", ["csv", "parquet"])
+    def test_whatever_bytes_change_it_is_read_or_refused(self, given, kind):
+        """A seeded hundred: some cut off, some with bytes changed, some with bytes put in between."""
+        path = given / f"mine.{kind}"
+        if kind == "csv":
+            path.write_text("text,label\n" + "".join(f'"a review, number {i}",{i % 2}\n' for i in range(40)))
+        else:
+            write_parquet(path, text=pa.array([f"number {i}" for i in range(40)]), label=pa.array([0, 1] * 20))
+        refused = 0
+        for content in damaged(path.read_bytes(), 100):
+            path.write_bytes(content)
+            refused += bool(outcome(lambda: read_table(path)))
+
+        assert 5 < refused < 100
+
+    def test_a_review_of_a_million_characters_stands_beside_the_others(self, given, cache, encoder_dir):
+        rows = [f"review {i},{i % 2}" for i in range(30)]
+        rows[3] = f"{'good film ' * (MILLION // 10)},1"
+        (given / "mine.csv").write_text("\n".join(["text,label", *rows]))
+        config = DataConfig(source="table", path=given / "mine.csv", train_size=18, val_size=6, test_size=6)
+        corpus = load_corpus(config, Place(None, cache))
+
+        for kind in ("word", "wordpiece"):
+            parts = build_data(corpus, TokensConfig(max_length=32), kind, encoder_dir, cache).parts.values()
+            assert max(part.token_counts.max() for part in parts) >= MILLION // 5
+            assert max(part.batch(np.arange(len(part))).input_ids.shape[1] for part in parts) == 32
+
+
+# Long reviews
+
+
+LONG = {
+    "one word": "a" * MILLION,
+    "words": "good " * (MILLION // 5),
+    "new words": " ".join(map(str, range(MILLION // 7))),
+    "marks": "!?.," * (MILLION // 4),
+    "blanks": " \t" * (MILLION // 2),
+    "open tags": "<br" * (MILLION // 3),
+    "a tag that never ends": "<br" + " " * MILLION,
+    "accents": "e" + "\N{COMBINING ACUTE ACCENT}" * MILLION,
+    "Chinese": "\N{CJK UNIFIED IDEOGRAPH-597D}" * MILLION,
+    "controls": "\x01\u200b" * (MILLION // 2),
+}
+
+
+@pytest.mark.parametrize("text", LONG)
+def test_a_review_of_a_million_characters_is_cut_in_reasonable_time(text, pieces, words):
+    for tokenizer in (words, pieces):
+        started = time.perf_counter()
+        [row] = tokenizer.encode([LONG[text]])
+        assert time.perf_counter() - started < PATIENCE
+        assert 1 <= len(row) <= MILLION
+
+
+@pytest.fixture(scope="module")
+def pieces(encoder_dir):
+    from data_pipeline.tokenization import WordPieceTokenizer
+
+    return WordPieceTokenizer(encoder_dir)
+
+
+@pytest.fixture(scope="module")
+def words():
+    from data_pipeline.tokenization import WordTokenizer
+
+    return WordTokenizer.from_texts(["good film"], 10, 1)
