@@ -15,7 +15,6 @@ from benchmark.records import Status
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.logged_model import fetch_bundle
 from benchmark.tracking.mlflow_tracker import MlflowTracker
-from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from benchmark.tracking.tracker import NullTracker
 
@@ -27,16 +26,6 @@ FILES = {"README.md", "itos.json", "model.json", "weights.safetensors"}
 def trained(trained_as) -> Trained:
     """One network for all tests here, which only read it."""
     return trained_as("rnn")
-
-
-@pytest.fixture
-def store(store_uri, tmp_path) -> TrackingStore:
-    return TrackingStore(store_uri, tmp_path / "cache")
-
-
-@pytest.fixture
-def client(store_uri) -> MlflowClient:
-    return MlflowClient(store_uri)
 
 
 @pytest.fixture
