@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def seed_everything(seed: int) -> None:
-    """Set every random state a run uses, and ask for deterministic kernels.
+    """Set every random state a run uses, and ask for deterministic kernels, in which denormal numbers are zero.
 
     On a CPU two runs are then equal bit for bit. On CUDA torch still warns where it has no deterministic kernel.
     """
@@ -24,6 +24,9 @@ def seed_everything(seed: int) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Deterministic mode would also fill every new tensor with NaN, which only costs time: we read none unwritten.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    # Where only the last state is pooled, the gradient fades on its way back until it is denormal, below 1e-38, which
+    # the processor computes slowly: an LSTM's backward pass took 6.4 s, without denormals 1.5 (B 64, T 256, one core).
+    torch.set_flush_denormal(True)
 
 
 def random_states(device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:

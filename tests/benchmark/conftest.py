@@ -83,6 +83,22 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture
+def one_thread_and_torch_as_it_was() -> Iterator[None]:
+    """Networks this small gain nothing from a second thread, and on a busy machine wait for it: 0.6 s became 4 s.
+
+    Seeding a run changes how the whole process computes; the next test starts without.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(scope="module")
 def all_trained() -> dict[str, Any]:
     """Those trained so far: each model is trained once for all tests of a file, which only look."""

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,25 +35,13 @@ from data_pipeline.errors import DataError
 from data_pipeline.pipeline import Part
 from data_pipeline.sources import load_corpus
 
+pytestmark = pytest.mark.usefixtures("one_thread_and_torch_as_it_was")
 MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned", "lstm-attention", "bow"]
 SIZES = {"train": 200, "val": 50, "test": 60}
 ARTIFACTS = {
     *("config.yaml", "environment.json", "constraints.txt"),
     *("predictions.parquet", "learning_curve.png", "confusion_matrix.png"),
 }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread_and_torch_as_it_was() -> Iterator[None]:
-    """Networks this small gain nothing from a second thread, and on a busy machine wait for it: 0.6 s became 4 s.
-
-    Seeding a run asks the whole process for deterministic kernels; the next test starts without.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture

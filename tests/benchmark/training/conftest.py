@@ -1,13 +1,12 @@
 """Small parts of made-up reviews to train on, and a way to know a network's weights again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from torch import Tensor, nn
 from watched_networks import FEATURES, trainer
 
@@ -21,16 +20,8 @@ from models.classifier import Classifier
 
 
 @pytest.fixture(autouse=True)
-def _one_thread_and_torch_as_it_was() -> Iterator[None]:
-    """Networks this small gain nothing from a second thread, and on a busy machine wait for it: 0.6 s became 4 s.
-
-    Seeding a run asks the whole process for deterministic kernels; the next test starts without.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
+def _one_thread(one_thread_and_torch_as_it_was: None) -> None:
+    """Most tests here train."""
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,17 @@
+"""How a process computes once a run has been seeded."""
+
+import pytest
+import torch
+
+from benchmark.reproducibility import seed_everything
+
+pytestmark = pytest.mark.usefixtures("one_thread_and_torch_as_it_was")
+
+
+def test_numbers_too_small_for_full_speed_become_zero():
+    tiny = torch.full((1000,), 1e-20)
+    assert (tiny * tiny).count_nonzero() == 1000
+
+    seed_everything(1)
+
+    assert (tiny * tiny).count_nonzero() == 0
