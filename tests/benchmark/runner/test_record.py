@@ -1,11 +1,9 @@
-"""One run of each model from settings to record, in this process, into a real MLflow store."""
+"""What a finished run of each model has on record, in a real MLflow store."""
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,62 +12,25 @@ import torch
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from recorded import NOWHERE
 from sklearn import metrics
+from tiny_plan import MODELS, SIZES, of
 
-from benchmark import runner
 from benchmark.config import run_from_settings
-from benchmark.config_file import load_suite
 from benchmark.datasets import part_digest
-from benchmark.plan import Plan, PlannedRun, Workspace, make_plan
-from benchmark.progress import NullProgress, Progress
+from benchmark.plan import Plan, PlannedRun, Workspace
+from benchmark.progress import NullProgress
 from benchmark.records import Status
 from benchmark.runner import Outcome, run_experiment
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
-from benchmark.tracking.tracker import NullTracker
-from benchmark.training.evaluation import Predictions
-from benchmark.training.kept_logits import KeptLogits
-from benchmark.training.trainer import Fit, Trainer
 from data_pipeline.errors import DataError
-from data_pipeline.pipeline import Part
 from data_pipeline.sources import load_corpus
 
 pytestmark = pytest.mark.usefixtures("one_thread_and_torch_as_it_was")
-MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned", "lstm-attention", "bow"]
-SIZES = {"train": 200, "val": 50, "test": 60}
 ARTIFACTS = {
     *("config.yaml", "environment.json", "constraints.txt"),
     *("predictions.parquet", "learning_curve.png", "confusion_matrix.png"),
 }
-
-
-@pytest.fixture
-def plan(write_config: Callable[..., Path]) -> Callable[..., Plan]:
-    """`plan("training.epochs=1", seeds=[1, 2])` is the tiny suite with that changed."""
-
-    def make(*assignments: str, seeds: tuple[int, ...] = ()) -> Plan:
-        config = write_config(profiles={"quick": {"experiments": MODELS}})
-        return make_plan(load_suite(config, "quick", assignments, seeds), NOWHERE)
-
-    return make
-
-
-def of(plan: Plan, name: str, seed: int = 1) -> PlannedRun:
-    return next(run for run in plan.runs if (run.config.experiment_name, run.config.seed) == (name, seed))
-
-
-@pytest.fixture
-def run(plan: Callable[..., Plan], tmp_path: Path) -> Callable[..., Outcome]:
-    """`run("lstm", seed=2, cache="other")` does that run and records nothing."""
-
-    def do(name: str, seed: int = 1, cache: str = "cache", progress: Progress | None = None) -> Outcome:
-        workspace = Workspace("unused", tmp_path / cache, "cpu")
-        planned = of(plan(seeds=(seed,)), name, seed)
-        shutil.rmtree(workspace.checkpoint_dir(planned.identity), ignore_errors=True)  # which its caller removes
-        return run_experiment(planned, workspace, NullTracker(), progress or NullProgress())
-
-    return do
 
 
 @dataclass(frozen=True)
@@ -263,8 +224,6 @@ class TestRecord:
         logits = recorded.predictions()[["logit_negative", "logit_positive"]].to_numpy()
         assert np.array_equal(logits, recorded.outcome.predictions.logits)
 
-
-class TestEqualSeeds:
     def test_the_same_run_again_gives_the_same_predictions(self, recorded, run):
         again = run(recorded.planned.config.experiment_name)
 
@@ -272,121 +231,6 @@ class TestEqualSeeds:
         assert [epoch.val_loss for epoch in again.fit.epochs] == [
             epoch.val_loss for epoch in recorded.outcome.fit.epochs
         ]
-
-    @pytest.mark.parametrize("name", MODELS)
-    def test_another_seed_gives_others(self, run, name):
-        first, second = run(name, seed=1), run(name, seed=2)
-
-        assert not np.array_equal(first.predictions.logits, second.predictions.logits)
-        assert np.array_equal(first.predictions.labels, second.predictions.labels)
-
-
-class TestFrozenFeatures:
-    @pytest.fixture
-    def encoded(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-        """Filled with the number of reviews of each forward pass of an encoder."""
-        from transformers import BertModel
-
-        counts: list[int] = []
-        forward = BertModel.forward
-
-        def counting(self: BertModel, input_ids: torch.Tensor, *rest: Any, **settings: Any) -> Any:
-            counts.append(len(input_ids))
-            return forward(self, input_ids, *rest, **settings)
-
-        monkeypatch.setattr(BertModel, "forward", counting)
-        return counts
-
-    def test_the_reviews_go_through_the_encoder_once_and_never_again(self, run, encoded):
-        first = run("bert-frozen")
-        passes = sum(encoded)
-        encoded.clear()
-        second = run("bert-frozen")
-
-        assert sum(SIZES.values()) <= passes <= sum(SIZES.values()) + 1  # one more tells the features' shape
-        assert sum(encoded) <= 1
-        assert np.array_equal(first.predictions.logits, second.predictions.logits)
-        assert [epoch.train_loss for epoch in first.fit.epochs] == [epoch.train_loss for epoch in second.fit.epochs]
-
-    def test_another_seed_reads_the_same_features(self, run, encoded):
-        run("bert-frozen", seed=1)
-        encoded.clear()
-        run("bert-frozen", seed=2)
-
-        assert sum(encoded) <= 1
-
-    def test_a_fine_tuned_encoder_is_never_cached(self, run, encoded):
-        run("bert-finetuned")
-        first = sum(encoded)
-        run("bert-finetuned")
-
-        assert first == 2 * (SIZES["train"] + SIZES["val"]) + SIZES["test"]
-        assert sum(encoded) == 2 * first
-
-
-class TestParts:
-    @pytest.fixture
-    def used(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Part]]:
-        """Filled with what the trainer is given, and for what."""
-        given: list[tuple[str, Part]] = []
-
-        class Watched(Trainer):
-            def fit(self, train: Part, val: Part, *rest: Any, **settings: Any) -> Fit:
-                given.extend([("train", train), ("val", val)])
-                return super().fit(train, val, *rest, **settings)
-
-            def predict(self, part: Part, kept: KeptLogits | None = None) -> Predictions:
-                given.append(("predict", part))
-                return super().predict(part, kept)
-
-        monkeypatch.setattr(runner, "Trainer", Watched)
-        return given
-
-    @pytest.mark.parametrize("name", ["rnn", "bert-frozen"])
-    def test_train_val_and_test_share_no_review(self, run, used, name):
-        run(name)
-        train, val, test = (set(used[position][1].ids) for position in (0, 1, -1))
-
-        assert [len(train), len(val), len(test)] == list(SIZES.values())
-        assert len(train | val | test) == sum(SIZES.values())
-
-    def test_val_is_scored_after_each_epoch_and_test_once_at_the_end(self, run, used, plan):
-        run("rnn")
-        val, test = used[1][1].ids, load_corpus(of(plan(), "rnn").config.data).test
-
-        assert [purpose for purpose, _ in used] == ["train", "val", "predict", "predict", "predict"]
-        assert [part.ids for _, part in used[2:]] == [val, val, tuple(review.id for review in test)]
-
-    def test_all_models_see_the_same_split(self, run, used):
-        splits = []
-        for name in MODELS:
-            used.clear()
-            run(name)
-            splits.append([used[position][1].ids for position in (0, 1, -1)])
-
-        assert splits == [splits[0]] * len(MODELS)
-
-
-class TestProgress:
-    class Watching(NullProgress):
-        """Counts, phase by phase, the reviews that were announced and those that came."""
-
-        def __init__(self) -> None:
-            self.phases: list[list[Any]] = []
-
-        def start(self, phase: str, total: int) -> None:
-            self.phases.append([phase, total, 0])
-
-        def advance(self, reviews: int, note: str = "") -> None:
-            self.phases[-1][2] += reviews
-
-    @pytest.mark.parametrize("name", ["rnn", "bert-frozen"])
-    def test_no_phase_goes_on_beyond_the_reviews_announced(self, run, name):
-        progress = self.Watching()
-        run(name, progress=progress)
-
-        assert progress.phases
-        assert all(done == total for _, total, done in progress.phases), progress.phases
 
 
 def test_a_run_that_cannot_read_its_data_leaves_the_last_word_to_its_caller(plan, store_uri, tmp_path, reviews_csv):

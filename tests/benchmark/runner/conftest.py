@@ -1,0 +1,37 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from recorded import NOWHERE
+from tiny_plan import MODELS, of
+
+from benchmark.config_file import load_suite
+from benchmark.plan import Plan, Workspace, make_plan
+from benchmark.progress import NullProgress, Progress
+from benchmark.runner import Outcome, run_experiment
+from benchmark.tracking.tracker import NullTracker
+
+
+@pytest.fixture
+def plan(write_config: Callable[..., Path]) -> Callable[..., Plan]:
+    """`plan("training.epochs=1", seeds=[1, 2])` is the tiny suite with that changed."""
+
+    def make(*assignments: str, seeds: tuple[int, ...] = ()) -> Plan:
+        config = write_config(profiles={"quick": {"experiments": MODELS}})
+        return make_plan(load_suite(config, "quick", assignments, seeds), NOWHERE)
+
+    return make
+
+
+@pytest.fixture
+def run(plan: Callable[..., Plan], tmp_path: Path) -> Callable[..., Outcome]:
+    """`run("lstm", seed=2, cache="other")` does that run and records nothing."""
+
+    def do(name: str, seed: int = 1, cache: str = "cache", progress: Progress | None = None) -> Outcome:
+        workspace = Workspace("unused", tmp_path / cache, "cpu")
+        planned = of(plan(seeds=(seed,)), name, seed)
+        shutil.rmtree(workspace.checkpoint_dir(planned.identity), ignore_errors=True)  # which its caller removes
+        return run_experiment(planned, workspace, NullTracker(), progress or NullProgress())
+
+    return do
