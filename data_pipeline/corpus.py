@@ -109,8 +109,12 @@ def describe_audit(found: Audit) -> tuple[str, ...]:
         lines.append(f"{found.left_out:,} reviews of the source are left out: their text stands in it more than once")
     if twice := found.duplicates_within["test"]:
         lines.append(f"{twice:,} reviews of the official test part repeat the text of another one there; they are kept")
-    if shared := found.duplicates_across["train", "test"] + found.duplicates_across["val", "test"]:
-        lines.append(f"{shared:,} texts of the official test part stand in train or val too; they are kept and marked")
+    in_train, in_val = found.duplicates_across["train", "test"], found.duplicates_across["val", "test"]
+    if in_train or in_val:
+        lines.append(
+            f"{in_train + in_val:,} texts of the official test part stand in train or val too; they are kept, and those of "
+            f"train ({in_train:,}) are marked in the predictions"
+        )
     return tuple(lines)
 
 

@@ -1,9 +1,9 @@
 """Our speed as a multiple of the plain recipe's, runs in turn, medians: training, or a frozen encoder's pass.
 
-    python tests/speed/ratios.py PLAIN_RECIPE.py [bert-finetuned lstm lstm-64 ...] [--turns 5]
+    python tests/speed/ratios.py [bert-finetuned lstm lstm-64 ...] [--turns 5]
 
-PLAIN_RECIPE.py takes a model and prints a JSON line with reviews_per_second; its batch size is 8 unless said. Ours
-starts as a run of the benchmark does, with benchmark/compute_environment.py. For a quiet machine.
+The recipe's batch size is 8 unless said. Ours starts as a run of the benchmark does, with
+benchmark/compute_environment.py. For a quiet machine.
 """
 
 import argparse
@@ -18,10 +18,10 @@ from benchmark.compute_environment import compute_environment
 HERE = Path(__file__).parent
 
 
-def pairs(recipe):
+def pairs():
     """For each comparison the two commands."""
     batch_64 = ["--set", "training.batch_size=64"]
-    ours, plain, hugging = str(HERE / "ours.py"), str(recipe), str(HERE / "hf_trainer.py")
+    ours, plain, hugging = str(HERE / "ours.py"), str(HERE / "plain_recipe.py"), str(HERE / "hf_trainer.py")
     return {
         "bert-finetuned": ([ours, "bert-finetuned", "--reviews", "640"], [plain, "bert-finetuned", "--steps", "20"]),
         "bert-frozen": ([ours, "bert-frozen", "--reviews", "1280"], [plain, "bert-frozen", "--steps", "40"]),
@@ -45,11 +45,10 @@ def rate(command, environment=None):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe", type=Path)
     parser.add_argument("names", nargs="*", default=[])
     parser.add_argument("--turns", type=int, default=5)
     arguments = parser.parse_args()
-    commands = pairs(arguments.recipe)
+    commands = pairs()
     for name in arguments.names or commands:
         ours, other = commands[name]
         found = [(rate(ours, compute_environment()), rate(other)) for _ in range(arguments.turns)]
