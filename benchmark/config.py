@@ -44,6 +44,10 @@ class ExperimentConfig(_Settings, Generic[M]):
     training: TrainingConfig = TrainingConfig()
     """How the trainer trains it."""
 
+    def plain(self) -> dict[str, Any]:
+        """Plain nested values, as YAML and JSON have them."""
+        return self.model_dump(mode="json", serialize_as_any=True)
+
 
 class ProfileData(DataSettings):
     """The reviews of a profile; each size of the train part makes runs of its own, with the same val and test."""
@@ -157,7 +161,7 @@ class RunConfig:
             "experiment": self.experiment_name,
             "seed": self.seed,
             "data": self.data.model_dump(mode="json"),
-            **self.experiment.model_dump(mode="json", serialize_as_any=True),
+            **self.experiment.plain(),
             **({"plugin": str(self.plugin)} if self.plugin else {}),
         }
 

@@ -33,7 +33,7 @@ class Inputs:
 
 def fingerprint(run: RunConfig, inputs: Inputs) -> str:
     """16 hex digits; equal for two runs exactly when only the seed can make their results differ."""
-    settings = run.experiment.model_dump(mode="json", serialize_as_any=True)
+    settings = run.experiment.plain()
     encoder = settings["model"].pop("encoder", None)
     tokens = settings["tokens"]
     spec = get_model_spec(run.experiment.model.name)

@@ -183,7 +183,7 @@ def make_plan(suite: Suite, workspace: Workspace, *, download: bool = True) -> P
                     published=published.get(name),
                     train_size=len(corpus.train),
                     split_fingerprint=corpus.split_fingerprint,
-                    tuned=suite.tuned[name].record() if name in suite.tuned else None,
+                    tuned=_tuned_record(suite, name),
                     baseline=get_model_spec(firsts[name].experiment.model.name).baseline,
                 )
             )
@@ -207,6 +207,12 @@ def make_plan(suite: Suite, workspace: Workspace, *, download: bool = True) -> P
         for run in runs
     ]
     return Plan(record, tuple(planned), describe_audit(audit(corpus)))
+
+
+def _tuned_record(suite: Suite, name: str) -> dict[str, Any] | None:
+    if name not in suite.tuned:
+        return None
+    return suite.tuned[name].record(suite.experiments[name].plain())
 
 
 def _refuse_tuned_on_test(suite: Suite, corpora: Mapping[DataConfig, Corpus]) -> None:

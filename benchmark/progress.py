@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
 
 from tqdm import tqdm
@@ -132,3 +133,8 @@ def spell_value(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def spell_values(values: Mapping[str, object]) -> str:
+    """`model.dropout 0.3, training.batch_size 32`."""
+    return ", ".join(f"{key} {spell_value(value)}" for key, value in values.items())

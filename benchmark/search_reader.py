@@ -51,7 +51,7 @@ def check_space(
     Raises:
         ConfigError: a line for each fault.
     """
-    faults = list(space.faults(experiment.model_dump(mode="json", serialize_as_any=True)))
+    faults = list(space.faults(experiment.plain()))
     if not faults:
         faults = [(key, fault) for key in space.parameters for fault in _refused_values(space, key, raw)]
     if faults:
@@ -64,7 +64,7 @@ def check_own(space: SearchSpace, experiment: ExperimentConfig[Any], where: str)
     Raises:
         ConfigError: a line for each that is not.
     """
-    faults = list(space.outside(experiment.model_dump(mode="json", serialize_as_any=True)))
+    faults = list(space.outside(experiment.plain()))
     if faults:
         raise ConfigError(*(f"{where}: {key}: {fault}" for key, fault in faults))
 

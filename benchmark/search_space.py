@@ -161,8 +161,11 @@ class SearchSpace:
         return cls({key: KINDS[raw["type"]].model_validate(raw) for key, raw in content.items()})
 
     def widest(self) -> dict[str, Any]:
-        """One value of each parameter, the largest where they are numbers: what the machine must bear."""
-        return {key: _largest(parameter.values()) for key, parameter in self.parameters.items()}
+        """One value of each parameter that every trial has, the largest of numbers: what the machine must bear.
+
+        A parameter with a condition is left out: where that is not met, trials have the experiment's own value.
+        """
+        return {key: _largest(parameter.values()) for key, parameter in self.parameters.items() if not parameter.when}
 
     def faults(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """What is wrong with it beside these settings of its experiment: key path, and the fault in words."""

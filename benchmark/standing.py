@@ -7,6 +7,7 @@ from collections.abc import Callable
 from benchmark.plan import PlannedRun, Workspace
 from benchmark.records import REPRODUCTION, RUN, STUDY, TRIAL, RunRecord, Status
 from benchmark.run_lock import hold_if_free, local_lock
+from benchmark.tracking import tags
 from benchmark.tracking.store import TrackingStore
 
 KILLED = "its process was killed"
@@ -58,7 +59,10 @@ def reconcile(store: TrackingStore, profile: str, workspace: Workspace, say: Cal
             with hold_if_free(lock) as free:
                 if free:
                     store.drop_pending_models(run.run_id)
-                    store.reopen(run.run_id).finish(Status.KILLED, KILLED)
+                    tracker = store.reopen(run.run_id)
+                    if kind == TRIAL:
+                        tracker.set_tags({tags.STATE: "FAIL"})
+                    tracker.finish(Status.KILLED, KILLED)
                     say(f"{run.name} (MLflow run {run.run_id}) was killed; put right")
     for run_id, plan in store.open_plans(profile).items():
         with hold_if_free(workspace.lock(f"plan-{plan}")) as free:

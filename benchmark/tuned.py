@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from benchmark.records import flattened
 from benchmark.search_space import Value
 from benchmark.validation import ConfigError, validated
 from benchmark.yaml_reader import read_yaml
@@ -45,9 +47,11 @@ class Provenance(_Content):
     data: dict[str, Any]
     """The reviews and their split, as experiments.yaml says it."""
     code: dict[str, str]
-    """Commit of our code and a hash of what was changed since, where git knows."""
+    """Commit of our code when the trial began and a hash of what was changed since, where git knows."""
     finished: str
-    """When, in UTC."""
+    """When the trial ended, in UTC."""
+    unsearched: dict[str, Any] = {}
+    """The trial's other settings, which the search did not choose."""
 
 
 class TunedSettings(_Content):
@@ -58,10 +62,16 @@ class TunedSettings(_Content):
     settings: dict[str, Value]
     provenance: Provenance
 
-    def record(self) -> dict[str, Any]:
-        """What a plan keeps of it, so that a report can count what it cost."""
+    def changed(self, settings: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """What is not as it was when these won, by key path: the value then and the one in an experiment's settings."""
+        now = dict(flattened(settings))
+        then = self.provenance.unsearched | self.settings
+        return {key: (value, now.get(key)) for key, value in then.items() if value != now.get(key)}
+
+    def record(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What a plan keeps of it, so that a report can count what it cost, and tell what else an experiment has."""
         names = ("study", "trial", "metric", "value", "before", "complete", "pruned", "seconds")
-        return {name: getattr(self.provenance, name) for name in names}
+        return {name: getattr(self.provenance, name) for name in names} | {"changed": sorted(self.changed(settings))}
 
 
 def tuned_file(profile: str, experiment: str) -> Path:

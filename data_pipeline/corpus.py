@@ -112,8 +112,8 @@ def describe_audit(found: Audit) -> tuple[str, ...]:
     in_train, in_val = found.duplicates_across["train", "test"], found.duplicates_across["val", "test"]
     if in_train or in_val:
         lines.append(
-            f"{in_train + in_val:,} texts of the official test part stand in train or val too; they are kept, and those of "
-            f"train ({in_train:,}) are marked in the predictions"
+            f"{in_train + in_val:,} texts of the official test part stand in train or val too; they are kept, and "
+            f"those of train ({in_train:,}) are marked in the predictions"
         )
     return tuple(lines)
 

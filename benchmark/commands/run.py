@@ -21,6 +21,7 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.outlook import print_outlook
 from benchmark.commands.report import print_report
+from benchmark.progress import spell_value
 from benchmark.tuned import tuned_file
 
 if TYPE_CHECKING:
@@ -93,7 +94,10 @@ def say_tuned(suite: Suite, names: Sequence[str]) -> None:
             say(f"{name}: no tuned settings; those of experiments.yaml")
         else:
             origin = found.provenance
+            changed = found.changed(suite.experiments[name].plain())
+            others = [f"{key} {spell_value(now)} (then {spell_value(then)})" for key, (then, now) in changed.items()]
             say(
                 f"{name}: tuned settings of {tuned_file(suite.profile, name)} (study {origin.study}, trial "
                 f"{origin.trial}, {origin.metric} {origin.value:.4f})"
+                + (f"; not as they were found: {', '.join(others)}" if others else "")
             )

@@ -88,10 +88,6 @@ def _trials(trials: Sequence[Tried], metric: str) -> str:
 
 
 def _pruned(trials: Sequence[Tried]) -> str:
-    from benchmark.progress import spell_value
+    from benchmark.progress import spell_values
 
-    return "\n".join(
-        f"  trial {trial.number} {trial.reason}: "
-        + ", ".join(f"{key} {spell_value(value)}" for key, value in trial.settings.items())
-        for trial in trials
-    )
+    return "\n".join(f"  trial {trial.number} {trial.reason}: {spell_values(trial.settings)}" for trial in trials)

@@ -67,6 +67,7 @@ def tune(arguments: argparse.Namespace) -> int:
     from benchmark.tuning.planned_study import Budget, SearchOptions, plan_study
     from benchmark.tuning.search import search
     from benchmark.tuning.storage import storage_uri
+    from benchmark.tuning.study import refuse_grid
 
     suite = chosen_suite(arguments)
     names = chosen_names(arguments.names, list(suite.experiments))
@@ -79,6 +80,9 @@ def tune(arguments: argparse.Namespace) -> int:
     interrupt_on_termination()
     place = workspace(arguments)
     studies = [plan_study(suite, name, place, arguments.metric) for name in names]
+    if options.sampler == "grid":
+        for planned in studies:
+            refuse_grid(planned.space)
     status = EXIT_DONE
     for planned in studies:
         say(f"{planned.own.experiment_name}: study {planned.name}")
@@ -91,16 +95,15 @@ def tune(arguments: argparse.Namespace) -> int:
 
 
 def _summary(found: Outcome) -> str:
-    from benchmark.progress import spell_seconds, spell_value
+    from benchmark.progress import spell_seconds, spell_values
 
     best = found.best[0]
     before = "not tried to the end" if found.before is None else f"{found.before:.4f}"
-    values = ", ".join(f"{key} {spell_value(value)}" for key, value in best.settings.items())
     lines = [
         f"{found.experiment}: best {found.metric} {best.value:.4f}, trial {best.number} (own settings: {before}); "
         f"{found.counts.get('complete', 0)} trials complete, {found.counts.get('pruned', 0)} pruned, "
         f"{spell_seconds(found.seconds)}",
-        f"  {values}",
+        f"  {spell_values(best.settings)}",
         *(f"  {edge}" for edge in found.edges),
     ]
     return "\n".join(lines)

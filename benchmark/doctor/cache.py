@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmark.doctor.finding import Finding, note, ok, problem, spell_bytes
 from benchmark.doctor.store import Recorded
 from benchmark.plan import Workspace
-from benchmark.records import RUN, Status
+from benchmark.records import RUN, TRIAL, Status
 from benchmark.run_lock import hold_if_free
 from benchmark.training import checkpoint
 from data_pipeline.aclimdb import parsed_reviews
@@ -51,16 +51,20 @@ def checkpoint_findings(workspace: Workspace, recorded: Sequence[Recorded] | Non
         yield ok("none")
     for folder in folders:
         takes = f"{folder}, {spell_bytes(_size(folder))}"
+        command = "tune" if folder.name.startswith(f"{TRIAL}-") else "run"
         if not _is_free(workspace.lock(folder.name)):
             yield ok(f"{takes}: a process is at work on this run")
         elif recorded is not None and folder.name not in _to_go_on_with(recorded):
-            yield note(f"{takes}: of no unfinished run in this store; remove the folder unless another store has it")
+            yield note(
+                f"{takes}: of no unfinished run or trial in this store; remove the folder unless another store has it"
+            )
         elif damaged := _damaged(checkpoint.checkpoint_paths(folder), checkpoint.read_content):
             yield problem(
-                f"{takes}: {_told(damaged)}", "`run` goes on after the one before, or begins anew; look after the disk"
+                f"{takes}: {_told(damaged)}",
+                f"`{command}` goes on after the one before, or begins anew; look after the disk",
             )
         else:
-            yield ok(f"{takes}: `run` goes on after step {checkpoint.last_step(folder):,}")
+            yield ok(f"{takes}: `{command}` goes on after step {checkpoint.last_step(folder):,}")
 
 
 def _kind_finding(folder: Path, open_entry: Callable[[Path], object]) -> Finding:
@@ -83,9 +87,9 @@ def _unfinished_findings(folder: Path) -> Iterator[Finding]:
 
 
 def _to_go_on_with(recorded: Sequence[Recorded]) -> set[str]:
-    """Identities of the runs that `run` goes on with; a reproduction always begins anew."""
+    """Identities of the runs and trials that are gone on with; a reproduction always begins anew."""
     finished = {each.identity for each in recorded if each.run.status is Status.FINISHED}
-    return {each.identity for each in recorded if each.kind == RUN} - finished
+    return {each.identity for each in recorded if each.kind in {RUN, TRIAL}} - finished
 
 
 def _damaged(paths: Sequence[Path], open_one: Callable[[Path], object]) -> dict[Path, str]:

@@ -69,10 +69,12 @@ def _tuned_note(row: PlanRow) -> str:
     """What finding the row's settings has cost, which its train time does not count."""
     assert row.tuned is not None
     trials = row.tuned["complete"] + row.tuned["pruned"]
+    others = row.tuned.get("changed", [])  # records of before have none
+    changed = f"; not as they were found: {', '.join(others)}" if others else ""
     return (
         f"Settings of {row.experiment}: tuned on val ({row.tuned['metric']}) by {trials} trials, "
         f"{spell_seconds(row.tuned['seconds'])} in all, beside its train time (study {row.tuned['study']}, trial "
-        f"{row.tuned['trial']})."
+        f"{row.tuned['trial']}{changed})."
     )
 
 

@@ -6,11 +6,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.environment import git_state
 from benchmark.identity import Inputs, fingerprint
 from benchmark.plan import PlannedRun, Workspace
-from benchmark.progress import Progress, spell_value
+from benchmark.progress import Progress, spell_values
 from benchmark.records import TRIAL, EpochRecord, Status
 from benchmark.run_lock import hold, lock_name
 from benchmark.runner import run_trial
@@ -18,10 +20,12 @@ from benchmark.search_space import CategoricalParameter, FloatParameter, SearchS
 from benchmark.tracking import tags
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.store import TrackingStore
+from benchmark.training.checkpoint import CheckpointError
 from benchmark.training.precision import resolve_device, resolve_precision
 from benchmark.training.trainer import Fit, NonFiniteError
+from benchmark.tuning.broken_off import INTERRUPTED, LOCK, TrialClock
 from benchmark.tuning.planned_study import Metric, PlannedStudy, SearchOptions
-from benchmark.tuning.study import INTERRUPTED, LOCK, REASON, RUN_ID, is_needed
+from benchmark.tuning.study import CODE, REASON, RUN_ID, is_needed
 from benchmark.validation import ConfigError
 from data_pipeline.corpus import Corpus
 
@@ -46,6 +50,7 @@ class Objective:
         workspace: where state is kept.
         store: MLflow's.
         parent_id: the study's MLflow run.
+        lock: is held by this process as long as it lives.
         progress: is told how far a trial is.
     """
 
@@ -56,6 +61,7 @@ class Objective:
     workspace: Workspace
     store: TrackingStore
     parent_id: str
+    lock: Path
     progress: Progress
 
     def __call__(self, trial: Trial) -> float:
@@ -66,31 +72,40 @@ class Objective:
                 go together.
             NotNeededError: the budget is spent.
         """
+        trial.set_user_attr(LOCK, lock_name(self.lock))
+        clock = TrialClock(trial, self.progress)
         try:
-            return self._try(trial)
+            return self._try(trial, clock)
         except KeyboardInterrupt:
             trial.set_user_attr(INTERRUPTED, True)
             raise
+        finally:
+            clock.keep()
 
-    def _try(self, trial: Trial) -> float:
+    def _try(self, trial: Trial, progress: Progress) -> float:
         from optuna import TrialPruned
 
         if not is_needed(trial.number, self.options.budget, trial.study.get_trials(deepcopy=False)):
             raise NotNeededError
         values = suggest(trial, self.planned.space)
-        self.progress.say(f"trial {trial.number}: {spell_values(values)}")
+        progress.say(f"trial {trial.number}: {spell_values(values)}")
         try:
             planned = self._planned(values)
         except ConfigError as error:
-            trial.set_user_attr(REASON, str(error))
-            raise TrialPruned(str(error)) from None
-        with hold(self.workspace.lock(planned.identity)):
-            trial.set_user_attr(LOCK, lock_name(self.workspace.lock(planned.identity)))
+            with self._recorded(trial, "", self.lock):
+                raise TrialPruned(str(error)) from None
+        lock = self.workspace.lock(planned.identity)
+        with hold(lock), self._recorded(trial, planned.fingerprint, lock) as tracker:
             if (twin := _finished_twin(trial, values)) is not None:
                 trial.set_user_attr(REASON, f"the same settings as trial {twin.number}")
+                tracker.log_params(planned.config.settings())
                 assert twin.value is not None
                 return twin.value
-            return self._train(trial, planned)
+            try:
+                return self._train(trial, planned, tracker, progress)
+            except TrialPruned:
+                self._forget(planned)
+                raise
 
     def _planned(self, values: dict[str, Any]) -> PlannedRun:
         config = self.planned.with_values(values)
@@ -98,43 +113,53 @@ class Objective:
         mark = fingerprint(config, replace(self.inputs, precision=precision))
         return PlannedRun(config, mark, precision, TRIAL)
 
-    def _train(self, trial: Trial, planned: PlannedRun) -> float:
+    def _train(self, trial: Trial, planned: PlannedRun, tracker: MlflowTracker, progress: Progress) -> float:
         from optuna import TrialPruned
 
         metric = self.planned.metric
-        tracker = self.store.start_run(
-            planned.config.profile,
-            f"{planned.config.experiment_name} trial {trial.number}",
-            self._labels(trial, planned),
-        )
-        trial.set_user_attr(RUN_ID, tracker.run_id)
 
         def on_epoch(epoch: EpochRecord) -> None:
             trial.report(_value(epoch, metric), epoch.epoch)
             if epoch.epoch < planned.config.experiment.training.epochs and trial.should_prune():
                 raise TrialPruned(f"after epoch {epoch.epoch}")
 
-        with self._recorded(trial, tracker):
+        def train() -> Fit:
+            return run_trial(planned, self.corpus, self.workspace, tracker, progress=progress, on_epoch=on_epoch)
+
+        try:
             try:
-                fit = run_trial(
-                    planned, self.corpus, self.workspace, tracker, progress=self.progress, on_epoch=on_epoch
-                )
-            except NonFiniteError as error:
-                raise TrialPruned(f"diverged: {error}") from None
-        shutil.rmtree(self.workspace.checkpoint_dir(planned.identity), ignore_errors=True)
+                fit = train()
+            except CheckpointError:  # the machine or its packages are others now: `tune` has no use for half of a trial
+                progress.say(f"trial {trial.number}: was begun under other conditions, and begins anew")
+                self._forget(planned)
+                fit = train()
+        except NonFiniteError as error:
+            raise TrialPruned(f"diverged: {error}") from None
+        self._forget(planned)
         return _chosen(fit, metric)
 
+    def _forget(self, planned: PlannedRun) -> None:
+        """Remove what would let the trial go on."""
+        shutil.rmtree(self.workspace.checkpoint_dir(planned.identity), ignore_errors=True)
+
     @contextmanager
-    def _recorded(self, trial: Trial, tracker: MlflowTracker) -> Iterator[None]:
-        """However the trial ends, MLflow and Optuna say the same of it."""
+    def _recorded(self, trial: Trial, fingerprint: str, lock: Path) -> Iterator[MlflowTracker]:
+        """The trial's run in MLflow: however it ends, MLflow and Optuna say the same of it."""
         from optuna import TrialPruned
+
+        own = self.planned.own
+        tracker = self.store.start_run(
+            own.profile, f"{own.experiment_name} trial {trial.number}", self._labels(trial, fingerprint, lock)
+        )
+        trial.set_user_attr(RUN_ID, tracker.run_id)
+        trial.set_user_attr(CODE, git_state(Path(__file__).parents[2]))
 
         def end(state: str, status: Status, reason: str = "") -> None:
             tracker.set_tags({tags.STATE: state})
             tracker.finish(status, reason)
 
         try:
-            yield
+            yield tracker
         except TrialPruned as pruned:
             trial.set_user_attr(REASON, str(pruned))
             end("PRUNED", Status.KILLED, f"pruned {pruned}")
@@ -150,8 +175,8 @@ class Objective:
             raise
         end("COMPLETE", Status.FINISHED)
 
-    def _labels(self, trial: Trial, planned: PlannedRun) -> dict[str, str]:
-        config = planned.config
+    def _labels(self, trial: Trial, fingerprint: str, lock: Path) -> dict[str, str]:
+        config = self.planned.own
         command = f"tune {config.experiment_name} --profile {config.profile}"
         own = {tags.STUDY: self.planned.name, tags.TRIAL: str(trial.number)}
         return (
@@ -162,8 +187,8 @@ class Objective:
                 parent=self.parent_id,
                 experiment=config.experiment_name,
                 seed=config.seed,
-                fingerprint=planned.fingerprint,
-                lock=lock_name(self.workspace.lock(planned.identity)),
+                fingerprint=fingerprint,
+                lock=lock_name(lock),
                 note=f"Trial {trial.number} of Optuna's study `{self.planned.name}`: trained on train, judged on val "
                 f"by `{self.planned.metric}`; the test part was not read.",
             )
@@ -183,11 +208,6 @@ def suggest(trial: Trial, space: SearchSpace) -> dict[str, Any]:
         else:
             values[key] = trial.suggest_int(key, parameter.low, parameter.high, step=parameter.step)
     return values
-
-
-def spell_values(values: dict[str, Any]) -> str:
-    """`model.dropout 0.3, training.batch_size 32`."""
-    return ", ".join(f"{key} {spell_value(value)}" for key, value in values.items())
 
 
 def _finished_twin(trial: Trial, values: dict[str, Any]) -> FrozenTrial | None:

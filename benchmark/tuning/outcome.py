@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmark.search_space import CategoricalParameter, FloatParameter, IntParameter, SearchSpace
+from benchmark.tuning.broken_off import seconds_at_work
 from benchmark.tuning.study import EXPERIMENT, METRIC, OWN, PROFILE, REASON, SPACE, seconds_spent
 
 if TYPE_CHECKING:
@@ -98,9 +99,8 @@ def best_trial(study: Study) -> FrozenTrial | None:
 
 
 def _tried(trial: FrozenTrial) -> Tried:
-    seconds = trial.duration.total_seconds() if trial.duration else 0.0
     value = trial.value if trial.state.name == "COMPLETE" else None  # a pruned one's is that of its last epoch
-    return Tried(trial.number, value, trial.params, seconds, trial.user_attrs.get(REASON, ""))
+    return Tried(trial.number, value, trial.params, seconds_at_work(trial), trial.user_attrs.get(REASON, ""))
 
 
 def edges(space: SearchSpace, values: Mapping[str, Any]) -> list[str]:

@@ -75,7 +75,7 @@ class PlannedStudy:
     @property
     def own_values(self) -> dict[str, Any]:
         """The experiment's own values of the parameters."""
-        return self.space.own(self.own.experiment.model_dump(mode="json", serialize_as_any=True))
+        return self.space.own(self.own.experiment.plain())
 
     def with_values(self, values: Mapping[str, Any]) -> RunConfig:
         """The experiment with the values of a trial.
@@ -83,7 +83,7 @@ class PlannedStudy:
         Raises:
             ConfigError: together they are no valid settings.
         """
-        raw = self.own.experiment.model_dump(mode="json", serialize_as_any=True)
+        raw = self.own.experiment.plain()
         experiment = experiment_config(laid_over(raw, values), "trial", (self.own.experiment_name,))
         return replace(self.own, experiment=experiment)
 
@@ -116,9 +116,9 @@ def plan_study(suite: Suite, name: str, workspace: Workspace, metric: Metric) ->
     if len(suite.data) > 1:
         raise ConfigError("data.train_size: a search wants one size; give --set data.train_size=N")
     space, experiment = suite.search[name], suite.experiments[name]
-    raw = experiment.model_dump(mode="json", serialize_as_any=True)
+    raw = experiment.plain()
     check_own(space, experiment, f"search.{name} in profile {suite.profile}")
-    # The parameters' own values are no part of the study's name: what has been adopted from it is searched on.
+    # The own values of what every trial chooses are no part of the study's name: what was adopted is searched on.
     widest = experiment_config(laid_over(raw, space.widest()), f"search.{name}", (name,))
     seeds = suite.seeds[:1]
     plan = make_plan(replace(suite, seeds=seeds, experiments={name: widest}, tuned={}), workspace)

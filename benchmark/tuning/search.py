@@ -5,28 +5,29 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.child_process import EXIT_DONE, EXIT_FAILED, run_child, spell_end
-from benchmark.environment import git_state
 from benchmark.files import write_whole
 from benchmark.plan import Workspace
 from benchmark.progress import spell_value
-from benchmark.records import STUDY, Status
+from benchmark.records import STUDY, Status, flattened
 from benchmark.run_lock import hold, is_alone, lock_name
 from benchmark.standing import reconcile
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.store import TrackingStore
-from benchmark.tuned import Provenance, TunedSettings, tuned_file, tuned_text
-from benchmark.tuning.outcome import Outcome, Tried, outcome
+from benchmark.tuned import Provenance, TunedSettings, read_tuned, tuned_file, tuned_text
+from benchmark.tuning.outcome import Outcome, Tried, best_trial, outcome
 from benchmark.tuning.pictures import draw_study
 from benchmark.tuning.planned_study import PlannedStudy, SearchOptions
 from benchmark.tuning.storage import open_storage
-from benchmark.tuning.study import FACTS, refuse_grid
+from benchmark.tuning.study import CODE, FACTS
+from benchmark.validation import ConfigError
+from benchmark.yaml_reader import YamlError
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -47,12 +48,9 @@ def search(
         The study as it stands, None where a trial failed or none is complete; the reason has been said.
 
     Raises:
-        ConfigError: a grid of ranges.
         StorageError, TrackingError: a storage or store cannot be opened.
         KeyboardInterrupt: interrupted; the same call goes on.
     """
-    if options.sampler == "grid":
-        refuse_grid(planned.space)
     storage = open_storage(options.storage, workspace.lock("optuna"))
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
     reconcile(store, planned.own.profile, workspace, say)
@@ -119,11 +117,13 @@ def _write_down(
         return None
     text = tuned_text(_tuned_settings(study, planned, found))
     path = tuned_file(found.profile, found.experiment)
+    _tell_of_another(path, found, say)
     write_whole(path, text)
     winner = found.best[0]
     tracker.log_params({"search": {key: parameter.spell() for key, parameter in planned.space.parameters.items()}})
     tracker.set_tags(
-        {f"best/{key}": spell_value(value) for key, value in winner.settings.items()}
+        # Of a parameter whose condition the winner does not meet, an earlier winner may have left a value.
+        {f"best/{key}": spell_value(winner.settings.get(key, "not used")) for key in planned.space.parameters}
         | {"best/trial": str(winner.number), f"best/{found.metric}": spell_value(winner.value)}
     )
     tracker.log_metrics(
@@ -143,8 +143,19 @@ def _write_down(
     return found
 
 
+def _tell_of_another(path: Path, found: Outcome, say: Callable[[str], None]) -> None:
+    """Say whose winner was in the file: a search of other reviews, settings, seed or metric writes there too."""
+    with suppress(ConfigError, YamlError):  # a damaged file is nobody's winner
+        before = read_tuned(found.profile, found.experiment)
+        if before is not None and before.provenance.study != found.name:
+            say(f"{path} had the winner of study {before.provenance.study}; the call of that search writes it again")
+
+
 def _tuned_settings(study: Study, planned: PlannedStudy, found: Outcome) -> TunedSettings:
-    winner = found.best[0]
+    winner, trial = found.best[0], best_trial(study)
+    assert trial is not None
+    assert trial.datetime_complete is not None
+    experiment = planned.with_values(winner.settings).experiment.plain()
     return TunedSettings(
         profile=found.profile,
         experiment=found.experiment,
@@ -158,8 +169,9 @@ def _tuned_settings(study: Study, planned: PlannedStudy, found: Outcome) -> Tune
             complete=found.counts.get("complete", 0),
             pruned=found.counts.get("pruned", 0),
             seconds=round(found.seconds, 1),
-            code=git_state(Path(__file__).parents[2]),
-            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            code=trial.user_attrs.get(CODE, {}),
+            finished=trial.datetime_complete.astimezone(UTC).isoformat(timespec="seconds"),
+            unsearched={key: value for key, value in flattened(experiment) if key not in winner.settings},
             **study.user_attrs[FACTS],
         ),
     )

@@ -13,14 +13,13 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from benchmark.run_lock import hold
 from benchmark.tracking.client import without_secrets
+from benchmark.tuning.broken_off import GRACE_SECONDS, HEARTBEAT_SECONDS, try_again
 from data_pipeline.errors import InputError
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
 DEFAULT_STORAGE = "sqlite:///optuna.db"
-HEARTBEAT_SECONDS, GRACE_SECONDS = 10, 60  # a trial that was silent for so long is dead, wherever its worker was
-MOST_RETRIES = 3  # of a trial whose process dies: settings that the machine cannot bear are given up
 LOCK_SECONDS = 100  # sqlite's patience with another worker that writes
 
 
@@ -46,12 +45,15 @@ def open_storage(uri: str, lock: Path, *, create: bool = True) -> RDBStorage:
     """
     _quieten()
     from optuna.exceptions import OptunaError
-    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+    from optuna.storages import RDBStorage
 
     try:
-        is_sqlite = make_url(uri).get_backend_name() == "sqlite"
+        url = make_url(uri)
+        is_sqlite = url.get_backend_name() == "sqlite"
     except (ArgumentError, ValueError):
         raise StorageError(f"--storage {without_secrets(uri, uri)}: is no URL such as {DEFAULT_STORAGE}") from None
+    if is_sqlite and url.database in {None, "", ":memory:"}:
+        raise StorageError(f"--storage {uri}: is a database in memory, gone with its process; give {DEFAULT_STORAGE}")
     file = Path(uri.partition(":///")[2]) if is_sqlite else None
     if file is not None and not create and not file.exists():
         raise StorageError(f"there is no study at {uri} yet; `python -m benchmark tune NAME` makes one")
@@ -63,7 +65,7 @@ def open_storage(uri: str, lock: Path, *, create: bool = True) -> RDBStorage:
                 engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}} if is_sqlite else {"pool_pre_ping": True},
                 heartbeat_interval=HEARTBEAT_SECONDS,
                 grace_period=GRACE_SECONDS,
-                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=MOST_RETRIES),
+                heartbeat_stale_trial_callback=try_again,
             )
     except (SQLAlchemyError, OptunaError, ImportError, OSError, RuntimeError) as error:
         raise StorageError(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from benchmark.run_lock import hold_if_free, local_lock
 from benchmark.search_space import CategoricalParameter, SearchSpace
+from benchmark.tuning.broken_off import put_right, seconds_at_work
 from benchmark.tuning.planned_study import Budget, PlannedStudy
-from benchmark.tuning.storage import MOST_RETRIES
 from benchmark.validation import ConfigError
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 # User attributes of a trial.
-LOCK, INTERRUPTED, RUN_ID, REASON = "lock", "interrupted", "mlflow_run_id", "reason"
+RUN_ID, REASON, CODE = "mlflow_run_id", "reason", "code"
 # Of a study.
 PROFILE, EXPERIMENT, METRIC, SPACE, OWN = "profile", "experiment", "metric", "space", "own"
 FACTS = "facts"  # what its winner's provenance tells of the reviews
@@ -49,7 +47,7 @@ def open_study(storage: RDBStorage, planned: PlannedStudy, facts: Mapping[str, A
         FACTS: dict(facts),
     }.items():
         study.set_user_attr(key, value)
-    _put_right(study)
+    put_right(study)
     _enqueue_unless_tried(study, [planned.own_values])
     return study
 
@@ -93,36 +91,6 @@ def refuse_grid(space: SearchSpace) -> None:
             raise ConfigError(f"--sampler grid: {key} has a condition (`when`); remove it, or take --sampler tpe")
 
 
-def _put_right(study: Study) -> None:
-    """Let trials wait again that were interrupted, or whose process on this host was killed.
-
-    Of other hosts' workers the heartbeat tells.
-    """
-    from optuna.storages import RetryHeartbeatStaleTrialCallback
-    from optuna.trial import TrialState
-
-    trials = study.get_trials(deepcopy=False)
-    retried = {number for trial in trials for number in RetryHeartbeatStaleTrialCallback.retry_history(trial)}
-    for trial in trials:
-        again = copy.deepcopy(trial)
-        for attribute in (LOCK, RUN_ID, INTERRUPTED):
-            again.user_attrs.pop(attribute, None)
-        if trial.state is TrialState.RUNNING and _is_dead(trial):
-            study.tell(trial.number, state=TrialState.FAIL)
-            RetryHeartbeatStaleTrialCallback(max_retry=MOST_RETRIES)(study, again)
-        elif trial.state is TrialState.FAIL and INTERRUPTED in trial.user_attrs and trial.number not in retried:
-            RetryHeartbeatStaleTrialCallback()(study, again)
-
-
-def _is_dead(trial: FrozenTrial) -> bool:
-    """Whether its worker was on this host and lives no more."""
-    lock = local_lock(trial.user_attrs.get(LOCK, ""))
-    if lock is None:
-        return False
-    with hold_if_free(lock) as free:
-        return free
-
-
 def make_sampler(kind: str, seed: int, trials: int) -> BaseSampler:
     """The sampler of the next trial; a study that goes on must not draw again what it began with.
 
@@ -160,7 +128,7 @@ def finished_trials(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 
 def seconds_spent(trials: Iterable[FrozenTrial]) -> float:
     """Wall time of all trials that have ended, however they have."""
-    return sum(trial.duration.total_seconds() for trial in trials if trial.duration is not None)
+    return sum(seconds_at_work(trial) for trial in trials if trial.state.is_finished())
 
 
 def is_spent(budget: Budget, trials: list[FrozenTrial]) -> bool:

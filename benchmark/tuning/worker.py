@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from benchmark.child_process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, serve
@@ -74,7 +75,12 @@ def spend_budget(
         study = open_study(storage, planned, facts)
         if options.sampler == "grid":
             enqueue_grid(study, planned.space)
-    _spend(study, Objective(planned, options, corpus, inputs, workspace, store, parent_id, progress=progress))
+    lock = workspace.lock(f"worker-{uuid.uuid4().hex}")
+    try:
+        with hold(lock):
+            _spend(study, Objective(planned, options, corpus, inputs, workspace, store, parent_id, lock, progress))
+    finally:
+        lock.unlink(missing_ok=True)  # nobody else will ever take this one
     return study
 
 
@@ -100,6 +106,7 @@ def _spend(study: Study, objective: Objective) -> None:
     from optuna.storages import fail_stale_trials
     from optuna.trial import TrialState
 
+    from benchmark.tuning.broken_off import put_right
     from benchmark.tuning.objective import NotNeededError
     from benchmark.tuning.study import finished_trials, is_spent, make_pruner, make_sampler
 
@@ -107,6 +114,8 @@ def _spend(study: Study, objective: Objective) -> None:
     study.pruner = make_pruner(options.pruner, planned.own.experiment.training.epochs)
     said = False
     while True:
+        with hold(objective.workspace.lock("studies")):
+            put_right(study)
         trials = study.get_trials(deepcopy=False)
         if is_spent(options.budget, trials):
             return

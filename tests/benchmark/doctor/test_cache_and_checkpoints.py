@@ -68,6 +68,15 @@ def test_the_checkpoints_of_an_unfinished_run_are_in_order(start, store_uri, wor
     assert found == [("ok", f"{folder}, 0.0 MiB: `run` goes on after step 20")]
 
 
+def test_those_of_an_interrupted_trial_are_tunes(start, store_uri, workspace):
+    start("trial").finish(Status.KILLED)
+    save_checkpoints(workspace, f"trial-{FINGERPRINT}-1", 10)
+
+    ((level, text),) = told(checkpoint_findings(workspace, look_at_store(store_uri).runs))
+
+    assert (level, text.partition(": ")[2]) == ("ok", "`tune` goes on after step 10")
+
+
 def test_a_damaged_checkpoint_is_named(start, store_uri, workspace):
     start().finish(Status.KILLED)
     folder = save_checkpoints(workspace, f"run-{FINGERPRINT}-1", 10, 20)
@@ -88,7 +97,7 @@ def test_checkpoints_that_nobody_goes_on_with_are_a_note(start, store_uri, works
     ((level, text),) = told(checkpoint_findings(workspace, look_at_store(store_uri).runs))
 
     assert level == "note"
-    assert "of no unfinished run in this store; remove the folder" in text
+    assert "of no unfinished run or trial in this store; remove the folder" in text
 
 
 def test_where_the_store_cannot_be_read_nobody_says_that_checkpoints_are_not_needed(workspace):

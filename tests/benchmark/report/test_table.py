@@ -100,6 +100,15 @@ def test_features_tuning_and_memory_have_columns_where_they_were_measured():
     assert found["peak memory, MiB"] == "512"
 
 
+def test_what_was_changed_since_settings_were_found_is_told():
+    tuned = {"seconds": 60.0, "complete": 2, "pruned": 0, "study": "s", "trial": 1, "metric": "val/loss"}
+    plan = plan_of(replace(row_of(), tuned=tuned | {"changed": ["training.epochs"]}))
+
+    assert any(
+        "study s, trial 1; not as they were found: training.epochs)." in note for note in report_of(plan, []).notes
+    )
+
+
 def test_a_baseline_is_called_one():
     assert row(report_of(plan_of(replace(row_of("bow"), baseline=True)), []))["model"] == "bow (baseline)"
 

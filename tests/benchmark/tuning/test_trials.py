@@ -1,68 +1,25 @@
 """What trials do: chosen, trained on train, judged on val, told to Optuna and to MLflow alike."""
 
-from pathlib import Path
-from typing import Any
-
 import optuna
 import pytest
+from in_process import RATE, states
 from optuna.trial import TrialState
 
-from benchmark.config_file import load_suite
-from benchmark.plan import Workspace
 from benchmark.progress import NullProgress
 from benchmark.runner import run_trial
-from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tracker import NullTracker
 from benchmark.training.trainer import NonFiniteError, Trainer
 from benchmark.tuning import objective
-from benchmark.tuning.planned_study import Budget, SearchOptions, plan_study
-from benchmark.tuning.search import search
 from benchmark.tuning.study import OWN
-from benchmark.tuning.worker import spend_budget
 from benchmark.validation import ConfigError
 from data_pipeline.sources import load_corpus
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-RATE = {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}
 GRID = {
     "training.schedule": {"type": "categorical", "choices": ["constant", "linear"]},
     "training.batch_size": {"type": "categorical", "choices": [16, 32]},
 }
-
-
-class Searching:
-    """A suite with a search space, and its searches done in this process."""
-
-    def __init__(self, suite, store: TrackingStore, folder: Path) -> None:
-        self.suite, self.store, self.folder = suite, store, folder
-        self.workspace = Workspace(store.uri, folder / ".benchmark", "cpu")
-
-    def plan(self, name="rnn", metric="val/loss"):
-        return plan_study(self.suite, name, self.workspace, metric)
-
-    def options(self, trials: int | None = 3, minutes: float | None = None, **named: Any) -> SearchOptions:
-        return SearchOptions(f"sqlite:///{self.folder / 'optuna.db'}", Budget(trials, minutes), **named)
-
-    def study(self, name="rnn", metric="val/loss", **options: Any) -> optuna.Study:
-        return spend_budget(self.plan(name, metric), self.options(**options), self.workspace, "parent", NullProgress())
-
-    def recorded(self) -> list[Any]:
-        """The trials' runs in MLflow, the oldest first."""
-        return self.store.runs("quick", "trial")[::-1]
-
-
-@pytest.fixture
-def searching(write_config, store, tmp_path):
-    def make(*assignments: str, **search: Any) -> Searching:
-        path = write_config(search=search or {"rnn": {"training.learning_rate": RATE}})
-        return Searching(load_suite(path, assignments=assignments), store, tmp_path)
-
-    return make
-
-
-def states(study) -> list[str]:
-    return [trial.state.name for trial in study.trials]
 
 
 class TestASearch:
@@ -172,6 +129,13 @@ class TestPruning:
             ("KILLED", "PRUNED", "pruned after epoch 1")
         ] * 2
 
+    def test_a_pruned_trial_leaves_no_checkpoints(self, searching, monkeypatch):
+        self.prune_all_but_the_first(monkeypatch)
+        made = searching()
+        made.study()
+
+        assert list((made.folder / ".benchmark" / "checkpoints").iterdir()) == []
+
     def test_pruned_trials_count(self, searching, monkeypatch):
         self.prune_all_but_the_first(monkeypatch)
         made = searching()
@@ -219,54 +183,7 @@ class TestPruning:
         monkeypatch.setattr(type(planned), "with_values", refuse)
 
         assert made.study(trials=1).trials[0].user_attrs["reason"] == "trial: these two exclude each other"
-
-
-class TestFailing:
-    @pytest.fixture
-    def failed(self, searching, monkeypatch):
-        made = searching()
-        with monkeypatch.context() as broken:
-            broken.setattr(Trainer, "_train_step", lambda *_: 1 / 0)
-            with pytest.raises(ZeroDivisionError):
-                made.study()
-        return made
-
-    def test_is_the_same_in_mlflow(self, failed):
-        (run,) = failed.recorded()
-
-        assert (run.status, run.tags["optuna.state"]) == ("FAILED", "FAIL")
-        assert run.error == "ZeroDivisionError: division by zero"
-
-    def test_a_failed_trial_does_not_count_and_its_settings_are_tried_again(self, failed):
-        study = failed.study()
-
-        assert states(study) == ["FAIL", "COMPLETE", "COMPLETE", "COMPLETE"]
-        assert study.trials[1].params == study.trials[0].params == study.user_attrs[OWN]
-
-    def test_an_interrupted_trial_is_tried_again_and_goes_on_with_its_epochs(self, searching, monkeypatch):
-        made, seen = searching(), []
-        step = Trainer._train_step
-
-        def interrupt_in_the_second_epoch(trainer, group, reviews, epoch):
-            if epoch == 2 and "interrupted" not in seen:
-                seen.append("interrupted")
-                raise KeyboardInterrupt
-            seen.append(epoch)
-            return step(trainer, group, reviews, epoch)
-
-        monkeypatch.setattr(Trainer, "_train_step", interrupt_in_the_second_epoch)
-        with pytest.raises(KeyboardInterrupt):
-            made.study(trials=1)
-        study = made.study(trials=1)
-
-        assert states(study) == ["FAIL", "COMPLETE"]
-        assert study.trials[1].params == study.trials[0].params
-        again = seen[seen.index("interrupted") + 1 :]
-        assert set(again) == {2}
-        assert [(run.status, run.error) for run in made.recorded()] == [
-            ("KILLED", "interrupted; the study tries it again"),
-            ("FINISHED", ""),
-        ]
+        assert [run.tags["optuna.state"] for run in made.recorded()] == ["PRUNED"]
 
 
 class TestBudget:
@@ -336,7 +253,8 @@ class TestSamplers:
         made = searching(rnn={"training.batch_size": GRID["training.batch_size"]})
         study = made.study(trials=6, sampler="random")
 
-        assert len(made.recorded()) == 2
+        assert [run.tags["optuna.state"] for run in made.recorded()] == ["COMPLETE"] * 6
+        assert sum("train_seconds" in run.metrics for run in made.recorded()) == 2
         values = {(trial.params["training.batch_size"], trial.value) for trial in study.trials}
         assert len(values) == 2
 
@@ -366,6 +284,13 @@ class TestWhichStudy:
     def test_adopted_values_are_the_same_study(self, searching):
         assert searching("rnn.training.learning_rate=0.02").plan().name == searching().plan().name
 
+    def test_what_trials_have_where_a_condition_is_not_met_makes_another(self, searching):
+        conditional = {"type": "float", "low": 0, "high": 0.5, "when": {"training.schedule": ["linear"]}}
+        space = {"training.schedule": GRID["training.schedule"], "training.warmup_fraction": conditional}
+        names = {searching(f"rnn.training.warmup_fraction={value}", rnn=space).plan().name for value in (0.1, 0.2)}
+
+        assert len(names) == 2
+
     def test_which_begins_again_with_them(self, searching):
         searching().study(trials=2)
         study = searching("rnn.training.learning_rate=0.02").study(trials=3)
@@ -379,11 +304,3 @@ class TestWhichStudy:
     def test_several_train_sizes_are_refused(self, searching):
         with pytest.raises(ConfigError, match="a search wants one size"):
             searching("data.train_size=50,100").plan()
-
-
-def test_a_grid_is_refused_before_anything_is_made(searching):
-    made = searching()
-
-    with pytest.raises(ConfigError, match="--sampler grid"):
-        search(made.plan(), made.options(sampler="grid"), made.workspace, print)
-    assert not (made.folder / "optuna.db").exists()

@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ import pytest
 import yaml
 from optuna.trial import TrialState
 from shell import Done, Shell, finish, said_until, slow_rnn
+
+from benchmark.commands.run import say_tuned
+from benchmark.config_file import load_suite
 
 RATE = {"type": "float", "low": 1e-3, "high": 1e-1, "log": True}
 WIDTH = {"type": "categorical", "choices": [8, 16]}
@@ -62,9 +66,12 @@ def searched(shell) -> Searched:
     def go_there() -> Searched:
         tune = ("tune", "lstm", "--trials", str(TRIALS))
         tuned = shell.call(*tune)
+        winner = shell.folder / "tuned/quick/lstm.yaml"
+        winner.write_text(winner.read_text().replace("study: quick-lstm-", "study: another-"))
         both = shell.start("study", "lstm"), shell.start(*tune)
+        shown, again = map(finish, both)
         run = shell.call("run", "lstm", "--tuned")
-        return Searched(tuned, *map(finish, both), run, shell.call("report"))
+        return Searched(tuned, shown, again, run, shell.call("report"))
 
     return shell.stage("searched", go_there)
 
@@ -89,6 +96,10 @@ class TestASearch:
     def test_called_again_does_nothing_and_says_the_same(self, searched):
         assert (searched.again.status, searched.again.out) == (0, searched.tuned.out)
         assert "trial 0" not in searched.again.err
+
+    def test_says_whose_winner_it_writes_over(self, searched):
+        assert "tuned/quick/lstm.yaml had the winner of study another-" in searched.again.err
+        assert "had the winner" not in searched.tuned.err
 
     def test_is_a_parent_run_with_its_trials_nested(self, searched, shell):
         (study,) = [run for run in shell.recorded("quick", "study") if run.data.tags["benchmark.experiment"] == "lstm"]
@@ -129,6 +140,10 @@ class TestTheWinner:
         assert (origin["value"], origin["before"]) == (study.best_value, study.trials[0].value)
         assert (origin["complete"], origin["pruned"]) == (TRIALS, 0)
         assert origin["seconds"] > 0
+        assert origin["finished"] == study.best_trial.datetime_complete.astimezone(UTC).isoformat(timespec="seconds")
+        assert origin["code"] == study.best_trial.user_attrs["code"]
+        assert origin["unsearched"]["training.epochs"] == 2
+        assert not origin["unsearched"].keys() & content["settings"].keys()
         assert len(origin["corpus_fingerprint"]) == len(origin["split_fingerprint"]) == 64
 
     def test_is_what_run_tuned_uses_and_it_says_so(self, searched, shell):
@@ -138,6 +153,20 @@ class TestTheWinner:
         assert searched.run.status == 0, searched.run.err
         assert f"lstm: tuned settings of tuned/quick/lstm.yaml (study {study.study_name}, " in searched.run.err
         assert run.data.params["training.learning_rate"] == str(study.best_params["training.learning_rate"])
+
+    @pytest.mark.parametrize(
+        ("assignment", "told"),
+        [
+            ("training.epochs=1", "training.epochs 1 (then 2)"),
+            ("model.hidden_dim=32", "model.hidden_dim 32 (then "),
+        ],
+    )
+    def test_says_what_is_not_as_it_was_found(self, searched, shell, monkeypatch, capsys, assignment, told):
+        monkeypatch.chdir(shell.folder)
+        suite = load_suite(shell.folder / "experiments.yaml", assignments=[f"lstm.{assignment}"], tuned=True)
+        say_tuned(suite, ["lstm"])
+
+        assert f"; not as they were found: {told}" in capsys.readouterr().err
 
     def test_gives_the_run_the_trials_own_figures(self, searched, shell):
         (run,) = shell.recorded("quick")
@@ -238,6 +267,19 @@ class TestADisturbedSearch:
             str(trial.number) for trial in finished(study_of(shell, "rnn"))
         }
 
+    def test_has_the_same_state_in_mlflow_for_each_trial(self, disturbed, shell):
+        runs = [
+            run.data.tags for run in shell.recorded("quick", "trial") if run.data.tags["benchmark.experiment"] == "rnn"
+        ]
+        trials = study_of(shell, "rnn").trials
+
+        assert [(tags["optuna.trial"], tags["optuna.state"]) for tags in runs] == [
+            (tags["optuna.trial"], trials[int(tags["optuna.trial"])].state.name) for tags in runs
+        ]
+
+    def test_leaves_no_lock_of_a_worker_that_ended_by_itself(self, disturbed, shell):
+        assert len(list((shell.folder / ".benchmark" / "locks").glob("worker-*"))) <= 1  # of the one that was killed
+
 
 # What is refused
 
@@ -263,6 +305,22 @@ class TestRefused:
 
         assert status == 2
         assert "is MLflow's database; give Optuna one of its own" in err
+
+    @pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///:memory:"])
+    def test_a_storage_that_is_gone_with_its_process(self, place, call, uri):
+        status, _, err = call("tune", "lstm", "--storage", uri)
+
+        assert (status, err.splitlines()[-1]) == (
+            2,
+            f"error: --storage {uri}: is a database in memory, gone with its process; give sqlite:///optuna.db",
+        )
+
+    def test_a_grid_of_ranges_before_any_search_begins(self, place, call):
+        status, out, err = call("tune", "rnn", "lstm", "--sampler", "grid", "--storage", "sqlite:///grid.db")
+
+        assert (status, out) == (2, "")
+        assert "--sampler grid: training.learning_rate is a range" in err
+        assert not (place / "grid.db").exists()
 
     def test_a_storage_that_is_no_database(self, place, call):
         (place / "text.db").write_text("not a database")

@@ -1,0 +1,107 @@
+"""Trials that were broken off: told from those that are at work, and tried again."""
+
+from __future__ import annotations
+
+import copy
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from benchmark.progress import Progress
+from benchmark.run_lock import hold_if_free, local_lock
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
+
+# User attributes of a trial.
+LOCK = "lock"  # its worker's, held as long as that lives
+INTERRUPTED = "interrupted"  # by Ctrl-C or SIGTERM
+KILLS = "kills"  # how often the process of a trial with these settings died
+SECONDS = "seconds"  # that it has been at work
+
+HEARTBEAT_SECONDS, GRACE_SECONDS = 10, 60  # a trial that was silent for so long is dead, wherever its worker was
+MOST_RETRIES = 3  # of a trial whose process dies: settings that the machine cannot bear are given up
+
+
+def try_again(study: Study, trial: FrozenTrial, *, killed: bool = True) -> None:
+    """Let the settings of a failed trial wait again; those that are always killed are given up in the end."""
+    from optuna.storages import RetryHeartbeatStaleTrialCallback
+
+    kills = trial.user_attrs.get(KILLS, 0) + killed
+    if kills <= MOST_RETRIES:
+        again = copy.deepcopy(trial)
+        again.user_attrs = {KILLS: kills}
+        RetryHeartbeatStaleTrialCallback()(study, again)
+
+
+def put_right(study: Study) -> None:
+    """Let trials wait again that were interrupted, or whose process on this host was killed.
+
+    Of other hosts' workers the heartbeat tells. Call it under a lock of the study's, or a trial may wait twice.
+    """
+    from optuna.storages import RetryHeartbeatStaleTrialCallback
+    from optuna.trial import TrialState
+
+    trials = study.get_trials(deepcopy=False)
+    retried = {number for trial in trials for number in RetryHeartbeatStaleTrialCallback.retry_history(trial)}
+    for trial in trials:
+        if trial.state is TrialState.RUNNING and _is_dead(trial):
+            study.tell(trial.number, state=TrialState.FAIL)
+            try_again(study, trial)
+        elif trial.state is TrialState.FAIL and INTERRUPTED in trial.user_attrs and trial.number not in retried:
+            try_again(study, trial, killed=False)
+
+
+def _is_dead(trial: FrozenTrial) -> bool:
+    """Whether its worker was on this host and lives no more."""
+    if LOCK not in trial.user_attrs:  # its settings are being chosen, which takes a moment; or a kill came just then
+        assert trial.datetime_start is not None  # it is running
+        return (datetime.now() - trial.datetime_start).total_seconds() > GRACE_SECONDS  # as Optuna's
+    lock = local_lock(trial.user_attrs[LOCK])
+    if lock is None:
+        return False
+    with hold_if_free(lock) as free:
+        return free
+
+
+def seconds_at_work(trial: FrozenTrial) -> float:
+    """Wall time of a trial that has ended; of one that was killed, without the time until that was noticed."""
+    from optuna.trial import TrialState
+
+    if SECONDS in trial.user_attrs:
+        return float(trial.user_attrs[SECONDS])
+    if trial.state is TrialState.FAIL or trial.duration is None:  # killed before it had begun
+        return 0.0
+    return trial.duration.total_seconds()
+
+
+class TrialClock:
+    """A Progress that keeps, beside telling how far a trial is, how long it has been at work."""
+
+    def __init__(self, trial: Trial, progress: Progress) -> None:
+        self._trial, self._progress = trial, progress
+        self._started = self._kept = time.monotonic()
+
+    def keep(self) -> None:
+        """Write down how long it has been."""
+        self._kept = time.monotonic()
+        self._trial.set_user_attr(SECONDS, round(self._kept - self._started, 1))
+
+    def start(self, phase: str, total: int) -> None:
+        """See Progress."""
+        self._progress.start(phase, total)
+
+    def advance(self, reviews: int, note: str = "") -> None:
+        """See Progress."""
+        self._progress.advance(reviews, note)
+        if time.monotonic() - self._kept >= HEARTBEAT_SECONDS:
+            self.keep()
+
+    def finish(self) -> None:
+        """See Progress."""
+        self._progress.finish()
+
+    def say(self, text: str) -> None:
+        """See Progress."""
+        self._progress.say(text)

@@ -1,0 +1,13 @@
+import pytest
+from in_process import RATE, Searching
+
+from benchmark.config_file import load_suite
+
+
+@pytest.fixture
+def searching(write_config, store, tmp_path):
+    def make(*assignments, **search) -> Searching:
+        path = write_config(search=search or {"rnn": {"training.learning_rate": RATE}})
+        return Searching(load_suite(path, assignments=assignments), store, tmp_path)
+
+    return make
