@@ -23,10 +23,17 @@ GRID = {
 
 
 class TestASearch:
+    @pytest.fixture(scope="class")
+    def kept(self):
+        """What was searched once for all the tests that only look."""
+        return []
+
     @pytest.fixture
-    def searched(self, searching):
-        made = searching()
-        return made, made.study()
+    def searched(self, kept, searching):
+        if not kept:
+            made = searching()
+            kept.append((made, made.study()))
+        return kept[0]
 
     def test_begins_with_the_experiments_own_settings(self, searched):
         _, study = searched
@@ -70,8 +77,9 @@ class TestASearch:
 
         assert [t.number for t in made.study().trials] == [t.number for t in study.trials]
 
-    def test_goes_on_with_a_larger_budget_and_new_settings(self, searched):
-        made, _ = searched
+    def test_goes_on_with_a_larger_budget_and_new_settings(self, searching):
+        made = searching()
+        made.study()
 
         trials = made.study(trials=5).trials
 
