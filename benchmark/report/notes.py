@@ -34,6 +34,7 @@ def report_notes(results: Results, verdict: Verdict) -> tuple[str, ...]:
     encoders = {row.encoder for row in plan.rows if row.encoder}
     if encoders:
         notes.append(f"Encoder of the BERT rows: {', '.join(sorted(encoders))}.")
+    notes += _machine_notes(results)
     if any(row.complete for row in verdict.rows):
         notes += _legend(plan, verdict)
     notes += dict.fromkeys(_tuned_note(row) for row in plan.rows if row.tuned)
@@ -43,6 +44,22 @@ def report_notes(results: Results, verdict: Verdict) -> tuple[str, ...]:
             if run is not None and run.error and run.status is not Status.FINISHED:
                 notes.append(f"{run.name} {run.status.value.lower()}: {run.error} (MLflow run {run.run_id})")
     return tuple(notes)
+
+
+def _machine_notes(results: Results) -> list[str]:
+    """What computed the finished runs: another machine or precision takes another time and gives other figures."""
+    rows: dict[tuple[str, str], dict[str, None]] = {}
+    for row in results.plan.rows:
+        for run in results.finished(row):
+            if {"hardware", "precision"} <= run.tags.keys():
+                rows.setdefault((run.tags["hardware"], run.tags["precision"]), {})[row.experiment] = None
+    notes = [
+        f"Computed on {hardware} in {precision}" + (f": {', '.join(names)}." if len(rows) > 1 else ".")
+        for (hardware, precision), names in rows.items()
+    ]
+    if len({hardware for hardware, _ in rows}) > 1:
+        notes.append("Times of different machines do not compare.")
+    return notes
 
 
 def _legend(plan: PlanRecord, verdict: Verdict) -> list[str]:

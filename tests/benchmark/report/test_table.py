@@ -323,6 +323,32 @@ def test_the_encoders_are_named_once():
     assert "Encoder" not in render(report_of(plan_of(row_of()), []), "terminal")
 
 
+def computed_on(hardware: str, precision: str, run: RunRecord) -> RunRecord:
+    return replace(run, tags={"hardware": hardware, "precision": precision})
+
+
+def test_one_machine_is_told_once():
+    plan, runs = plan_of(row_of(), row_of("bert", BERT)), [run_of(), run_of(fingerprint=BERT, name="bert")]
+    notes = report_of(plan, [computed_on("a Xeon", "fp32", run) for run in runs]).notes
+
+    assert [note for note in notes if "Xeon" in note] == ["Computed on a Xeon in fp32."]
+
+
+def test_several_machines_are_told_with_what_they_computed():
+    plan = plan_of(row_of(), row_of("bert", BERT))
+    runs = [
+        computed_on("a Xeon", "fp32", run_of()),
+        computed_on("an EPYC", "bf16", run_of(fingerprint=BERT, name="bert")),
+    ]
+    notes = report_of(plan, runs).notes
+
+    assert {
+        "Computed on a Xeon in fp32: lstm.",
+        "Computed on an EPYC in bf16: bert.",
+        "Times of different machines do not compare.",
+    } <= set(notes)
+
+
 def test_why_a_run_failed_stands_in_the_notes():
     runs = [run_of(1), run_of(2, Status.FAILED, error="NonFiniteError: loss is nan"), run_of(3, Status.KILLED)]
 
