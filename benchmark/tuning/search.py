@@ -27,7 +27,6 @@ from benchmark.tuning.planned_study import PlannedStudy, SearchOptions
 from benchmark.tuning.storage import open_storage
 from benchmark.tuning.study import CODE, FACTS
 from benchmark.validation import ConfigError
-from benchmark.yaml_reader import YamlError
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -145,7 +144,7 @@ def _write_down(
 
 def _tell_of_another(path: Path, found: Outcome, say: Callable[[str], None]) -> None:
     """Say whose winner was in the file: a search of other reviews, settings, seed or metric writes there too."""
-    with suppress(ConfigError, YamlError):  # a damaged file is nobody's winner
+    with suppress(ConfigError):  # a damaged file is nobody's winner
         before = read_tuned(found.profile, found.experiment)
         if before is not None and before.provenance.study != found.name:
             say(f"{path} had the winner of study {before.provenance.study}; the call of that search writes it again")

@@ -42,13 +42,15 @@ class TestFailing:
         assert states(study) == ["FAIL", "COMPLETE", "COMPLETE", "COMPLETE"]
         assert study.trials[1].params == study.trials[0].params == study.user_attrs[OWN]
 
-    def test_an_interrupted_trial_is_tried_again_and_goes_on_with_its_epochs(self, searching, monkeypatch):
-        made, seen = searching(), []
+    @pytest.fixture
+    def interrupted(self, searching, monkeypatch):
+        """A search that was interrupted in its first trial's second epoch, and the epochs of the steps done since."""
+        made, seen, interruptions = searching(), [], []
         step = Trainer._train_step
 
         def interrupt_in_the_second_epoch(trainer, group, reviews, epoch):
-            if epoch == 2 and "interrupted" not in seen:
-                seen.append("interrupted")
+            if epoch == 2 and not interruptions:
+                interruptions.append(epoch)
                 raise KeyboardInterrupt
             seen.append(epoch)
             return step(trainer, group, reviews, epoch)
@@ -56,35 +58,27 @@ class TestFailing:
         monkeypatch.setattr(Trainer, "_train_step", interrupt_in_the_second_epoch)
         with pytest.raises(KeyboardInterrupt):
             made.study(trials=1)
+        seen.clear()
+        return made, seen
+
+    def test_an_interrupted_trial_is_tried_again_and_goes_on_with_its_epochs(self, interrupted):
+        made, seen = interrupted
         study = made.study(trials=1)
 
         assert states(study) == ["FAIL", "COMPLETE"]
         assert study.trials[1].params == study.trials[0].params
-        again = seen[seen.index("interrupted") + 1 :]
-        assert set(again) == {2}
+        assert set(seen) == {2}
         assert [(run.status, run.error) for run in made.recorded()] == [
             ("KILLED", "interrupted; the study tries it again"),
             ("FINISHED", ""),
         ]
 
-    def test_one_begun_under_other_conditions_begins_anew(self, searching, monkeypatch):
-        made, seen = searching(), []
-        step = Trainer._train_step
-
-        def interrupt_in_the_second_epoch(trainer, group, reviews, epoch):
-            if epoch == 2 and "interrupted" not in seen:
-                seen.append("interrupted")
-                raise KeyboardInterrupt
-            seen.append(epoch)
-            return step(trainer, group, reviews, epoch)
-
-        monkeypatch.setattr(Trainer, "_train_step", interrupt_in_the_second_epoch)
-        with pytest.raises(KeyboardInterrupt):
-            made.study(trials=1)
+    def test_one_begun_under_other_conditions_begins_anew(self, interrupted, monkeypatch):
+        made, seen = interrupted
         monkeypatch.setattr(runner, "decisive", lambda machine: {"torch": "another"})
 
         assert states(made.study(trials=1)) == ["FAIL", "COMPLETE"]
-        assert set(seen[seen.index("interrupted") + 1 :]) == {1, 2}
+        assert set(seen) == {1, 2}
 
     def test_one_that_another_worker_was_interrupted_in_is_tried_again_in_the_same_call(self, searching, monkeypatch):
         made, run_trial = searching(), objective.run_trial
