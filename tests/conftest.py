@@ -3,7 +3,8 @@
 import csv
 import random
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,15 @@ OPINIONS = {
 def pytest_configure() -> None:
     """Ctrl-C is tested, and what a shell starts in the background ignores it, with all that it starts in its turn."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def torch_as_it_was() -> Iterator[None]:
+    """Seeding a run changes how the whole process computes, and hypothesis then refuses to draw floats."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.use_deterministic_algorithms(False)
+        torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")

@@ -109,11 +109,6 @@ class KeepsTheBundle(NullTracker):
 
 
 class TestAfterARun:
-    @pytest.fixture(autouse=True)
-    def _torch_as_it_was(self):
-        yield
-        torch.use_deterministic_algorithms(False)  # seeding a run asks the whole process for them
-
     @pytest.mark.parametrize("name", MODELS)
     def test_new_texts_get_the_recorded_test_predictions(self, trained_as, tmp_path, name):
         planned = trained_as(name).planned

@@ -15,7 +15,7 @@ from benchmark.training.trainer import Fit, Trainer
 from data_pipeline.pipeline import Part
 from data_pipeline.sources import load_corpus
 
-pytestmark = pytest.mark.usefixtures("one_thread_and_torch_as_it_was")
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("name", MODELS)

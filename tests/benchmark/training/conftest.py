@@ -20,7 +20,7 @@ from models.classifier import Classifier
 
 
 @pytest.fixture(autouse=True)
-def _one_thread(one_thread_and_torch_as_it_was: None) -> None:
+def _one_thread(one_thread: None) -> None:
     """Most tests here train."""
 
 
