@@ -59,12 +59,21 @@ def reconcile(store: TrackingStore, profile: str, workspace: Workspace, say: Cal
             with hold_if_free(lock) as free:
                 if free:
                     store.drop_pending_models(run.run_id)
-                    tracker = store.reopen(run.run_id)
-                    if kind == TRIAL:
-                        tracker.set_tags({tags.STATE: "FAIL"})
-                    tracker.finish(Status.KILLED, KILLED)
+                    end_killed(store, run.run_id, kind)
                     say(f"{run.name} (MLflow run {run.run_id}) was killed; put right")
     for run_id, plan in store.open_plans(profile).items():
         with hold_if_free(workspace.lock(f"plan-{plan}")) as free:
             if free:
                 store.close_plan(run_id, Status.KILLED)
+
+
+def end_killed(store: TrackingStore, run_id: str, kind: str) -> None:
+    """Record that the run's process was killed.
+
+    Raises:
+        TrackingError: there is no such run.
+    """
+    tracker = store.reopen(run_id)
+    if kind == TRIAL:
+        tracker.set_tags({tags.STATE: "FAIL"})
+    tracker.finish(Status.KILLED, KILLED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 # User attributes of a trial.
+RUN_ID = "mlflow_run_id"
 LOCK = "lock"  # its worker's, held as long as that lives
 INTERRUPTED = "interrupted"  # by Ctrl-C or SIGTERM
 KILLS = "kills"  # how often the process of a trial with these settings died
@@ -35,10 +37,14 @@ def try_again(study: Study, trial: FrozenTrial, *, killed: bool = True) -> None:
         RetryHeartbeatStaleTrialCallback()(study, again)
 
 
-def put_right(study: Study) -> None:
+def put_right(study: Study, end_run: Callable[[str], None]) -> None:
     """Let trials wait again that were interrupted, or whose process on this host was killed.
 
     Of other hosts' workers the heartbeat tells. Call it under a lock of the study's, or a trial may wait twice.
+
+    Args:
+        study: Optuna's.
+        end_run: is given the MLflow run of each trial that was killed.
     """
     from optuna.storages import RetryHeartbeatStaleTrialCallback
     from optuna.trial import TrialState
@@ -49,6 +55,8 @@ def put_right(study: Study) -> None:
         if trial.state is TrialState.RUNNING and _is_dead(trial):
             study.tell(trial.number, state=TrialState.FAIL)
             try_again(study, trial)
+            if RUN_ID in trial.user_attrs:
+                end_run(trial.user_attrs[RUN_ID])
         elif trial.state is TrialState.FAIL and INTERRUPTED in trial.user_attrs and trial.number not in retried:
             try_again(study, trial, killed=False)
 

@@ -23,9 +23,9 @@ from benchmark.tracking.store import TrackingStore
 from benchmark.training.checkpoint import CheckpointError
 from benchmark.training.precision import resolve_device, resolve_precision
 from benchmark.training.trainer import Fit, NonFiniteError
-from benchmark.tuning.broken_off import INTERRUPTED, LOCK, TrialClock
+from benchmark.tuning.broken_off import INTERRUPTED, LOCK, RUN_ID, TrialClock
 from benchmark.tuning.planned_study import Metric, PlannedStudy, SearchOptions
-from benchmark.tuning.study import CODE, REASON, RUN_ID, is_needed
+from benchmark.tuning.study import CODE, REASON, is_needed
 from benchmark.validation import ConfigError
 from data_pipeline.corpus import Corpus
 

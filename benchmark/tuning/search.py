@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.child_process import EXIT_DONE, EXIT_FAILED, run_child, spell_end
-from benchmark.files import write_whole
 from benchmark.plan import Workspace
 from benchmark.progress import spell_value
-from benchmark.records import STUDY, Status, flattened
+from benchmark.records import STUDY, Status
 from benchmark.run_lock import hold, is_alone, lock_name
 from benchmark.standing import reconcile
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.store import TrackingStore
-from benchmark.tuned import Provenance, TunedSettings, read_tuned, tuned_file, tuned_text
-from benchmark.tuning.outcome import Outcome, Tried, best_trial, outcome
+from benchmark.tuning.outcome import Outcome, outcome
 from benchmark.tuning.pictures import draw_study
 from benchmark.tuning.planned_study import PlannedStudy, SearchOptions
 from benchmark.tuning.storage import open_storage
-from benchmark.tuning.study import CODE, FACTS
-from benchmark.validation import ConfigError
+from benchmark.tuning.winner import write_winner
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.storages import RDBStorage
 
 
 def search(
@@ -71,6 +69,7 @@ def search(
             store.hurry()
             with suppress(TrackingError):
                 _close(tracker, held, Status.KILLED)
+            _broken_off(storage, planned, say)
             raise
         if code not in {EXIT_DONE, EXIT_FAILED}:
             say(f"  {spell_end(code)}; the same command goes on")
@@ -79,6 +78,8 @@ def search(
             from optuna import load_study
 
             found = _write_down(load_study(study_name=planned.name, storage=storage), planned, tracker, say)
+        else:
+            _broken_off(storage, planned, say)
         _close(tracker, held, Status.FAILED if found is None else Status.FINISHED)
     return found
 
@@ -106,6 +107,18 @@ def _labels(planned: PlannedStudy, workspace: Workspace) -> dict[str, str]:
     )
 
 
+def _broken_off(storage: RDBStorage, planned: PlannedStudy, say: Callable[[str], None]) -> None:
+    """What is best so far is written: it may be enough for who ended the search."""
+    from optuna import load_study
+    from optuna.exceptions import OptunaError
+
+    with suppress(KeyError, OptunaError):  # it had not begun, or its storage is gone, which has been said
+        study = load_study(study_name=planned.name, storage=storage)
+        found = outcome(study)
+        if found.best:
+            write_winner(study, planned, found, say)
+
+
 def _write_down(
     study: Study, planned: PlannedStudy, tracker: MlflowTracker, say: Callable[[str], None]
 ) -> Outcome | None:
@@ -114,11 +127,9 @@ def _write_down(
     if not found.best:
         say("  no trial was trained to its end; give it more --trials or --minutes")
         return None
-    text = tuned_text(_tuned_settings(study, planned, found))
-    path = tuned_file(found.profile, found.experiment)
-    _tell_of_another(path, found, say)
-    write_whole(path, text)
+    path = write_winner(study, planned, found, say)
     winner = found.best[0]
+    assert winner.value is not None  # it is complete
     tracker.log_params({"search": {key: parameter.spell() for key, parameter in planned.space.parameters.items()}})
     tracker.set_tags(
         # Of a parameter whose condition the winner does not meet, an earlier winner may have left a value.
@@ -127,7 +138,7 @@ def _write_down(
     )
     tracker.log_metrics(
         {
-            found.metric: _value(winner),
+            found.metric: winner.value,
             "trials_complete": found.counts.get("complete", 0),
             "trials_pruned": found.counts.get("pruned", 0),
             "trials_seconds": found.seconds,
@@ -135,47 +146,7 @@ def _write_down(
         step=sum(found.counts.values()),
     )
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, path.name).write_text(text, encoding="utf-8")
+        shutil.copy(path, folder)
         draw_study(study, Path(folder))
         tracker.log_artifacts(Path(folder))
-    say(f"wrote {path}")
     return found
-
-
-def _tell_of_another(path: Path, found: Outcome, say: Callable[[str], None]) -> None:
-    """Say whose winner was in the file: a search of other reviews, settings, seed or metric writes there too."""
-    with suppress(ConfigError):  # a damaged file is nobody's winner
-        before = read_tuned(found.profile, found.experiment)
-        if before is not None and before.provenance.study != found.name:
-            say(f"{path} had the winner of study {before.provenance.study}; the call of that search writes it again")
-
-
-def _tuned_settings(study: Study, planned: PlannedStudy, found: Outcome) -> TunedSettings:
-    winner, trial = found.best[0], best_trial(study)
-    assert trial is not None
-    assert trial.datetime_complete is not None
-    experiment = planned.with_values(winner.settings).experiment.plain()
-    return TunedSettings(
-        profile=found.profile,
-        experiment=found.experiment,
-        settings=dict(winner.settings),
-        provenance=Provenance(
-            study=found.name,
-            trial=winner.number,
-            metric=found.metric,
-            value=_value(winner),
-            before=found.before,
-            complete=found.counts.get("complete", 0),
-            pruned=found.counts.get("pruned", 0),
-            seconds=round(found.seconds, 1),
-            code=trial.user_attrs.get(CODE, {}),
-            finished=trial.datetime_complete.astimezone(UTC).isoformat(timespec="seconds"),
-            unsearched={key: value for key, value in flattened(experiment) if key not in winner.settings},
-            **study.user_attrs[FACTS],
-        ),
-    )
-
-
-def _value(winner: Tried) -> float:
-    assert winner.value is not None  # it is complete
-    return winner.value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from benchmark.search_space import CategoricalParameter, SearchSpace
@@ -19,16 +19,24 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 # User attributes of a trial.
-RUN_ID, REASON, CODE = "mlflow_run_id", "reason", "code"
+REASON, CODE = "reason", "code"
 # Of a study.
 PROFILE, EXPERIMENT, METRIC, SPACE, OWN = "profile", "experiment", "metric", "space", "own"
 FACTS = "facts"  # what its winner's provenance tells of the reviews
 
 
-def open_study(storage: RDBStorage, planned: PlannedStudy, facts: Mapping[str, Any]) -> Study:
+def open_study(
+    storage: RDBStorage, planned: PlannedStudy, facts: Mapping[str, Any], end_run: Callable[[str], None]
+) -> Study:
     """The study, made if there is none and put right; the experiment's own settings wait unless they were tried.
 
     Call it under a lock of the study's: two that enqueue at once would enqueue twice.
+
+    Args:
+        storage: where it is kept.
+        planned: what is searched.
+        facts: of the reviews, for a winner to tell.
+        end_run: is given the MLflow run of each trial that was killed.
     """
     import optuna
 
@@ -47,7 +55,7 @@ def open_study(storage: RDBStorage, planned: PlannedStudy, facts: Mapping[str, A
         FACTS: dict(facts),
     }.items():
         study.set_user_attr(key, value)
-    put_right(study)
+    put_right(study, end_run)
     _enqueue_unless_tried(study, [planned.own_values])
     return study
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 import uuid
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from benchmark.child_process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, serve
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from benchmark.identity import Inputs
     from benchmark.plan import Workspace
     from benchmark.progress import Progress
+    from benchmark.tracking.store import TrackingStore
     from benchmark.tuning.objective import Objective
     from benchmark.tuning.planned_study import PlannedStudy, SearchOptions
     from data_pipeline.corpus import Corpus
@@ -72,7 +75,7 @@ def spend_budget(
     corpus, inputs, facts = _read_inputs(planned, workspace)
     storage = open_storage(options.storage, workspace.lock("optuna"))
     with hold(workspace.lock("studies")):
-        study = open_study(storage, planned, facts)
+        study = open_study(storage, planned, facts, partial(_end_trial, store))
         if options.sampler == "grid":
             enqueue_grid(study, planned.space)
     lock = workspace.lock(f"worker-{uuid.uuid4().hex}")
@@ -115,7 +118,7 @@ def _spend(study: Study, objective: Objective) -> None:
     said = False
     while True:
         with hold(objective.workspace.lock("studies")):
-            put_right(study)
+            put_right(study, partial(_end_trial, objective.store))
         trials = study.get_trials(deepcopy=False)
         if is_spent(options.budget, trials):
             return
@@ -137,6 +140,16 @@ def _spend(study: Study, objective: Objective) -> None:
         study.optimize(
             objective, n_trials=1, catch=(NotNeededError,), callbacks=[_tell(objective)], gc_after_trial=True
         )
+
+
+def _end_trial(store: TrackingStore, run_id: str) -> None:
+    """A trial's process was killed: its run says that it is at work, or complete when Optuna was not told any more."""
+    from benchmark.records import TRIAL
+    from benchmark.standing import end_killed
+    from benchmark.tracking.client import TrackingError
+
+    with suppress(TrackingError):  # it was deleted
+        end_killed(store, run_id, TRIAL)
 
 
 def _tell(objective: Objective) -> Any:

@@ -1,23 +1,39 @@
 """Trials that fail, are interrupted or killed: told from those at work, tried again, billed for their work alone."""
 
+import signal
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import optuna
 import pytest
+import yaml
 from in_process import states
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmark import runner
+from benchmark.child_process import EXIT_FAILED
 from benchmark.progress import NullProgress
 from benchmark.run_lock import hold, local_lock, lock_name
 from benchmark.training.trainer import Trainer
-from benchmark.tuning import objective
+from benchmark.tuning import objective, search
 from benchmark.tuning.broken_off import MOST_RETRIES, TrialClock, put_right, seconds_at_work
 from benchmark.tuning.study import OWN, seconds_spent
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def interrupted_child(*_) -> int:
+    raise KeyboardInterrupt
+
+
+def failed_child(*_) -> int:
+    return EXIT_FAILED
+
+
+def killed_child(*_) -> int:
+    return -signal.SIGKILL
 
 
 class TestFailing:
@@ -109,6 +125,53 @@ class TestFailing:
         assert study.trials[2].params == lost.params
 
 
+class TestASearchThatIsEndedEarly:
+    """`run_child` is the process that searches; here it ends at once, after what the test has done."""
+
+    @pytest.fixture
+    def ended(self, searching, monkeypatch):
+        def end(how, trials):
+            made, said = searching(), []
+            if trials:
+                made.study(trials=trials)
+            monkeypatch.setattr(search, "run_child", how)
+            with suppress(KeyboardInterrupt):
+                assert search.search(made.plan(), made.options(), made.workspace, said.append) is None
+            return said, made.folder / "tuned/quick/rnn.yaml"
+
+        return end
+
+    @pytest.mark.parametrize("how", [interrupted_child, failed_child, killed_child])
+    def test_has_written_the_best_so_far(self, ended, how):
+        said, winner = ended(how, trials=2)
+
+        assert said[-1] == "wrote tuned/quick/rnn.yaml"
+        assert yaml.safe_load(winner.read_text())["provenance"]["complete"] == 2
+
+    @pytest.mark.parametrize("how", [interrupted_child, failed_child, killed_child])
+    def test_writes_nothing_when_no_trial_is_complete(self, ended, how):
+        said, winner = ended(how, trials=0)
+
+        assert not winner.exists()
+        assert not any("wrote" in line for line in said)
+
+
+def test_a_run_that_was_complete_when_its_worker_was_killed_is_no_finished_trial(searching, tmp_path):
+    """MLflow is told before Optuna: a kill between the two leaves a finished run of a trial that is tried again."""
+    made = searching()
+    study = made.study(trials=1)
+    (run,) = made.recorded()
+    with hold(tmp_path / "worker.lock"):
+        pass
+    begin(study, lock_name(tmp_path / "worker.lock"), mlflow_run_id=run.run_id)
+    made.study(trials=2)
+
+    assert [(run.status, run.tags["optuna.state"]) for run in made.recorded()] == [
+        ("KILLED", "FAIL"),
+        ("FINISHED", "COMPLETE"),
+    ]
+
+
 # A study alone, without a search
 
 
@@ -137,34 +200,34 @@ class TestWhoseWorkerWasKilled:
 
     def test_waits_again(self, study, lock):
         begin(study, lock)
-        put_right(study)
+        put_right(study, [].append)
 
         assert states(study) == ["FAIL", "WAITING"]
 
     def test_a_trial_at_work_is_left_alone(self, study, lock):
         begin(study, lock, ago=100_000)
         with hold(local_lock(lock)):
-            put_right(study)
+            put_right(study, [].append)
 
         assert states(study) == ["RUNNING"]
 
     def test_of_another_host_nothing_is_known(self, study, lock):
         begin(study, "elsewhere:/a/worker.lock", ago=100_000)
-        put_right(study)
+        put_right(study, [].append)
 
         assert states(study) == ["RUNNING"]
 
     @pytest.mark.parametrize(("ago", "expected"), [(5, ["RUNNING"]), (100, ["FAIL", "WAITING"])])
     def test_one_whose_settings_were_being_chosen_is_given_a_minute(self, study, ago, expected):
         begin(study, ago=ago)
-        put_right(study)
+        put_right(study, [].append)
 
         assert states(study) == expected
 
     def test_is_given_up_when_it_has_been_killed_too_often(self, study, lock):
         for _ in range(MOST_RETRIES + 1):
             begin_waiting(study, lock)
-            put_right(study)
+            put_right(study, [].append)
 
         assert states(study) == ["FAIL"] * (MOST_RETRIES + 1)
 
@@ -174,16 +237,16 @@ class TestWhoseWorkerWasKilled:
             trial = study.trials[-1]
             study._storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
             study.tell(trial.number, state=TrialState.FAIL)
-            put_right(study)
+            put_right(study, [].append)
         begin_waiting(study, lock)
-        put_right(study)
+        put_right(study, [].append)
 
         assert states(study) == ["FAIL"] * (MOST_RETRIES + 2) + ["WAITING"]
 
     def test_is_billed_for_its_work_and_not_for_the_time_until_it_was_noticed(self, study, lock):
         begin(study, lock, ago=100_000, seconds=12.5)
         begin(study, ago=100_000)
-        put_right(study)
+        put_right(study, [].append)
 
         assert [seconds_at_work(trial) for trial in study.trials[:2]] == [12.5, 0.0]
         assert seconds_spent(study.trials) == 12.5
