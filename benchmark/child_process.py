@@ -18,8 +18,8 @@ from types import FrameType
 from typing import Any
 
 from benchmark.compute_environment import compute_environment
+from benchmark.exit_status import EXIT_INTERRUPTED
 
-EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 SIGNAL_SECONDS = 5.0  # a process that was told to end and is still there is told again
 
 

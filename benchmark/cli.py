@@ -23,7 +23,7 @@ from benchmark.commands import (
     ui,
     validate,
 )
-from benchmark.commands.options import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE
+from benchmark.exit_status import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE
 from data_pipeline.errors import InputError
 
 # In the order of --help.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 
 from benchmark.commands.options import (
-    EXIT_DONE,
-    EXIT_FAILED,
     Commands,
     add_command,
     add_data_option,
@@ -14,6 +12,7 @@ from benchmark.commands.options import (
     add_store_options,
     workspace,
 )
+from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.commands.options import (
-    EXIT_DONE,
-    EXIT_FAILED,
     Commands,
     add_command,
     add_data_option,
@@ -23,6 +21,7 @@ from benchmark.commands.options import (
     workspace,
 )
 from benchmark.commands.terminal import shown
+from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
 
 if TYPE_CHECKING:
     import torch

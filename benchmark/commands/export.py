@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from benchmark.commands.options import (
-    EXIT_DONE,
     Commands,
     add_command,
     add_profile_option,
@@ -14,6 +13,7 @@ from benchmark.commands.options import (
     existing_store,
     say,
 )
+from benchmark.exit_status import EXIT_DONE
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from benchmark.commands.options import EXIT_DONE, Commands, add_command, add_suite_options, chosen_suite, workspace
+from benchmark.commands.options import Commands, add_command, add_suite_options, chosen_suite, workspace
+from benchmark.exit_status import EXIT_DONE
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", int, float)
 
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
-
 Commands = argparse._SubParsersAction  # what add_subparsers gives; argparse has no public name for it
 
 

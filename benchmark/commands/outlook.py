@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.commands.options import EXIT_DONE, say, workspace
+from benchmark.commands.options import say, workspace
+from benchmark.exit_status import EXIT_DONE
 
 if TYPE_CHECKING:
     from benchmark.config import RunConfig, Suite

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.commands.options import (
-    EXIT_DONE,
-    EXIT_FAILED,
     Commands,
     add_command,
     add_device_option,
@@ -25,6 +23,7 @@ from benchmark.commands.options import (
     write_output,
 )
 from benchmark.commands.terminal import shown
+from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
 
 if TYPE_CHECKING:
     import pandas as pd

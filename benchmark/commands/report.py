@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.commands.options import (
-    EXIT_DONE,
     Commands,
     add_command,
     add_data_option,
@@ -17,6 +16,7 @@ from benchmark.commands.options import (
     cache_dir,
     write_output,
 )
+from benchmark.exit_status import EXIT_DONE
 from benchmark.files import OutputError
 
 if TYPE_CHECKING:

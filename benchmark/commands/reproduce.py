@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from benchmark.commands.compare import difference_rows
 from benchmark.commands.options import (
-    EXIT_DONE,
-    EXIT_FAILED,
     Commands,
     add_command,
     add_data_option,
@@ -19,6 +17,7 @@ from benchmark.commands.options import (
     say,
     workspace,
 )
+from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
 
 if TYPE_CHECKING:
     from benchmark.comparison import Section

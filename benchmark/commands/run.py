@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from benchmark.commands.options import (
-    EXIT_FAILED,
     Commands,
     add_command,
     add_suite_options,
@@ -21,6 +20,7 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.outlook import print_outlook
 from benchmark.commands.report import print_report
+from benchmark.exit_status import EXIT_FAILED
 from benchmark.progress import spell_value
 from benchmark.tuned import tuned_file
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.commands.options import (
-    EXIT_DONE,
     Commands,
     add_cache_option,
     add_command,
@@ -15,6 +14,7 @@ from benchmark.commands.options import (
     add_storage_option,
     cache_dir,
 )
+from benchmark.exit_status import EXIT_DONE
 
 if TYPE_CHECKING:
     from benchmark.tuning.outcome import Outcome, Tried

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from benchmark.commands.options import (
-    EXIT_DONE,
     Commands,
     add_command,
     add_suite_options,
@@ -18,6 +17,7 @@ from benchmark.commands.options import (
     say,
     workspace,
 )
+from benchmark.exit_status import EXIT_DONE
 
 if TYPE_CHECKING:
     from benchmark.records import Throughput

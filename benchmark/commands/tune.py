@@ -6,8 +6,6 @@ import argparse
 from typing import TYPE_CHECKING
 
 from benchmark.commands.options import (
-    EXIT_DONE,
-    EXIT_FAILED,
     Commands,
     add_command,
     add_storage_option,
@@ -19,6 +17,7 @@ from benchmark.commands.options import (
     say,
     workspace,
 )
+from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
 
 if TYPE_CHECKING:
     from benchmark.tuning.outcome import Outcome

@@ -8,8 +8,6 @@ import sys
 from contextlib import suppress
 
 from benchmark.commands.options import (
-    EXIT_DONE,
-    EXIT_FAILED,
     Commands,
     add_command,
     add_profile_option,
@@ -20,6 +18,7 @@ from benchmark.commands.options import (
     interrupt_on_termination,
     say,
 )
+from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

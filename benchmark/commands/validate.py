@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmark.commands.options import EXIT_DONE, Commands, add_command
+from benchmark.commands.options import Commands, add_command
+from benchmark.exit_status import EXIT_DONE
 from data_pipeline.errors import one_line
 
 

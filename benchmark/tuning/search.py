@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.child_process import EXIT_DONE, EXIT_FAILED, run_child, spell_end
+from benchmark.child_process import run_child, spell_end
+from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
 from benchmark.plan import Workspace
 from benchmark.progress import spell_value
 from benchmark.records import STUDY, Status

@@ -9,7 +9,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benchmark.child_process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, serve
+from benchmark.child_process import serve
+from benchmark.exit_status import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
 from benchmark.run_lock import hold
 from data_pipeline.errors import InputError
 

@@ -13,7 +13,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmark import runner
-from benchmark.child_process import EXIT_FAILED
+from benchmark.exit_status import EXIT_FAILED
 from benchmark.progress import NullProgress
 from benchmark.run_lock import hold, local_lock, lock_name
 from benchmark.training.trainer import Trainer
