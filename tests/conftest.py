@@ -26,7 +26,7 @@ def torch_as_it_was() -> Iterator[None]:
     """Seeding a run changes how the whole process computes, and hypothesis then refuses to draw floats."""
     yield
     if torch := sys.modules.get("torch"):
-        torch.use_deterministic_algorithms(False)
+        torch.set_deterministic_debug_mode("default")
         torch.set_flush_denormal(False)
 
 

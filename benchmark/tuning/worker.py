@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 import uuid
@@ -117,6 +118,7 @@ def _spend(study: Study, objective: Objective) -> None:
     planned, options = objective.planned, objective.options
     study.pruner = make_pruner(options.pruner, planned.own.experiment.training.epochs)
     said = False
+    gc.freeze()  # the libraries stay: to go through them after each trial took 0.3 s, as long as a small trial
     while True:
         with hold(objective.workspace.lock("studies")):
             put_right(study, partial(_end_trial, objective.store))

@@ -134,10 +134,12 @@ class MadePage:
 
     def review_texts(self) -> ReviewTexts:
         chance = np.random.default_rng(6)
+        words = chance.choice(WORDS, 20 * self.longest).tolist()
+        starts = chance.integers(0, 19 * self.longest, self.reviews)
         lengths = chance.integers(20, self.longest, self.reviews)
         made = {
-            name: self.texts.get(place, " ".join(chance.choice(WORDS, lengths[place])))
-            for place, name in enumerate(self.ids)
+            name: self.texts.get(place, " ".join(words[start : start + length]))
+            for place, (name, start, length) in enumerate(zip(self.ids, starts, lengths, strict=True))
         }
         return ReviewTexts(made, self.missing)
 

@@ -262,9 +262,8 @@ def test_of_the_official_reviews_five_models_and_three_seeds_it_is_below_5_mb():
     )
     results = made.results()
     page = make_page(make_report(results), made.details(results))
-    texts = dict.fromkeys(page.review_ids, longest) | {
-        name: made.review_texts().texts[name] for name in page.chosen.explained
-    }
+    explained = made.review_texts().texts
+    texts = dict.fromkeys(page.review_ids, longest) | {name: explained[name] for name in page.chosen.explained}
     html = render_page(page, ReviewTexts(texts))
 
     assert len(page.review_ids) > 2.9 * OF_EACH_KIND
