@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmark.compute_environment import compute_environment
 from benchmark.exit_status import EXIT_INTERRUPTED
+from benchmark.garbage import collect_rarely
 
 SIGNAL_SECONDS = 5.0  # a process that was told to end and is still there is told again
 
@@ -69,6 +70,7 @@ def serve(task: Callable[[dict[str, Any]], int]) -> int:
     Returns:
         The exit status that `task` gave.
     """
+    collect_rarely()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         line = sys.stdin.readline()

@@ -24,6 +24,7 @@ from benchmark.commands import (
     validate,
 )
 from benchmark.exit_status import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE
+from benchmark.garbage import collect_rarely
 from data_pipeline.errors import InputError
 
 # In the order of --help.
@@ -47,6 +48,7 @@ COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 done, 1 something ran and failed, 2 wrong use, 130 interrupted."""
+    collect_rarely()
     arguments = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:

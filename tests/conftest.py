@@ -1,6 +1,7 @@
 """Made-up reviews that every test may use; nothing here needs the network."""
 
 import csv
+import os
 import random
 import signal
 import sys
@@ -14,6 +15,11 @@ OPINIONS = {
     0: ["awful", "boring", "terrible", "dull", "waste", "worst", "poor", "stupid", "mess", "disappointing"],
     1: ["wonderful", "moving", "brilliant", "superb", "great", "best", "charming", "clever", "joy", "delightful"],
 }
+
+
+# Before anything loads torch, and for each process that a test starts: sums are made in one order, and no net waits for
+# a second thread, which on a busy machine made 0.6 s of training 4 s.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def pytest_configure() -> None:

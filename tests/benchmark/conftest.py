@@ -73,17 +73,6 @@ def call(capsys):
 
 
 @pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Sums are made in one order, and no net waits for a second thread: on a busy machine 0.6 s became 4 s."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
 def all_trained() -> dict[str, Any]:
     """Those trained so far: each model is trained once for all tests of a file, which only look."""
     return {}

@@ -48,7 +48,7 @@ class Shell:
         process = subprocess.Popen(
             [sys.executable, *program, *arguments],
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+            env=os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -123,6 +123,6 @@ def said_until(process: subprocess.Popen[str], start: str) -> str:
 
 
 def slow_rnn(config_content: dict[str, Any]) -> None:
-    """Give the RNN epochs of a second or two: a signal sent at the first one's line comes while the second trains."""
-    config_content["experiments"]["rnn"]["model"] |= {"layers": 8, "bidirectional": True}
+    """Give the RNN epochs of some seconds: a signal sent at the first one's line comes while the second trains."""
+    config_content["experiments"]["rnn"]["model"] |= {"layers": 4, "bidirectional": True}
     config_content["experiments"]["rnn"]["training"]["batch_size"] = 1

@@ -20,7 +20,6 @@ from models.precision import computes_in_bf16
 from models.saved import SavedModelError, read_saved_model
 
 CPU = torch.device("cpu")
-pytestmark = pytest.mark.usefixtures("one_thread")
 # oneDNN has no LSTM in bf16 for a processor without it; all else is emulated there. A bag multiplies no matrices.
 IN_HALVES = [name for name in MODELS if name != "bow" and (not name.startswith("lstm") or computes_in_bf16(CPU))]
 WORD_FILES = {"README.md", "itos.json", "model.json", "weights.safetensors"}

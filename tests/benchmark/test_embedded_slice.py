@@ -21,7 +21,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProces
     return subprocess.run(
         [sys.executable, "-m", "benchmark", "run", "all", "--config", str(ROOT / "experiments.yaml"), *options],
         cwd=tmp_path_factory.mktemp("slice"),
-        env=os.environ | network | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        env=os.environ | network | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

@@ -10,7 +10,6 @@ from trained import train
 
 from benchmark.served_model import SentimentClassifier
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SIZES = {"max_position_embeddings": 66, "initializer_range": 0.2}
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 

@@ -15,7 +15,6 @@ from benchmark.review_explanation import Explanations, ReviewExplanation
 from benchmark.tracking.store import TrackingStore
 
 pytest.importorskip("captum")
-pytestmark = pytest.mark.usefixtures("one_thread")
 FILE = "explanations.json"
 
 

@@ -14,7 +14,6 @@ from data_pipeline.batch import Batch
 from models.classifier import Classifier
 
 pytest.importorskip("captum")
-pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 ATTENTIVE = ["bert-frozen", "bert-finetuned", "lstm-attention"]
 

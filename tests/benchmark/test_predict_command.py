@@ -21,7 +21,6 @@ from benchmark.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).resolve().parents[2]
 GOOD, BAD = "a wonderful film , moving and clever .", "an awful waste , boring and dull ."
 
@@ -386,7 +385,7 @@ def test_a_recurrent_model_answers_without_transformers(recorded, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code, "predict", "--tracking-uri", recorded.uri, "--model", "rnn", "--json", GOOD],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=100,

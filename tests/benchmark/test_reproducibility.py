@@ -1,11 +1,8 @@
 """How a process computes once a run has been seeded."""
 
-import pytest
 import torch
 
 from benchmark.reproducibility import seed_everything
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_numbers_too_small_for_full_speed_become_zero():

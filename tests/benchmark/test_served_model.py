@@ -26,7 +26,6 @@ from benchmark.tracking.logged_model import EXAMPLES, requirements, save_pyfunc
 from benchmark.tracking.store import TrackingStore
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.usefixtures("one_thread")
 PATIENCE = 100  # seconds after which a process that should have answered counts as hanging
 
 # Run by an interpreter that cannot find our packages: the checkout is taken off its path and its finders.
@@ -66,7 +65,7 @@ def saved(lstm, tmp_path) -> Path:
 def environment(store_uri) -> dict[str, str]:
     """What the processes of a user have; none has our checkout on its path."""
     mine = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "HF_HUB_OFFLINE": "1"}
     return {**mine, **quiet, "MLFLOW_TRACKING_URI": store_uri}
 
 

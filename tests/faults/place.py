@@ -57,7 +57,6 @@ class Place:
                 env=os.environ
                 | {
                     "PYTHONPATH": f"{INJECTED}{os.pathsep}{ROOT}",
-                    "OMP_NUM_THREADS": "1",
                     "HF_HUB_OFFLINE": "1",
                     "BENCHMARK_FAULTS": json.dumps([asdict(fault) for fault in faults]),
                     "BENCHMARK_MOMENTS": moments,

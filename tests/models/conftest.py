@@ -1,6 +1,6 @@
 """Batches made of token ids, and a BERT small enough to build in a blink."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,15 +12,6 @@ from models.classifier import Classifier
 from models.registry import ModelContext
 
 VOCABULARY = 100
-
-
-@pytest.fixture(scope="module", autouse=True)
-def single_thread() -> Iterator[None]:
-    """Threads only wait for one another on tensors this small: 41 s instead of 12 beside one busy process."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -26,7 +26,6 @@ from benchmark.tracking.tags import run_tags
 from data_pipeline.errors import DataError
 from data_pipeline.sources import load_corpus
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 ARTIFACTS = {
     *("config.yaml", "environment.json", "constraints.txt"),
     *("predictions.parquet", "learning_curve.png", "confusion_matrix.png"),

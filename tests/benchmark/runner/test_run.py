@@ -15,8 +15,6 @@ from benchmark.training.trainer import Fit, Trainer
 from data_pipeline.pipeline import Part
 from data_pipeline.sources import load_corpus
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.mark.parametrize("name", MODELS)
 def test_another_seed_gives_others(run, name):

@@ -18,7 +18,6 @@ from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.tags import run_tags
 from benchmark.tracking.tracker import NullTracker
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 FILES = {"README.md", "itos.json", "model.json", "weights.safetensors"}
 
 

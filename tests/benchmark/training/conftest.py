@@ -19,11 +19,6 @@ from data_pipeline.sources import load_corpus
 from models.classifier import Classifier
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(one_thread: None) -> None:
-    """Most tests here train."""
-
-
 @pytest.fixture(scope="session")
 def small_corpus(reviews_csv: Path) -> Corpus:
     """48 / 24 / 25 of the made-up reviews."""

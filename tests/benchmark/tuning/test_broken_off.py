@@ -21,8 +21,6 @@ from benchmark.tuning import objective, search
 from benchmark.tuning.broken_off import MOST_RETRIES, TrialClock, put_right, seconds_at_work
 from benchmark.tuning.study import OWN, seconds_spent
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def interrupted_child(*_) -> int:
     raise KeyboardInterrupt

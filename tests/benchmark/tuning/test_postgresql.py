@@ -16,8 +16,6 @@ from benchmark.progress import NullProgress
 from benchmark.tuning.planned_study import Budget, SearchOptions, plan_study
 from benchmark.tuning.worker import spend_budget
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 RATE = {"type": "float", "low": 1e-3, "high": 1e-1, "log": True}
 PATIENCE = 60  # seconds after which a server that does not answer counts as hanging
 

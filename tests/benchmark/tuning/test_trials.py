@@ -14,8 +14,6 @@ from benchmark.tuning.study import OWN
 from benchmark.validation import ConfigError
 from data_pipeline.sources import load_corpus
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 GRID = {
     "training.schedule": {"type": "categorical", "choices": ["constant", "linear"]},
     "training.batch_size": {"type": "categorical", "choices": [16, 32]},
