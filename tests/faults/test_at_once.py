@@ -11,7 +11,7 @@ from place import PATIENCE, Place
 
 EXPERIMENTS = ["rnn", "bert-finetuned"]
 # The RNN's epochs take a second or two, so that it is killed in the middle of one.
-OPTIONS = ("--checkpoint-steps", "1", "--set", "rnn.model.layers=8", "--set", "rnn.training.batch_size=1")
+OPTIONS = ("--checkpoint-steps", "5", "--set", "rnn.model.layers=4", "--set", "rnn.training.batch_size=1")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from benchmark.config_file import load_suite
 
 RATE = {"type": "float", "low": 1e-3, "high": 1e-1, "log": True}
 WIDTH = {"type": "categorical", "choices": [8, 16]}
-TRIALS = 4
+TRIALS = 3
 
 
 @pytest.fixture
