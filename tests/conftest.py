@@ -1,6 +1,7 @@
 """Made-up reviews that every test may use; nothing here needs the network."""
 
 import csv
+import gc
 import os
 import random
 import signal
@@ -28,9 +29,10 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def torch_as_it_was() -> Iterator[None]:
+def process_as_it_was() -> Iterator[None]:
     """Seeding a run changes how the whole process computes, and hypothesis then refuses to draw floats."""
     yield
+    gc.unfreeze()
     if torch := sys.modules.get("torch"):
         torch.set_deterministic_debug_mode("default")
         torch.set_flush_denormal(False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.commands.options import (
@@ -34,20 +34,25 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def study(arguments: argparse.Namespace) -> int:
     """Print it."""
     from benchmark.tuning.find_study import find_study
-    from benchmark.tuning.outcome import outcome
+    from benchmark.tuning.outcome import importance, outcome
     from benchmark.tuning.storage import open_storage, storage_uri
 
     lock = cache_dir(arguments) / "locks" / "optuna.lock"
     storage = open_storage(storage_uri(arguments.storage), lock, create=False)
     found, others = find_study(storage, arguments.profile, arguments.name)
-    print(study_text(outcome(found)))
+    print(study_text(outcome(found), importance(found)))
     if others:
         print(f"\nolder studies of {arguments.name}: {', '.join(others)}")
     return EXIT_DONE
 
 
-def study_text(found: Outcome) -> str:
-    """What is printed of a study; of the trials the ten best, and of those that were ended early the ten newest."""
+def study_text(found: Outcome, importance: Mapping[str, float]) -> str:
+    """What is printed of a study; of the trials the ten best, and of those that were ended early the ten newest.
+
+    Args:
+        found: the study as it stands.
+        importance: of its parameters, together 1; empty: nothing is said of it.
+    """
     from benchmark.progress import spell_seconds
 
     states = ", ".join(f"{count} {state}" for state, count in sorted(found.counts.items()))
@@ -59,8 +64,8 @@ def study_text(found: Outcome) -> str:
     if found.best:
         parts.append(f"best trials\n{_trials(found.best[:SHOWN], found.metric)}")
         parts.append("\n".join(found.edges) or "the best lies on no edge of a range")
-    if found.importance:
-        shares = "\n".join(f"  {key}: {100 * share:.0f} %" for key, share in found.importance.items())
+    if importance:
+        shares = "\n".join(f"  {key}: {100 * share:.0f} %" for key, share in importance.items())
         parts.append(f"importance of the parameters that all trials have (fANOVA)\n{shares}")
     if found.pruned:
         few = len(found.pruned) <= SHOWN

@@ -44,7 +44,7 @@ def put_right(study: Study, end_run: Callable[[str], None]) -> None:
 
     Args:
         study: Optuna's.
-        end_run: is given the MLflow run of each trial that was killed.
+        end_run: is given the MLflow run of each of them; it may say that it is at work, or even that it is complete.
     """
     from optuna.storages import RetryHeartbeatStaleTrialCallback
     from optuna.trial import TrialState
@@ -52,13 +52,15 @@ def put_right(study: Study, end_run: Callable[[str], None]) -> None:
     trials = study.get_trials(deepcopy=False)
     retried = {number for trial in trials for number in RetryHeartbeatStaleTrialCallback.retry_history(trial)}
     for trial in trials:
-        if trial.state is TrialState.RUNNING and _is_dead(trial):
+        killed = trial.state is TrialState.RUNNING and _is_dead(trial)
+        interrupted = trial.state is TrialState.FAIL and INTERRUPTED in trial.user_attrs and trial.number not in retried
+        if not (killed or interrupted):
+            continue
+        if RUN_ID in trial.user_attrs:
+            end_run(trial.user_attrs[RUN_ID])  # first: whoever is killed right here finds the trial as it was
+        if killed:
             study.tell(trial.number, state=TrialState.FAIL)
-            try_again(study, trial)
-            if RUN_ID in trial.user_attrs:
-                end_run(trial.user_attrs[RUN_ID])
-        elif trial.state is TrialState.FAIL and INTERRUPTED in trial.user_attrs and trial.number not in retried:
-            try_again(study, trial, killed=False)
+        try_again(study, trial, killed=killed)
 
 
 def _is_dead(trial: FrozenTrial) -> bool:

@@ -75,12 +75,13 @@ class Objective:
         trial.set_user_attr(LOCK, lock_name(self.lock))
         clock = TrialClock(trial, self.progress)
         try:
-            return self._try(trial, clock)
+            try:
+                return self._try(trial, clock)
+            finally:
+                clock.keep()
         except KeyboardInterrupt:
             trial.set_user_attr(INTERRUPTED, True)
             raise
-        finally:
-            clock.keep()
 
     def _try(self, trial: Trial, progress: Progress) -> float:
         from optuna import TrialPruned
@@ -160,6 +161,7 @@ class Objective:
 
         try:
             yield tracker
+            end("COMPLETE", Status.FINISHED)
         except TrialPruned as pruned:
             trial.set_user_attr(REASON, str(pruned))
             end("PRUNED", Status.KILLED, f"pruned {pruned}")
@@ -173,7 +175,6 @@ class Objective:
             trial.set_user_attr(REASON, reason)
             end("FAIL", Status.FAILED, reason)
             raise
-        end("COMPLETE", Status.FINISHED)
 
     def _labels(self, trial: Trial, fingerprint: str, lock: Path) -> dict[str, str]:
         config = self.planned.own

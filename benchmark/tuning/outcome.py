@@ -52,7 +52,6 @@ class Outcome:
         best: the complete trials, the best first.
         before: value of the experiment's own settings, None where they were not trained to their end.
         pruned: trials that were ended early.
-        importance: of each parameter, together 1; empty where there are too few trials to tell.
         edges: parameters of the best trial that lie on the edge of their range, each with what to do.
     """
 
@@ -65,7 +64,6 @@ class Outcome:
     best: tuple[Tried, ...]
     before: float | None
     pruned: tuple[Tried, ...]
-    importance: Mapping[str, float]
     edges: tuple[str, ...]
 
 
@@ -88,7 +86,6 @@ def outcome(study: Study) -> Outcome:
         best=tuple(map(_tried, best)),
         before=own.value if own else None,
         pruned=tuple(_tried(trial) for trial in trials if trial.state is TrialState.PRUNED),
-        importance=_importance(study),
         edges=tuple(edges(space, best[0].params)) if best else (),
     )
 
@@ -117,6 +114,19 @@ def edges(space: SearchSpace, values: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def importance(study: Study) -> dict[str, float]:
+    """Of each parameter that all complete trials have, together 1; empty where there are too few trials to tell.
+
+    By fANOVA: Hutter et al. 2014, "An efficient approach for assessing hyperparameter importance", ICML.
+    """
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
+    try:
+        return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0)))
+    except (ValueError, RuntimeError):  # too few trials, or all with the same value
+        return {}
+
+
 def _ranked(study: Study) -> list[FrozenTrial]:
     from optuna.study import StudyDirection
     from optuna.trial import TrialState
@@ -132,13 +142,3 @@ def _place(parameter: FloatParameter | IntParameter, value: float) -> float:
     if isinstance(parameter, FloatParameter) and parameter.log:
         low, high, value = math.log(low), math.log(high), math.log(value)
     return (value - low) / (high - low)
-
-
-def _importance(study: Study) -> dict[str, float]:
-    """By fANOVA (Hutter et al. 2014), of the parameters that all complete trials have."""
-    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-
-    try:
-        return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0)))
-    except (ValueError, RuntimeError):  # too few trials, or all with the same value
-        return {}

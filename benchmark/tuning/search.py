@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.child_process import run_child, spell_end
 from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
+from benchmark.files import OutputError
 from benchmark.plan import Workspace
 from benchmark.progress import spell_value
 from benchmark.records import STUDY, Status
@@ -20,14 +21,14 @@ from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.store import TrackingStore
-from benchmark.tuning.outcome import Outcome, outcome
+from benchmark.tuned import tuned_file
+from benchmark.tuning.outcome import Outcome
 from benchmark.tuning.pictures import draw_study
 from benchmark.tuning.planned_study import PlannedStudy, SearchOptions
 from benchmark.tuning.storage import open_storage
 from benchmark.tuning.winner import write_winner
 
 if TYPE_CHECKING:
-    from optuna import Study
     from optuna.storages import RDBStorage
 
 
@@ -70,17 +71,15 @@ def search(
             store.hurry()
             with suppress(TrackingError):
                 _close(tracker, held, Status.KILLED)
-            _broken_off(storage, planned, say)
+            _broken_off(storage, planned, workspace, say)
             raise
         if code not in {EXIT_DONE, EXIT_FAILED}:
             say(f"  {spell_end(code)}; the same command goes on")
-        found = None
         if code == EXIT_DONE:
-            from optuna import load_study
-
-            found = _write_down(load_study(study_name=planned.name, storage=storage), planned, tracker, say)
+            found = _done(storage, planned, workspace, tracker, say)
         else:
-            _broken_off(storage, planned, say)
+            found = None
+            _broken_off(storage, planned, workspace, say)
         _close(tracker, held, Status.FAILED if found is None else Status.FINISHED)
     return found
 
@@ -103,32 +102,40 @@ def _labels(planned: PlannedStudy, workspace: Workspace) -> dict[str, str]:
             fingerprint=planned.name,
             lock=lock_name(workspace.lock(f"study-{planned.name}")),
             note=f"Optuna's study `{planned.name}`; its trials are nested below. They were trained on train and judged "
-            f"on val by `{planned.metric}`; no test review was read. Tags `best/...`: what is best so far.",
+            f"on val by `{planned.metric}`; no test review was read. Tags `best/...`: the best"
+            " when a call was last done.",
         )
     )
 
 
-def _broken_off(storage: RDBStorage, planned: PlannedStudy, say: Callable[[str], None]) -> None:
+def _broken_off(storage: RDBStorage, planned: PlannedStudy, workspace: Workspace, say: Callable[[str], None]) -> None:
     """What is best so far is written: it may be enough for who ended the search."""
     from optuna import load_study
     from optuna.exceptions import OptunaError
 
-    with suppress(KeyError, OptunaError):  # it had not begun, or its storage is gone, which has been said
+    try:
         study = load_study(study_name=planned.name, storage=storage)
-        found = outcome(study)
-        if found.best:
-            write_winner(study, planned, found, say)
+    except (KeyError, OptunaError):  # it had not begun, or its storage is gone, which has been said
+        return
+    try:
+        with hold(workspace.lock("studies")):
+            write_winner(study, planned, say, ended_early=True)
+    except (OptunaError, OutputError) as error:  # how the search ended is what is to be told
+        say(f"  {error}")
 
 
-def _write_down(
-    study: Study, planned: PlannedStudy, tracker: MlflowTracker, say: Callable[[str], None]
+def _done(
+    storage: RDBStorage, planned: PlannedStudy, workspace: Workspace, tracker: MlflowTracker, say: Callable[[str], None]
 ) -> Outcome | None:
     """The winner's file, the same and pictures in MLflow."""
-    found = outcome(study)
+    from optuna import load_study
+
+    study = load_study(study_name=planned.name, storage=storage)
+    with hold(workspace.lock("studies")):
+        found = write_winner(study, planned, say)
     if not found.best:
         say("  no trial was trained to its end; give it more --trials or --minutes")
         return None
-    path = write_winner(study, planned, found, say)
     winner = found.best[0]
     assert winner.value is not None  # it is complete
     tracker.log_params({"search": {key: parameter.spell() for key, parameter in planned.space.parameters.items()}})
@@ -147,7 +154,7 @@ def _write_down(
         step=sum(found.counts.values()),
     )
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(path, folder)
+        shutil.copy(tuned_file(found.profile, found.experiment), folder)
         draw_study(study, Path(folder))
         tracker.log_artifacts(Path(folder))
     return found

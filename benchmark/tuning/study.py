@@ -36,7 +36,7 @@ def open_study(
         storage: where it is kept.
         planned: what is searched.
         facts: of the reviews, for a winner to tell.
-        end_run: is given the MLflow run of each trial that was killed.
+        end_run: see `put_right`.
     """
     import optuna
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from benchmark.files import write_whole
 from benchmark.records import flattened
 from benchmark.tuned import Provenance, TunedSettings, read_tuned, tuned_file, tuned_text
-from benchmark.tuning.outcome import Outcome, best_trial
+from benchmark.tuning.outcome import Outcome, outcome
 from benchmark.tuning.planned_study import PlannedStudy
 from benchmark.tuning.study import CODE, FACTS
 from benchmark.validation import ConfigError
@@ -20,33 +20,50 @@ if TYPE_CHECKING:
     from optuna import Study
 
 
-def write_winner(study: Study, planned: PlannedStudy, found: Outcome, say: Callable[[str], None]) -> Path:
-    """Write the file; its path.
+def write_winner(
+    study: Study, planned: PlannedStudy, say: Callable[[str], None], *, ended_early: bool = False
+) -> Outcome:
+    """Write the file, unless no trial is complete; the study as it stands.
+
+    A search that was ended early leaves another's winner alone: it may have tried no more than the own settings.
+    Two calls at once may write what is older over what is newer; hold a lock.
 
     Args:
         study: Optuna's.
         planned: the same, as it was planned.
-        found: the same, as it stands; a trial of it is complete.
         say: is given each line for the reader.
+        ended_early: its budget is not spent.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
+    found = outcome(study)
+    if not found.best:
+        return found
     path = tuned_file(found.profile, found.experiment)
-    _tell_of_another(path, found, say)
+    another = _another(path, found)
+    if another and ended_early:
+        say(f"{path} keeps the winner of study {another}; this one's is written when its search is done")
+        return found
+    if another:
+        say(f"{path} had the winner of study {another}; the call of that search writes it again")
     write_whole(path, tuned_text(_tuned_settings(study, planned, found)))
     say(f"wrote {path}")
-    return path
+    return found
 
 
-def _tell_of_another(path: Path, found: Outcome, say: Callable[[str], None]) -> None:
-    """Say whose winner was in the file: a search of other reviews, settings, seed or metric writes there too."""
+def _another(path: Path, found: Outcome) -> str:
+    """The study whose winner is in the file: a search of other reviews, settings, seed or metric writes there too."""
     with suppress(ConfigError):  # a damaged file is nobody's winner
         before = read_tuned(found.profile, found.experiment)
         if before is not None and before.provenance.study != found.name:
-            say(f"{path} had the winner of study {before.provenance.study}; the call of that search writes it again")
+            return before.provenance.study
+    return ""
 
 
 def _tuned_settings(study: Study, planned: PlannedStudy, found: Outcome) -> TunedSettings:
-    winner, trial = found.best[0], best_trial(study)
-    assert trial is not None
+    winner = found.best[0]
+    trial = study.get_trials(deepcopy=False)[winner.number]
     assert trial.datetime_complete is not None
     assert winner.value is not None  # it is complete
     experiment = planned.with_values(winner.settings).experiment.plain()

@@ -6,7 +6,6 @@ import gc
 import sys
 import time
 import uuid
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -146,13 +145,19 @@ def _spend(study: Study, objective: Objective) -> None:
 
 
 def _end_trial(store: TrackingStore, run_id: str) -> None:
-    """A trial's process was killed: its run says that it is at work, or complete when Optuna was not told any more."""
-    from benchmark.records import TRIAL
+    """A trial was broken off: its run ends with it, unless it says already how it was ended."""
+    from benchmark.records import TRIAL, Status
     from benchmark.standing import end_killed
-    from benchmark.tracking.client import TrackingError
+    from benchmark.tracking.client import StoreError, TrackingError
 
-    with suppress(TrackingError):  # it was deleted
-        end_killed(store, run_id, TRIAL)
+    try:
+        if store.run(run_id).status in {Status.RUNNING, Status.FINISHED}:
+            end_killed(store, run_id, TRIAL)
+    except StoreError as error:
+        if not error.refused:
+            raise
+    except TrackingError:
+        pass  # somebody deleted it
 
 
 def _tell(objective: Objective) -> Any:

@@ -11,4 +11,5 @@ def test_numbers_too_small_for_full_speed_become_zero():
 
     seed_everything(1)
 
+    assert torch.get_deterministic_debug_mode() == 1  # warns
     assert (tiny * tiny).count_nonzero() == 0

@@ -3,10 +3,13 @@
 import warnings
 
 import optuna
+import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from benchmark.tuning.pictures import draw_study
 
+# Parts of Optuna that may change are used knowingly; `open_storage` keeps it from saying so.
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 SPACE = {"rate": FloatDistribution(1e-3, 1.0, log=True), "width": CategoricalDistribution([8, 16])}
 
 
