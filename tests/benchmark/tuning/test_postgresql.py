@@ -60,7 +60,7 @@ def server() -> Iterator[str]:
     shutil.rmtree(folder)
 
 
-def test_a_search_is_kept_there_and_goes_on(server, write_config, store, tmp_path):
+def test_a_search_is_kept_there_goes_on_and_is_shown(server, write_config, store, tmp_path, call):
     suite = load_suite(write_config(search={"rnn": {"training.learning_rate": RATE}}))
     workspace = Workspace(store.uri, tmp_path / ".benchmark", "cpu")
     planned = plan_study(suite, "rnn", workspace, "val/loss")
@@ -72,11 +72,7 @@ def test_a_search_is_kept_there_and_goes_on(server, write_config, store, tmp_pat
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 4
     assert not (tmp_path / "optuna.db").exists()
 
-
-def test_a_study_is_shown_from_there(server, call, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
     status, out, err = call("study", "rnn", "--storage", server)
-
     assert (status, err) == (0, "")
     assert "4 complete" in out
 
