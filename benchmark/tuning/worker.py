@@ -153,11 +153,9 @@ def _end_trial(store: TrackingStore, run_id: str) -> None:
     try:
         if store.run(run_id).status in {Status.RUNNING, Status.FINISHED}:
             end_killed(store, run_id, TRIAL)
-    except StoreError as error:
-        if not error.refused:
+    except TrackingError as error:  # of a run that somebody deleted there is nothing to end
+        if isinstance(error, StoreError) and not error.refused:
             raise
-    except TrackingError:
-        pass  # somebody deleted it
 
 
 def _tell(objective: Objective) -> Any:

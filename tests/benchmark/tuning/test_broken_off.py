@@ -24,6 +24,14 @@ from benchmark.tuning.study import OWN, seconds_spent
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
 
+@pytest.fixture
+def lock(tmp_path) -> str:
+    """Of a worker that lives no more."""
+    with hold(tmp_path / "worker.lock"):
+        pass
+    return lock_name(tmp_path / "worker.lock")
+
+
 class TestFailing:
     @pytest.fixture
     def failed(self, searching, monkeypatch):
@@ -121,27 +129,28 @@ class TestARunThatWasCompleteWhenItsTrialWasBrokenOff:
         made = searching()
         return made, made.study(trials=1), made.recorded()[0].run_id
 
-    def test_says_that_it_was_killed(self, begun, tmp_path):
+    @pytest.fixture
+    def interrupted(self, begun):
         made, study, run_id = begun
-        with hold(tmp_path / "worker.lock"):
-            pass
-        begin(study, lock_name(tmp_path / "worker.lock"), mlflow_run_id=run_id)
+        begin(study, interrupted=True, mlflow_run_id=run_id)
+        study.tell(1, state=TrialState.FAIL)
+        return made, run_id
+
+    def test_says_that_it_was_killed(self, begun, lock):
+        made, study, run_id = begun
+        begin(study, lock, mlflow_run_id=run_id)
         made.study(trials=2)
 
         assert ended(made) == [("KILLED", "FAIL"), ("FINISHED", "COMPLETE")]
 
-    def test_says_so_too_after_an_interruption(self, begun):
-        made, study, run_id = begun
-        begin(study, interrupted=True, mlflow_run_id=run_id)
-        study.tell(1, state=TrialState.FAIL)
+    def test_says_so_too_after_an_interruption(self, interrupted):
+        made, _ = interrupted
         made.study(trials=2)
 
         assert ended(made) == [("KILLED", "FAIL"), ("FINISHED", "COMPLETE")]
 
-    def test_may_be_deleted(self, begun):
-        made, study, run_id = begun
-        begin(study, interrupted=True, mlflow_run_id=run_id)
-        study.tell(1, state=TrialState.FAIL)
+    def test_may_be_deleted(self, interrupted):
+        made, run_id = interrupted
         MlflowClient(made.store.uri).delete_run(run_id)
 
         assert states(made.study(trials=2)) == ["COMPLETE", "FAIL", "COMPLETE"]
@@ -187,12 +196,6 @@ def begin(study, lock="", *, ago=0.0, **attributes) -> None:
 
 
 class TestWhoseWorkerWasKilled:
-    @pytest.fixture
-    def lock(self, tmp_path):
-        with hold(tmp_path / "worker.lock"):
-            pass
-        return lock_name(tmp_path / "worker.lock")
-
     def test_waits_again(self, study, lock):
         begin(study, lock)
         put_right(study, [].append)
