@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from models import registry
+from models.registry import model_names
+
 COMMON = ["the", "a", "film", "movie", "plot", "scene", "actor", "it", "was", "with", "and", "of", "this", "very", "."]
 OPINIONS = {
     0: ["awful", "boring", "terrible", "dull", "waste", "worst", "poor", "stupid", "mess", "disappointing"],
@@ -29,8 +32,13 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def process_as_it_was() -> Iterator[None]:
-    """Seeding a run changes how the whole process computes, and hypothesis then refuses to draw floats."""
+def process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A worker runs many files in one process, in an order that their times decide: no test may leave it changed.
+
+    A plugin registers its models; seeding a run changes how everything computes, and hypothesis then draws no floats.
+    """
+    model_names()  # those of the suite are registered once a process
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
     yield
     gc.unfreeze()
     if torch := sys.modules.get("torch"):

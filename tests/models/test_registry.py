@@ -6,16 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from models import registry
 from models.configs import AttentionConfig, BowConfig, FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
 from models.registry import UnknownModelError, get_model_spec, model_names, register_model
-
-
-@pytest.fixture
-def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is gone after it."""
-    model_names()
-    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
 
 
 def test_the_models_of_the_suite_are_there():
@@ -51,7 +43,6 @@ def test_rnn_and_lstm_differ_in_their_cell(context):
     assert size("lstm") == 4 * size("rnn")
 
 
-@pytest.mark.usefixtures("own_registry")
 def test_a_name_is_given_once():
     def build(config, context):
         raise NotImplementedError
