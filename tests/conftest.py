@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.garbage import collect_rarely
 from models import registry
 from models.registry import model_names
 
@@ -27,19 +28,28 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def pytest_configure() -> None:
-    """Ctrl-C is tested, and what a shell starts in the background ignores it, with all that it starts in its turn."""
+    """Ctrl-C is tested, and what a shell starts in the background ignores it, with all that it starts in its turn.
+
+    Python looks for garbage as rarely as in a command, whichever test is the first to call one.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    collect_rarely()
 
 
 @pytest.fixture(autouse=True)
 def process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A worker runs many files in one process, in an order that their times decide: no test may leave it changed.
 
-    A plugin registers its models; seeding a run changes how everything computes, and hypothesis then draws no floats.
+    A plugin registers its models; a loaded model adds to where Python looks for modules; a command takes signals to
+    itself; seeding a run changes how everything computes, and hypothesis then draws no floats.
     """
     model_names()  # those of the suite are registered once a process
     monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
     gc.unfreeze()
     if torch := sys.modules.get("torch"):
         torch.set_deterministic_debug_mode("default")
