@@ -36,6 +36,12 @@ def pytest_configure() -> None:
     collect_rarely()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of commands in processes, a minute or two each, come first: short ones then even out the workers' ends."""
+    long = {item.path for item in items if {"shell", "make_place"} & set(getattr(item, "fixturenames", ()))}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(autouse=True)
 def process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A worker runs many files in one process, in an order that their times decide: no test may leave it changed.
