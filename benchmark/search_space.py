@@ -77,7 +77,7 @@ class IntParameter(_Parameter):
 
     def holds(self, value: Any) -> bool:
         """Whether a trial can have this value."""
-        return type(value) is int and self.low <= value <= self.high and (value - self.low) % self.step == 0
+        return type(value) in {int, float} and self.low <= value <= self.high and (value - self.low) % self.step == 0
 
     def spell(self) -> str:
         """As a reader is told it."""
@@ -93,8 +93,8 @@ class CategoricalParameter(_Parameter):
 
     @model_validator(mode="after")
     def _are_different(self) -> Self:
-        seen = [(type(choice), choice) for choice in self.choices]
-        if len(set(seen)) < len(seen):
+        seen = {(isinstance(choice, bool), choice) for choice in self.choices}  # see _same
+        if len(seen) < len(self.choices):
             raise ValueError("a choice stands here twice")
         return self
 
@@ -104,11 +104,16 @@ class CategoricalParameter(_Parameter):
 
     def holds(self, value: Any) -> bool:
         """Whether a trial can have this value."""
-        return any(type(value) is type(choice) and value == choice for choice in self.choices)
+        return any(_same(value, choice) for choice in self.choices)
 
     def spell(self) -> str:
         """As a reader is told it."""
         return ", ".join("null" if choice is None else str(choice) for choice in self.choices)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal, as 1 and 1.0 are, and True and 1 are not."""
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def _refuse_empty(low: float, high: float) -> None:
@@ -138,7 +143,7 @@ class SearchSpace:
     def is_active(self, key: str, values: Mapping[str, Any]) -> bool:
         """Whether the parameter's conditions are met by the values of those above it."""
         return all(
-            name in values and any(type(values[name]) is type(value) and values[name] == value for value in wanted)
+            name in values and any(_same(values[name], value) for value in wanted)
             for name, wanted in self.parameters[key].when.items()
         )
 

@@ -57,13 +57,14 @@ def reconcile(store: TrackingStore, profile: str, workspace: Workspace, say: Cal
             if run.status is not Status.RUNNING or lock is None:
                 continue
             with hold_if_free(lock) as free:
-                if free:
+                # It was listed before its lock was looked at, and may have ended between the two.
+                if free and store.run(run.run_id).status is Status.RUNNING:
                     store.drop_pending_models(run.run_id)
                     end_killed(store, run.run_id, kind)
                     say(f"{run.name} (MLflow run {run.run_id}) was killed; put right")
     for run_id, plan in store.open_plans(profile).items():
         with hold_if_free(workspace.lock(f"plan-{plan}")) as free:
-            if free:
+            if free and run_id in store.open_plans(profile):
                 store.close_plan(run_id, Status.KILLED)
 
 

@@ -35,9 +35,9 @@ class Provenance(_Content):
     before: float | None = Field(allow_inf_nan=False)
     """Of the settings that stood in experiments.yaml; null: they were not tried to the end."""
     complete: int = Field(ge=0)
-    """Trials that were trained to their end."""
+    """Trials with a result: trained to their end, or with the settings of one that was."""
     pruned: int = Field(ge=0)
-    """Trials that were ended early because others were better."""
+    """Trials that were ended early: others were better, the training diverged, or the settings do not go together."""
     seconds: float = Field(ge=0, allow_inf_nan=False)
     """Wall time of all trials, failed ones too."""
     corpus_fingerprint: str

@@ -19,7 +19,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """The command and its options."""
     parser = add_command(commands, "doctor", doctor, "check versions, machine, reviews, store and cache")
     add_device_option(parser)
-    add_data_option(parser)
+    add_data_option(parser, downloads=False)
     add_store_options(parser)
 
 

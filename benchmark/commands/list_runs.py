@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import argparse
 
-from benchmark.commands.options import Commands, add_command, add_suite_options, chosen_suite, workspace
+from benchmark.commands.options import (
+    Commands,
+    add_command,
+    add_suite_options,
+    add_tuned_option,
+    chosen_suite,
+    workspace,
+)
 from benchmark.exit_status import EXIT_DONE
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """The command and its options."""
-    add_suite_options(
-        add_command(commands, "list", list_runs, "show the experiments of a profile and how their runs stand")
-    )
+    parser = add_command(commands, "list", list_runs, "show the experiments of a profile and how their runs stand")
+    add_tuned_option(parser)
+    add_suite_options(parser, downloads=False)
 
 
 def list_runs(arguments: argparse.Namespace) -> int:

@@ -36,8 +36,16 @@ def add_command(
     return parser
 
 
-def add_suite_options(parser: argparse.ArgumentParser) -> None:
-    """What chooses the runs."""
+def add_suite_options(
+    parser: argparse.ArgumentParser, *, seeds: str = "instead of the profile's seeds", downloads: bool = True
+) -> None:
+    """What chooses the runs.
+
+    Args:
+        parser: of the command.
+        seeds: what `--seed` says.
+        downloads: whether the command fetches reviews that are not here.
+    """
     add_profile_option(parser, "size of the whole suite")
     parser.add_argument(
         "--config",
@@ -52,9 +60,9 @@ def add_suite_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change a setting, as in lstm.training.batch_size=32; may be given several times",
     )
-    parser.add_argument("--seed", type=int, nargs="+", default=[], metavar="N", help="instead of the profile's seeds")
+    parser.add_argument("--seed", type=int, nargs="+", default=[], metavar="N", help=seeds)
     add_device_option(parser)
-    add_data_option(parser)
+    add_data_option(parser, downloads=downloads)
     add_store_options(parser)
 
 
@@ -68,14 +76,24 @@ def add_device_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="what computes")
 
 
-def add_data_option(parser: argparse.ArgumentParser) -> None:
+def add_data_option(parser: argparse.ArgumentParser, *, downloads: bool = True) -> None:
     """Where the official reviews are."""
+    otherwise = "it is downloaded into the cache" if downloads else "the cache's copy if there is one"
     parser.add_argument(
         "--data",
         type=Path,
         metavar="PATH",
         help="folder aclImdb or archive aclImdb_v1.tar.gz for profiles of source aclimdb (default: BENCHMARK_DATA, "
-        "else it is downloaded into the cache)",
+        f"else {otherwise})",
+    )
+
+
+def add_tuned_option(parser: argparse.ArgumentParser) -> None:
+    """Whose settings."""
+    parser.add_argument(
+        "--tuned",
+        action="store_true",
+        help="use the settings that `tune` has found (tuned/PROFILE/NAME.yaml) where there are any",
     )
 
 
@@ -108,8 +126,8 @@ def add_storage_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen_suite(arguments: argparse.Namespace, *, tuned: bool = False) -> Suite:
-    """The suite that the options of `add_suite_options` choose, with tuned settings where `tuned` asks for them.
+def chosen_suite(arguments: argparse.Namespace) -> Suite:
+    """The suite that the options of `add_suite_options` choose, with those of `add_tuned_option` where there are any.
 
     Raises:
         ConfigError: the file or an option is wrong.
@@ -117,6 +135,7 @@ def chosen_suite(arguments: argparse.Namespace, *, tuned: bool = False) -> Suite
     from benchmark.config_file import load_suite, locate_config
     from benchmark.validation import ConfigError
 
+    tuned = getattr(arguments, "tuned", False)
     suite = load_suite(locate_config(arguments.config), arguments.profile, arguments.set, arguments.seed, tuned=tuned)
     if arguments.data and suite.data[0].source != "aclimdb":
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""`run --dry-run`: the plan, how its runs stand, and what they need, without running anything."""
+"""`run --dry-run`: the plan, how its runs stand, and what they need, without doing any."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def print_outlook(arguments: argparse.Namespace, suite: Suite, names: Sequence[s
         for run in runs
         if run.planned and run.planned.fingerprint in speeds
     }
-    needed = need(runs, place, measured)
+    needed = need(runs, place, measured, again=arguments.fresh)
     rows = [
         {
             "experiment": run.config.experiment_name,

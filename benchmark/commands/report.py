@@ -47,7 +47,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--from", type=Path, dest="export", metavar="DIR", help="from a folder that `export` made, instead of the store"
     )
     parser.add_argument("--no-texts", action="store_true", help="leave the reviews' texts out of the HTML page")
-    add_data_option(parser)
+    add_data_option(parser, downloads=False)
     add_store_options(parser)
 
 

@@ -11,6 +11,7 @@ from benchmark.commands.options import (
     Commands,
     add_command,
     add_suite_options,
+    add_tuned_option,
     chosen_names,
     chosen_suite,
     interrupt_on_termination,
@@ -37,15 +38,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="start over: what is recorded of these runs is set aside (it stays in MLflow) and all is done again",
     )
-    parser.add_argument(
-        "--tuned",
-        action="store_true",
-        help="use the settings that `tune` has found (tuned/PROFILE/NAME.yaml) where there are any",
-    )
+    add_tuned_option(parser)
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="run nothing: print the plan, how its runs stand, and the time and disk that they need here",
+        help="do none of the runs: print how they stand and the time and disk that they need here, for which "
+        "each model that `throughput` has not measured is tried for some seconds",
     )
     parser.add_argument(
         "--checkpoint-minutes",
@@ -62,7 +60,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status is 1 if a run failed."""
-    suite = chosen_suite(arguments, tuned=arguments.tuned)
+    suite = chosen_suite(arguments)
     names = chosen_names(arguments.names, list(suite.experiments))
     if arguments.tuned:
         say_tuned(suite, names)

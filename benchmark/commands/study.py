@@ -63,7 +63,7 @@ def study_text(found: Outcome, importance: Mapping[str, float]) -> str:
     ]
     if found.best:
         parts.append(f"best trials\n{_trials(found.best[:SHOWN], found.metric)}")
-        parts.append("\n".join(found.edges) or "the best lies on no edge of a range")
+        parts.append("\n".join(found.edges) or "the best lies on no edge of what was searched")
     if importance:
         shares = "\n".join(f"  {key}: {100 * share:.0f} %" for key, share in importance.items())
         parts.append(f"importance of the parameters that all trials have (fANOVA)\n{shares}")

@@ -12,6 +12,7 @@ from benchmark.commands.options import (
     Commands,
     add_command,
     add_suite_options,
+    add_tuned_option,
     chosen_names,
     chosen_suite,
     say,
@@ -28,7 +29,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = add_command(commands, "throughput", throughput, "measure how fast each model trains and answers here")
     parser.add_argument("names", nargs="*", metavar="MODEL", help="experiments of the profile (default: all)")
     parser.add_argument("--json", action="store_true", help="print a JSON array with one object a model instead")
-    add_suite_options(parser)
+    add_tuned_option(parser)
+    add_suite_options(parser, seeds="of several the first is measured (default: the profile's)", downloads=False)
 
 
 def throughput(arguments: argparse.Namespace) -> int:

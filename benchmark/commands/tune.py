@@ -34,7 +34,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         type=positive(int),
         metavar="N",
         help=f"so many finished trials in total, over all calls and workers (default: {DEFAULT_TRIALS} "
-        "unless --minutes is given)",
+        "unless --minutes or a grid ends the search)",
     )
     parser.add_argument(
         "--minutes", type=positive(float), metavar="M", help="begin no trial once all have taken so long together"
@@ -49,7 +49,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--sampler",
         choices=["tpe", "random", "grid"],
         default="tpe",
-        help="how the next trial is chosen (default: tpe); grid: every combination of choices",
+        help="how the next trial is chosen (default: tpe); grid: every combination of choices, once",
     )
     parser.add_argument(
         "--pruner",
@@ -58,7 +58,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="which trials are ended after an epoch (default: median)",
     )
     add_storage_option(parser)
-    add_suite_options(parser)
+    add_suite_options(parser, seeds="of the search, of several the first (default: the profile's)")
 
 
 def tune(arguments: argparse.Namespace) -> int:
@@ -67,12 +67,19 @@ def tune(arguments: argparse.Namespace) -> int:
     from benchmark.tuning.search import search
     from benchmark.tuning.storage import storage_uri
     from benchmark.tuning.study import refuse_grid
+    from benchmark.validation import ConfigError
 
     suite = chosen_suite(arguments)
     names = chosen_names(arguments.names, list(suite.experiments))
     if "all" in arguments.names:
         names = [name for name in names if name in suite.search or name in arguments.names]
-    trials = arguments.trials or (None if arguments.minutes else DEFAULT_TRIALS)
+    if not names:
+        raise ConfigError(
+            f"profile {suite.profile}: none of its experiments has a search space; state one in experiments.yaml "
+            "under search"
+        )
+    unbounded = arguments.minutes or arguments.sampler == "grid"
+    trials = arguments.trials or (None if unbounded else DEFAULT_TRIALS)
     options = SearchOptions(
         storage_uri(arguments.storage), Budget(trials, arguments.minutes), arguments.sampler, arguments.pruner
     )

@@ -59,7 +59,7 @@ def put_right(study: Study, end_run: Callable[[str], None]) -> None:
         if RUN_ID in trial.user_attrs:
             end_run(trial.user_attrs[RUN_ID])  # first: whoever is killed right here finds the trial as it was
         if killed:
-            study.tell(trial.number, state=TrialState.FAIL)
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)  # Optuna may have been first
         try_again(study, trial, killed=killed)
 
 

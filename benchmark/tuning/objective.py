@@ -25,7 +25,7 @@ from benchmark.training.precision import resolve_device, resolve_precision
 from benchmark.training.trainer import Fit, NonFiniteError
 from benchmark.tuning.broken_off import INTERRUPTED, LOCK, RUN_ID, TrialClock
 from benchmark.tuning.planned_study import Metric, PlannedStudy, SearchOptions
-from benchmark.tuning.study import CODE, REASON, is_needed
+from benchmark.tuning.study import CODE, REASON, is_needed, was_waiting
 from benchmark.validation import ConfigError
 from data_pipeline.corpus import Corpus
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class NotNeededError(Exception):
-    """Another worker has begun the last trial of the budget at the same moment."""
+    """Another worker has begun the last trial, of the budget or of the grid, at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Objective:
         Raises:
             TrialPruned: others were better after as many epochs, or the training diverged, or the settings do not
                 go together.
-            NotNeededError: the budget is spent.
+            NotNeededError: others do the last of the budget, or of the grid.
         """
         trial.set_user_attr(LOCK, lock_name(self.lock))
         clock = TrialClock(trial, self.progress)
@@ -86,7 +86,13 @@ class Objective:
     def _try(self, trial: Trial, progress: Progress) -> float:
         from optuna import TrialPruned
 
-        if not is_needed(trial.number, self.options.budget, trial.study.get_trials(deepcopy=False)):
+        trials = trial.study.get_trials(deepcopy=False)
+        waited = was_waiting(trials[trial.number])
+        if not is_needed(trial.number, self.options.budget, trials):
+            if waited:
+                trial.set_user_attr(INTERRUPTED, True)  # or its settings would be lost
+            raise NotNeededError
+        if self.options.sampler == "grid" and not waited:
             raise NotNeededError
         values = suggest(trial, self.planned.space)
         progress.say(f"trial {trial.number}: {spell_values(values)}")
@@ -118,10 +124,12 @@ class Objective:
         from optuna import TrialPruned
 
         metric = self.planned.metric
+        epochs = planned.config.experiment.training.epochs
+        is_own = trial.params == self.planned.own_values  # what all others are judged against
 
         def on_epoch(epoch: EpochRecord) -> None:
             trial.report(_value(epoch, metric), epoch.epoch)
-            if epoch.epoch < planned.config.experiment.training.epochs and trial.should_prune():
+            if epoch.epoch < epochs and not is_own and trial.should_prune():
                 raise TrialPruned(f"after epoch {epoch.epoch}")
 
         def train() -> Fit:
@@ -147,6 +155,7 @@ class Objective:
     def _recorded(self, trial: Trial, fingerprint: str, lock: Path) -> Iterator[MlflowTracker]:
         """The trial's run in MLflow: however it ends, MLflow and Optuna say the same of it."""
         from optuna import TrialPruned
+        from optuna.exceptions import UpdateFinishedTrialError
 
         own = self.planned.own
         tracker = self.store.start_run(
@@ -163,8 +172,11 @@ class Objective:
             yield tracker
             end("COMPLETE", Status.FINISHED)
         except TrialPruned as pruned:
-            trial.set_user_attr(REASON, str(pruned))
             end("PRUNED", Status.KILLED, f"pruned {pruned}")
+            trial.set_user_attr(REASON, str(pruned))
+            raise
+        except UpdateFinishedTrialError:
+            end("FAIL", Status.KILLED, "was silent for so long that it counted as dead")
             raise
         except KeyboardInterrupt:
             self.store.hurry()
@@ -172,8 +184,8 @@ class Objective:
             raise
         except Exception as error:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            trial.set_user_attr(REASON, reason)
             end("FAIL", Status.FAILED, reason)
+            trial.set_user_attr(REASON, reason)
             raise
 
     def _labels(self, trial: Trial, fingerprint: str, lock: Path) -> dict[str, str]:

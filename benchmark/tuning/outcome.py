@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.search_space import CategoricalParameter, FloatParameter, IntParameter, SearchSpace
+from benchmark.search_space import FloatParameter, Parameter, SearchSpace
 from benchmark.tuning.broken_off import seconds_at_work
 from benchmark.tuning.study import EXPERIMENT, METRIC, OWN, PROFILE, REASON, SPACE, seconds_spent
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-EDGE = 0.02  # of a range: nearer to its end, a better value may lie beyond
+EDGE = 0.02  # of a range of real numbers: so near to its end is at its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Outcome:
         best: the complete trials, the best first.
         before: value of the experiment's own settings, None where they were not trained to their end.
         pruned: trials that were ended early.
-        edges: parameters of the best trial that lie on the edge of their range, each with what to do.
+        edges: parameters of the best trial that lie on the edge of their range, in words.
     """
 
     name: str
@@ -101,17 +101,22 @@ def _tried(trial: FrozenTrial) -> Tried:
 
 
 def edges(space: SearchSpace, values: Mapping[str, Any]) -> list[str]:
-    """Which of the values lie on the edge of their range, in words."""
+    """Which of the values lie on the edge of their range, or of choices that are numbers, in words."""
     found = []
     for key, value in values.items():
         parameter = space.parameters[key]
-        if isinstance(parameter, CategoricalParameter):
-            continue
-        place = _place(parameter, value)
-        if not EDGE < place < 1 - EDGE:
-            side, beyond = ("lower", "low") if place <= EDGE else ("upper", "high")
-            found.append(f"{key} {value:g} lies on the {side} edge of {parameter.spell()}: widen `{beyond}`")
+        if side := _edge(parameter, value):
+            found.append(f"{key} {value:g} lies on the {side} edge of {parameter.spell()}: a better one may lie beyond")
     return found
+
+
+def _edge(parameter: Parameter, value: Any) -> str:
+    """`lower`, `upper`, or nothing where the value lies within, or where there is no order."""
+    ends = parameter.values()
+    if any(type(end) not in {int, float} for end in ends):
+        return ""
+    place, margin = _place(parameter, value), EDGE if isinstance(parameter, FloatParameter) else 0
+    return "lower" if place <= margin else "upper" if place >= 1 - margin else ""
 
 
 def importance(study: Study) -> dict[str, float]:
@@ -136,9 +141,9 @@ def _ranked(study: Study) -> list[FrozenTrial]:
     return sorted(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
 
 
-def _place(parameter: FloatParameter | IntParameter, value: float) -> float:
+def _place(parameter: Parameter, value: float) -> float:
     """Where the value lies in its range, from 0 to 1."""
-    low, high = float(parameter.low), float(parameter.high)
+    low, high = float(min(parameter.values())), float(max(parameter.values()))
     if isinstance(parameter, FloatParameter) and parameter.log:
         low, high, value = math.log(low), math.log(high), math.log(value)
     return (value - low) / (high - low)

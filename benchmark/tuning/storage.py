@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from benchmark.run_lock import hold
@@ -17,7 +18,9 @@ from benchmark.tuning.broken_off import GRACE_SECONDS, HEARTBEAT_SECONDS, try_ag
 from data_pipeline.errors import InputError
 
 if TYPE_CHECKING:
+    from optuna import Study
     from optuna.storages import RDBStorage
+    from optuna.trial import FrozenTrial
 
 DEFAULT_STORAGE = "sqlite:///optuna.db"
 LOCK_SECONDS = 100  # sqlite's patience with another worker that writes
@@ -32,13 +35,16 @@ def storage_uri(option: str | None) -> str:
     return option or os.environ.get("OPTUNA_STORAGE") or DEFAULT_STORAGE
 
 
-def open_storage(uri: str, lock: Path, *, create: bool = True) -> RDBStorage:
+def open_storage(
+    uri: str, lock: Path, *, create: bool = True, retire: Callable[[Study, FrozenTrial], None] = try_again
+) -> RDBStorage:
     """The storage, its tables made if there are none.
 
     Args:
         uri: SQLAlchemy's URL.
         lock: is held while it is opened: two workers that make the tables at once leave neither with any.
         create: False: an sqlite file that is not there is told and not made.
+        retire: is given a trial whose heartbeat has stopped, wherever its worker was.
 
     Raises:
         StorageError: it cannot be opened, or is MLflow's.
@@ -54,7 +60,7 @@ def open_storage(uri: str, lock: Path, *, create: bool = True) -> RDBStorage:
         raise StorageError(f"--storage {without_secrets(uri, uri)}: is no URL such as {DEFAULT_STORAGE}") from None
     if is_sqlite and url.database in {None, "", ":memory:"}:
         raise StorageError(f"--storage {uri}: is a database in memory, gone with its process; give {DEFAULT_STORAGE}")
-    file = Path(uri.partition(":///")[2]) if is_sqlite else None
+    file = Path(url.database) if is_sqlite and url.database else None
     if file is not None and not create and not file.exists():
         raise StorageError(f"there is no study at {uri} yet; `python -m benchmark tune NAME` makes one")
     try:
@@ -65,12 +71,12 @@ def open_storage(uri: str, lock: Path, *, create: bool = True) -> RDBStorage:
                 engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}} if is_sqlite else {"pool_pre_ping": True},
                 heartbeat_interval=HEARTBEAT_SECONDS,
                 grace_period=GRACE_SECONDS,
-                heartbeat_stale_trial_callback=try_again,
+                heartbeat_stale_trial_callback=retire,
             )
     except (SQLAlchemyError, OptunaError, ImportError, OSError, RuntimeError) as error:
         raise StorageError(
             f"--storage {without_secrets(uri, uri)}: cannot be opened "
-            f"({without_secrets(str(error).partition('(Background')[0], uri)}); {_advice(uri, error)}"
+            f"({without_secrets(str(error).partition('(Background')[0], uri)}); {_advice(url, error)}"
         ) from None
 
 
@@ -90,9 +96,11 @@ def _refuse_mlflow(uri: str) -> None:
         )
 
 
-def _advice(uri: str, error: Exception) -> str:
+def _advice(url: URL, error: Exception) -> str:
+    if isinstance(error, ImportError) and url.get_backend_name() == "postgresql":
+        return "install its driver: `pip install 'imdb-sentiment-benchmark[postgresql]'` brings it, psycopg"
     if isinstance(error, ImportError):
-        return "install its driver: `pip install 'imdb-sentiment-benchmark[postgresql]'` brings PostgreSQL's, psycopg"
+        return "install its driver"
     return "check --storage or OPTUNA_STORAGE"
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from benchmark.search_space import CategoricalParameter, SearchSpace
-from benchmark.tuning.broken_off import put_right, seconds_at_work
+from benchmark.tuning.broken_off import RUN_ID, put_right, seconds_at_work
 from benchmark.tuning.planned_study import Budget, PlannedStudy
 from benchmark.validation import ConfigError
 
@@ -26,7 +26,11 @@ FACTS = "facts"  # what its winner's provenance tells of the reviews
 
 
 def open_study(
-    storage: RDBStorage, planned: PlannedStudy, facts: Mapping[str, Any], end_run: Callable[[str], None]
+    storage: RDBStorage,
+    planned: PlannedStudy,
+    parent_id: str,
+    facts: Mapping[str, Any],
+    end_run: Callable[[str], None],
 ) -> Study:
     """The study, made if there is none and put right; the experiment's own settings wait unless they were tried.
 
@@ -35,6 +39,7 @@ def open_study(
     Args:
         storage: where it is kept.
         planned: what is searched.
+        parent_id: the study's MLflow run.
         facts: of the reviews, for a winner to tell.
         end_run: see `put_right`.
     """
@@ -47,40 +52,48 @@ def open_study(
         load_if_exists=True,
     )
     for key, value in {
+        RUN_ID: parent_id,
         PROFILE: planned.own.profile,
-        EXPERIMENT: planned.own.experiment_name,
         METRIC: planned.metric,
         SPACE: planned.space.to_json(),
         OWN: planned.own_values,
         FACTS: dict(facts),
+        EXPERIMENT: planned.own.experiment_name,  # last: who finds a study by it finds the others too
     }.items():
         study.set_user_attr(key, value)
     put_right(study, end_run)
-    _enqueue_unless_tried(study, [planned.own_values])
+    enqueue_first(study, [planned.own_values])
     return study
 
 
-def enqueue_grid(study: Study, space: SearchSpace) -> None:
-    """Let every combination wait that was not tried.
-
-    Raises:
-        ConfigError: the space has ranges or conditions.
-    """
-    refuse_grid(space)
-    keys = list(space.parameters)
-    combinations = itertools.product(*(space.parameters[key].values() for key in keys))
-    _enqueue_unless_tried(study, [dict(zip(keys, values, strict=True)) for values in combinations])
+def enqueue_first(study: Study, wanted: Iterable[dict[str, Any]]) -> None:
+    """Let the first of these settings wait that is not yet tried."""
+    if (values := first_untried(study.get_trials(deepcopy=False), wanted)) is not None:
+        study.enqueue_trial(values)
 
 
-def _enqueue_unless_tried(study: Study, wanted: Iterable[dict[str, Any]]) -> None:
-    """Let these settings wait, but for those of a trial that waits, runs, or has finished."""
+def first_untried(trials: Iterable[FrozenTrial], wanted: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    """The first of these settings that no trial has which waits, runs, or has finished."""
     from optuna.trial import TrialState
 
-    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state is not TrialState.FAIL]
-    tried = [trial.system_attrs.get("fixed_params", {}) | trial.params for trial in trials]
-    for values in wanted:
-        if values not in tried:
-            study.enqueue_trial(values)
+    tried = [
+        trial.system_attrs.get("fixed_params", {}) | trial.params
+        for trial in trials
+        if trial.state is not TrialState.FAIL
+    ]
+    return next((values for values in wanted if values not in tried), None)
+
+
+def combinations(space: SearchSpace) -> Iterator[dict[str, Any]]:
+    """The grid: every combination of the space's choices."""
+    keys = list(space.parameters)
+    for values in itertools.product(*(space.parameters[key].values() for key in keys)):
+        yield dict(zip(keys, values, strict=True))
+
+
+def was_waiting(trial: FrozenTrial) -> bool:
+    """Whether its settings were laid down before it began, and not drawn by a sampler."""
+    return not trial.system_attrs.keys().isdisjoint({"fixed_params", "failed_trial"})
 
 
 def refuse_grid(space: SearchSpace) -> None:

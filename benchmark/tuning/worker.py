@@ -15,7 +15,8 @@ from benchmark.run_lock import hold
 from data_pipeline.errors import InputError
 
 if TYPE_CHECKING:
-    from optuna import Study
+    from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
 
     from benchmark.identity import Inputs
     from benchmark.plan import Workspace
@@ -64,21 +65,22 @@ def spend_budget(
     """Do what is missing of the study's trials, here and now; the study.
 
     Raises:
-        InputError: storage, store or reviews cannot be used.
+        InputError: storage, store or reviews cannot be used; or a grid is wanted of a space that has none.
         Exception: whatever a trial failed with.
     """
     from benchmark.tracking.store import TrackingStore
     from benchmark.tuning.objective import Objective
     from benchmark.tuning.storage import open_storage
-    from benchmark.tuning.study import enqueue_grid, open_study
+    from benchmark.tuning.study import open_study, refuse_grid
+
+    if options.sampler == "grid":
+        refuse_grid(planned.space)
 
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir, knock=False)
     corpus, inputs, facts = _read_inputs(planned, workspace)
-    storage = open_storage(options.storage, workspace.lock("optuna"))
+    storage = open_storage(options.storage, workspace.lock("optuna"), retire=partial(_retire, store))
     with hold(workspace.lock("studies")):
-        study = open_study(storage, planned, facts, partial(_end_trial, store))
-        if options.sampler == "grid":
-            enqueue_grid(study, planned.space)
+        study = open_study(storage, planned, parent_id, facts, partial(_end_trial, store))
     lock = workspace.lock(f"worker-{uuid.uuid4().hex}")
     try:
         with hold(lock):
@@ -111,10 +113,18 @@ def _spend(study: Study, objective: Objective) -> None:
     from optuna.trial import TrialState
 
     from benchmark.tuning.broken_off import put_right
-    from benchmark.tuning.objective import NotNeededError
-    from benchmark.tuning.study import finished_trials, is_spent, make_pruner, make_sampler
+    from benchmark.tuning.study import (
+        combinations,
+        enqueue_first,
+        finished_trials,
+        first_untried,
+        is_spent,
+        make_pruner,
+        make_sampler,
+    )
 
     planned, options = objective.planned, objective.options
+    is_grid = options.sampler == "grid"
     study.pruner = make_pruner(options.pruner, planned.own.experiment.training.epochs)
     said = False
     gc.freeze()  # the libraries stay: to go through them after each trial took 0.3 s, as long as a small trial
@@ -129,7 +139,7 @@ def _spend(study: Study, objective: Objective) -> None:
         enough = (
             options.budget.trials is not None and len(finished_trials(trials)) + len(running) >= options.budget.trials
         )
-        if enough or (options.sampler == "grid" and not waiting):
+        if enough or (is_grid and not waiting and first_untried(trials, combinations(planned.space)) is None):
             if not running:
                 return  # the whole grid is done
             if not said:
@@ -138,10 +148,46 @@ def _spend(study: Study, objective: Objective) -> None:
             time.sleep(POLL_SECONDS)
             fail_stale_trials(study)
             continue
+        if is_grid and not waiting:  # one at a time: combinations that the budget has no room for stay out of the study
+            with hold(objective.workspace.lock("studies")):
+                enqueue_first(study, combinations(planned.space))
         study.sampler = make_sampler(options.sampler, planned.own.seed, len(trials))
-        study.optimize(
-            objective, n_trials=1, catch=(NotNeededError,), callbacks=[_tell(objective)], gc_after_trial=True
-        )
+        _do_one(study, objective)
+
+
+def _do_one(study: Study, objective: Objective) -> None:
+    """One trial, begun and told. A worker that was silent for long, as in a laptop that slept, may have lost it.
+
+    Raises:
+        Exception: whatever the trial failed with.
+    """
+    from benchmark.tuning.objective import NotNeededError
+
+    failures: list[Exception] = []
+
+    def attempt(trial: Trial) -> float:
+        try:
+            return objective(trial)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    try:
+        study.optimize(attempt, n_trials=1, catch=(NotNeededError,), callbacks=[_tell(objective)], gc_after_trial=True)
+    except ValueError as error:
+        if error in failures:
+            raise
+        # Optuna's, who takes no result of a trial that has ended: others counted its worker as dead.
+        objective.progress.say("the trial was silent for so long that it counted as dead; its settings are tried again")
+
+
+def _retire(store: TrackingStore, study: Study, trial: FrozenTrial) -> None:
+    """Of a worker on another host Optuna's heartbeat alone tells that it is dead."""
+    from benchmark.tuning.broken_off import RUN_ID, try_again
+
+    if RUN_ID in trial.user_attrs:
+        _end_trial(store, trial.user_attrs[RUN_ID])
+    try_again(study, trial)
 
 
 def _end_trial(store: TrackingStore, run_id: str) -> None:

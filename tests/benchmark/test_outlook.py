@@ -151,3 +151,14 @@ def test_the_command_prints_the_plan_and_what_it_needs_and_leaves_nothing(write_
     assert "MiB in the cache" in out
     assert "in the tracking store" in out
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.usefixtures("recorded")
+def test_what_is_finished_needs_nothing_unless_it_is_to_be_done_anew(call, monkeypatch):
+    monkeypatch.setattr("benchmark.speeds.measured_apart", lambda run, device: SPEED)
+
+    def lstm(*options: str) -> list[str]:
+        return call("run", "lstm", "--dry-run", *options)[1].splitlines()[3].split()
+
+    assert lstm()[3:] == ["finished"]
+    assert lstm("--fresh")[3:] == ["finished", "5", "s"]

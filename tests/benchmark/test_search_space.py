@@ -4,7 +4,7 @@ import pytest
 
 from benchmark.config_file import load_suite
 from benchmark.search_reader import check_own
-from benchmark.search_space import SearchSpace, laid_over
+from benchmark.search_space import KINDS, SearchSpace, laid_over
 from benchmark.validation import ConfigError
 
 RATE = {"type": "float", "low": 1e-3, "high": 1e-1, "log": True}
@@ -184,6 +184,22 @@ class TestOwnSettings:
         with pytest.raises(ConfigError, match="a search begins there") as caught:
             check_own(space, suite.experiments["lstm"], "search.lstm")
         assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "own", "holds"),
+    [
+        ({"type": "categorical", "choices": [1, 10, 30]}, 10.0, True),
+        ({"type": "categorical", "choices": [None, 1]}, 1.0, True),
+        ({"type": "categorical", "choices": [1, 2]}, True, False),
+        ({"type": "int", "low": 0, "high": 30, "step": 10}, 10.0, True),
+        ({"type": "int", "low": 0, "high": 30, "step": 10}, 10.5, False),
+        ({"type": "int", "low": 0, "high": 30}, True, False),
+        ({"type": "float", "low": 0, "high": 30}, 10, True),
+    ],
+)
+def test_numbers_are_compared_by_their_value(parameter, own, holds):
+    assert KINDS[parameter["type"]].model_validate(parameter).holds(own) is holds
 
 
 def test_values_are_laid_over_settings_and_change_nothing_else():

@@ -134,6 +134,18 @@ class TestReconcile:
 
         assert store.run(run_id).status is Status.RUNNING
 
+    def test_what_ends_while_they_are_listed_stays_as_it_ended(self, store, start, plan, workspace, monkeypatch):
+        ended, closed = start(), store.open_plan(plan.record)
+        listed, plans = store.runs("quick"), [store.open_plans("quick"), {}]
+        ended.finish(Status.FINISHED)
+        store.close_plan(closed, Status.FINISHED)
+        monkeypatch.setattr(TrackingStore, "runs", lambda _, profile, kind="run": listed if kind == "run" else [])
+        monkeypatch.setattr(TrackingStore, "open_plans", lambda *_: plans.pop(0))
+        reconcile(store, "quick", workspace, lambda _: pytest.fail("touched"))
+
+        assert store.run(ended.run_id).status is Status.FINISHED
+        assert store.run(closed).status is Status.FINISHED
+
     def test_what_has_ended_stays_as_it_ended(self, store, start, workspace):
         ends = {status: start() for status in (Status.FINISHED, Status.FAILED, Status.KILLED)}
         for status, tracker in ends.items():

@@ -1,6 +1,7 @@
 """Trials that fail, are interrupted or killed: told from those at work, tried again, billed for their work alone."""
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import optuna
@@ -8,6 +9,7 @@ import pytest
 from in_process import states
 from mlflow import MlflowClient
 from optuna.distributions import FloatDistribution
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmark import runner
@@ -17,7 +19,7 @@ from benchmark.run_lock import hold, local_lock, lock_name
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.training.trainer import Trainer
 from benchmark.tuning import objective
-from benchmark.tuning.broken_off import MOST_RETRIES, TrialClock, put_right, seconds_at_work
+from benchmark.tuning.broken_off import MOST_RETRIES, TrialClock, put_right, seconds_at_work, try_again
 from benchmark.tuning.study import OWN, seconds_spent
 
 # Parts of Optuna that may change are used knowingly; `open_storage` keeps it from saying so.
@@ -119,6 +121,57 @@ class TestFailing:
 
         assert states(study) == ["COMPLETE", "FAIL", "COMPLETE"]
         assert study.trials[2].params == lost.params
+
+
+class TestATrialThatCountedAsDead:
+    """A worker that was silent for a minute, as in a laptop that slept: others have let its settings wait again."""
+
+    @pytest.fixture
+    def searched(self, searching, monkeypatch):
+        def make(when: Callable[[Callable[[], object]], object]):
+            made, run_trial = searching(), objective.run_trial
+
+            def outlived(planned, *rest, **named):
+                study = optuna.load_study(study_name=made.plan().name, storage=made.options().storage)
+                if len(study.trials) > 1:
+                    return run_trial(planned, *rest, **named)
+                count_as_dead(study)
+                return when(lambda: run_trial(planned, *rest, **named))
+
+            monkeypatch.setattr(objective, "run_trial", outlived)
+            return made, made.study(trials=2)
+
+        return make
+
+    @pytest.mark.parametrize("ended", ["in training", "with a failure of its own"])
+    def test_is_left_to_who_tries_it_again(self, searched, ended):
+        made, study = searched((lambda train: train()) if ended == "in training" else (lambda _: 1 / 0))
+
+        assert states(study) == ["FAIL", "COMPLETE", "COMPLETE"]
+        assert study.trials[1].params == study.trials[0].params == study.user_attrs[OWN]
+        assert [run.tags["optuna.state"] for run in made.recorded()] == ["FAIL", "COMPLETE", "COMPLETE"]
+        assert {run.status for run in made.recorded()[:1]} <= {"KILLED", "FAILED"}
+
+    def test_of_another_host_takes_its_run_with_it(self, searching, monkeypatch):
+        made = searching()
+        study = made.study(trials=1)
+        tracker = made.store.start_run("quick", "elsewhere", {"benchmark.kind": "trial"})
+        begin(study, "elsewhere:/a/worker.lock", mlflow_run_id=tracker.run_id)
+        silent = [study.trials[1]._trial_id]
+        monkeypatch.setattr(RDBStorage, "_get_stale_trial_ids", lambda *_: [silent.pop()] if silent else [])
+        made.study(trials=2)
+
+        assert (made.store.run(tracker.run_id).status, made.store.run(tracker.run_id).tags["optuna.state"]) == (
+            "KILLED",
+            "FAIL",
+        )
+
+
+def count_as_dead(study: optuna.Study) -> None:
+    """As Optuna does when a trial's heartbeat has stopped."""
+    (trial,) = [trial for trial in study.trials if trial.state is TrialState.RUNNING]
+    study.tell(trial.number, state=TrialState.FAIL)
+    try_again(study, trial)
 
 
 class TestARunThatWasCompleteWhenItsTrialWasBrokenOff:

@@ -10,6 +10,7 @@ from benchmark.runner import run_trial
 from benchmark.tracking.tracker import NullTracker
 from benchmark.training.trainer import NonFiniteError, Trainer
 from benchmark.tuning import objective
+from benchmark.tuning import study as study_module
 from benchmark.tuning.study import OWN
 from benchmark.validation import ConfigError
 from data_pipeline.sources import load_corpus
@@ -56,6 +57,7 @@ class TestASearch:
     def test_has_a_run_in_mlflow_for_each_trial_and_they_name_each_other(self, searched):
         made, study = searched
 
+        assert study.user_attrs["mlflow_run_id"] == "parent"
         for trial, run in zip(study.trials, made.recorded(), strict=True):
             assert trial.user_attrs["mlflow_run_id"] == run.run_id
             assert run.tags["optuna.study"] == study.study_name
@@ -122,34 +124,38 @@ class TestTheTestPart:
 
 
 class TestPruning:
-    def prune_all_but_the_first(self, monkeypatch):
-        monkeypatch.setattr(optuna.Trial, "should_prune", lambda trial: trial.number > 0)
+    def prune_all(self, monkeypatch):
+        monkeypatch.setattr(optuna.Trial, "should_prune", lambda trial: True)
+
+    def test_ends_any_trial_but_that_of_the_own_settings(self, searching, monkeypatch):
+        self.prune_all(monkeypatch)
+
+        assert states(searching().study()) == ["COMPLETE", "PRUNED", "PRUNED"]
 
     def test_a_pruned_trial_is_pruned_in_mlflow_too(self, searching, monkeypatch):
-        self.prune_all_but_the_first(monkeypatch)
+        self.prune_all(monkeypatch)
         made = searching()
-        study = made.study()
+        made.study()
 
-        assert states(study) == ["COMPLETE", "PRUNED", "PRUNED"]
         assert [(run.status, run.tags["optuna.state"], run.error) for run in made.recorded()[1:]] == [
             ("KILLED", "PRUNED", "pruned after epoch 1")
         ] * 2
 
     def test_a_pruned_trial_leaves_no_checkpoints(self, searching, monkeypatch):
-        self.prune_all_but_the_first(monkeypatch)
+        self.prune_all(monkeypatch)
         made = searching()
         made.study()
 
         assert list((made.folder / ".benchmark" / "checkpoints").iterdir()) == []
 
     def test_pruned_trials_count(self, searching, monkeypatch):
-        self.prune_all_but_the_first(monkeypatch)
+        self.prune_all(monkeypatch)
         made = searching()
 
         assert len(made.study(trials=3).trials) == len(made.study(trials=3).trials) == 3
 
     def test_after_the_last_epoch_there_is_nothing_to_save(self, searching, monkeypatch):
-        monkeypatch.setattr(optuna.Trial, "should_prune", lambda trial: True)
+        self.prune_all(monkeypatch)
 
         assert states(searching("rnn.training.epochs=1").study()) == ["COMPLETE"] * 3
 
@@ -211,10 +217,18 @@ class TestBudget:
         assert states(study) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
         assert len(made.recorded()) == 3
 
+    def test_the_settings_of_one_that_gave_way_are_not_lost_where_they_were_waiting(self, searching, monkeypatch):
+        made = searching()
+        monkeypatch.setattr(objective, "is_needed", lambda number, *_: number != 0)
+        study = made.study(trials=1)
+
+        assert states(study) == ["FAIL", "COMPLETE"]
+        assert study.trials[1].params == study.user_attrs[OWN]
+
 
 class TestSamplers:
     def test_a_grid_is_every_combination_once(self, searching):
-        study = searching(rnn=GRID).study(trials=10, sampler="grid")
+        study = searching(rnn=GRID).study(trials=None, sampler="grid")
 
         assert states(study) == ["COMPLETE"] * 4
         assert {tuple(trial.params.values()) for trial in study.trials} == {
@@ -226,6 +240,23 @@ class TestSamplers:
         made.study(trials=2, sampler="grid")
 
         assert len(made.study(trials=10, sampler="grid").trials) == 4
+
+    def test_what_a_grid_did_not_come_to_does_not_wait_for_other_samplers(self, searching):
+        assert states(searching(rnn=GRID).study(trials=2, sampler="grid")) == ["COMPLETE"] * 2
+
+    def test_a_grid_draws_nothing_where_another_worker_took_what_was_waiting(self, searching, monkeypatch):
+        made, enqueue, calls = searching(rnn=GRID), study_module.enqueue_first, []
+
+        def taken_the_second_time(study, wanted):
+            calls.append(wanted)
+            if len(calls) != 2:  # the first is for the experiment's own settings
+                enqueue(study, wanted)
+
+        monkeypatch.setattr(study_module, "enqueue_first", taken_the_second_time)
+        study = made.study(trials=None, sampler="grid")
+
+        assert sorted(states(study)) == ["COMPLETE"] * 4 + ["FAIL"] * (len(study.trials) - 4)
+        assert len(made.recorded()) == 4
 
     def test_a_grid_of_a_range_is_refused(self, searching):
         with pytest.raises(

@@ -300,6 +300,17 @@ class TestRefused:
             "search.bert-frozen\n"
         )
 
+    def test_all_of_a_file_without_spaces(self, place, call, config_content):
+        del config_content["search"]
+        (place / "none.yaml").write_text(yaml.safe_dump(config_content), encoding="utf-8")
+        status, out, err = call("tune", "all", "--config", "none.yaml")
+
+        assert (status, out) == (2, "")
+        assert err == (
+            "error: profile quick: none of its experiments has a search space; state one in experiments.yaml "
+            "under search\n"
+        )
+
     def test_a_storage_that_is_mlflows(self, place, call):
         status, _, err = call("tune", "lstm", "--storage", "sqlite:///mlflow.db")
 
@@ -348,6 +359,22 @@ class TestRefused:
         assert status == 2
         assert err == "error: there is no study at sqlite:///none.db yet; `python -m benchmark tune NAME` makes one\n"
         assert not (place / "none.db").exists()
+
+    def test_a_study_in_a_file_named_with_settings_of_its_driver(self, searched, place, call):
+        assert call("study", "lstm", "--storage", "sqlite:///optuna.db?timeout=60")[0] == 0
+
+    def test_a_study_that_is_being_made(self, place, call):
+        storage = f"sqlite:///{place / 'begun.db'}"
+        optuna.create_study(storage=storage).set_user_attr("profile", "quick")
+        status, _, err = call("study", "lstm", "--storage", storage)
+
+        assert status == 2
+        assert "there is no study of 'lstm'" in err
+
+    def test_a_database_whose_driver_is_not_here(self, place, call):
+        err = call("study", "lstm", "--storage", "mysql://localhost/searches")[2]
+
+        assert err.endswith("; install its driver\n")
 
     def test_another_name(self, searched, place, call):
         status, _, err = call("study", "lsmt")
