@@ -72,6 +72,7 @@ def test_the_csv_form_is_a_line_a_row_with_figures_as_numbers(report):
     assert again["test_accuracy_interval_low"][0] < 0.86 < again["test_accuracy_interval_high"][0]
     assert again["train_seconds"][0] == 200.0
     assert again["test_accuracy_mean"].isna().tolist() == [False, True]
+    assert not [name for name in again if name.startswith("published")]
 
 
 def test_the_json_form_has_a_version_and_every_figure(report):
