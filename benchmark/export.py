@@ -52,7 +52,8 @@ def write_export(store: TrackingStore, results: Results, folder: Path) -> None:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder}: is there already; name another, or remove it")
-    partial = folder.with_name(f".{folder.name}.partial")
+    whole = folder.absolute()  # `.` has no name of its own
+    partial = whole.with_name(f".{whole.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)

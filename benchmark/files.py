@@ -18,6 +18,8 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         OutputError: it cannot be written.
     """
+    if not path.name:
+        raise OutputError(f"{path}: is a folder; name a file")
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

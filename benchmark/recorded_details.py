@@ -6,7 +6,7 @@ import json
 import math
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,21 +105,23 @@ def _together(runs: Iterator[_Read]) -> Details:
     """All in the order of the first run's reviews, which is that of the results."""
     found: dict[str, RunDetails] = {}
     details = Details(np.zeros(0, dtype=object), found)
+    in_train: list[np.ndarray] = []
     for each in runs:
         try:
             table = each.reviews.set_index("id")
             if found:
                 table = table.loc[details.ids]
             else:
-                ids, also_in_train = table.index.to_numpy(dtype=object), _column(table, "also_in_train", np.bool_)
-                details = Details(ids, found, also_in_train, _stars(table), _films(table))
+                details = Details(table.index.to_numpy(dtype=object), found, None, _stars(table), _films(table))
+            if (flags := _column(table, "also_in_train", np.bool_)) is not None:
+                in_train.append(flags)
             tokens, truncated = _column(table, "tokens", np.int64), _column(table, "truncated", np.bool_)
         except (KeyError, TypeError, ValueError) as error:
             raise TrackingError(_unreadable(each.run, error)) from None
         found[each.run.run_id] = RunDetails(
             each.histories, each.settings, each.environment, tokens, truncated, each.explanations.reviews
         )
-    return details
+    return replace(details, also_in_train=np.any(in_train, axis=0) if in_train else None)
 
 
 def _column(table: pd.DataFrame, name: str, kind: type[np.generic]) -> np.ndarray | None:

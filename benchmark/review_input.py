@@ -105,7 +105,7 @@ def _decoded(content: bytes) -> str:
 
 def _table_rows(text: str, path: Path) -> Iterator[tuple[int, int, str | _Fault]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header, column = [""], 0
+    header, column = list[str](), 0
     while True:
         line = reader.line_num + 1
         try:
@@ -113,6 +113,8 @@ def _table_rows(text: str, path: Path) -> Iterator[tuple[int, int, str | _Fault]
         except StopIteration:
             return
         except csv.Error as error:
+            if line == 1:
+                raise ReviewInputError(f"{path}, line 1: {error}; check the quotes of the header") from None
             yield line, reader.line_num, _Fault(f"{error}; check the quotes around the text")
             continue
         if line == 1:
@@ -127,6 +129,8 @@ def _text_column(header: Sequence[str], path: Path) -> int:
     if TEXT_COLUMN not in header:
         shown = ",".join(header)[:_SHOWN]
         raise ReviewInputError(f"{path}, line 1: no column {TEXT_COLUMN}; the header is {shown!r}")
+    if header.count(TEXT_COLUMN) > 1:
+        raise ReviewInputError(f"{path}, line 1: column {TEXT_COLUMN} stands here twice; remove one")
     return header.index(TEXT_COLUMN)
 
 

@@ -102,7 +102,9 @@ def compare_all_methods(methods: Mapping[str, np.ndarray]) -> Comparison:
         shared = discordance(methods[first], methods[second])
         pairs.append(Pair(first, second, found.difference, found.interval, found.p, found.p, shared, None))
     left_out = tuple(name for name in rows if len(methods[name]) == 1)
-    return _comparison("methods", "test over seeds and reviews, t with S - 1 degrees of freedom", rows, pairs, left_out)
+    return _comparison(
+        "methods", "test over seeds and reviews (Welch, S - 1 to 2 (S - 1) degrees of freedom)", rows, pairs, left_out
+    )
 
 
 def compare_all_networks(methods: Mapping[str, np.ndarray]) -> Comparison:

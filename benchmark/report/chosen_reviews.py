@@ -77,7 +77,7 @@ def reviews_json(results: Results, details: Details, chosen: Chosen, texts: Revi
         review: dict[str, Any] = {
             "id": review_id,
             "label": int(results.labels[place]),
-            "positive": [round(float(value), 4) for value in chosen.positive[:, place]],
+            "positive": [_rounded(float(value)) for value in chosen.positive[:, place]],
             "kinds": [kind for kind, members in kinds.items() if place in members],
         }
         if review_id in texts.texts:
@@ -102,3 +102,9 @@ def _top(score: np.ndarray, wanted: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Places of the wanted reviews with the highest scores, equal ones in the order of their ids."""
     order = np.lexsort((ids.astype(str), -score))
     return np.asarray(order[wanted[order]][:OF_EACH_KIND])
+
+
+def _rounded(probability: float) -> float:
+    """Four digits, but where they would hide the answer."""
+    rounded = round(probability, 4)
+    return probability if rounded == 0.5 else rounded

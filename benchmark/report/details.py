@@ -42,7 +42,8 @@ class Details:
     Attributes:
         ids: (N,) the reviews' ids.
         runs: by run id.
-        also_in_train: (N,) whether the same text stands in train; None: not recorded.
+        also_in_train: (N,) whether the same text stands in train of one of the runs (of several train sizes the smaller
+            is a part of the larger); None: not recorded.
         stars: (N,) 1 to 10, NaN where they are not known; None: the corpus does not know them.
         films: (N,) id of the film or ""; None: likewise.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from benchmark.analysis.pairwise import Comparison, Pair
 from benchmark.progress import spell_seconds
@@ -16,11 +16,8 @@ ABOUT_EQUAL = ("bert-frozen", "lstm")
 FAR_BETTER = (("bert-finetuned", "bert-frozen"), ("bert-finetuned", "lstm"))
 
 Price = tuple[str, Callable[[Cost], float | None], Callable[[float], str]]
-PRICES: tuple[Price, ...] = (
-    ("train time", lambda cost: (cost.train_seconds or 0.0) + (cost.tuning_seconds or 0.0), spell_seconds),
-    ("latency of one review", lambda cost: cost.latency_ms, lambda value: f"{value:.1f} ms"),
-    ("size", lambda cost: cost.parameters, lambda value: f"{value / 1e6:.1f} M parameters"),
-)
+LATENCY: Price = ("latency of one review", lambda cost: cost.latency_ms, lambda value: f"{value:.1f} ms")
+SIZE: Price = ("size", lambda cost: cost.parameters, lambda value: f"{value / 1e6:.1f} M parameters")
 
 
 def narrate(plan: PlanRecord, verdict: Verdict) -> tuple[str, ...]:
@@ -85,7 +82,7 @@ def _claims(comparison: Comparison, rows: dict[str, Row]) -> Iterator[str]:
             if pair is not None:
                 yield (
                     f"Is fine-tuned BERT far better than {wanted[1]}, as in 2021 ({_then(rows, named, wanted)})? "
-                    f"{_answer(pair)}{_price(rows[better], rows[other])}"
+                    f"{_answer(pair, better)}{_price(rows[better], rows[other], rows.values())}"
                 )
 
 
@@ -102,8 +99,8 @@ def _then(rows: dict[str, Row], named: dict[str, str], experiments: Sequence[str
     return ", ".join(figures)
 
 
-def _answer(pair: Pair) -> str:
-    """What the test and the interval say of a pair."""
+def _answer(pair: Pair, better: str = "") -> str:
+    """What the test and the interval say of a pair: whether it is about equal, or whether one is far `better`."""
     low, high = 100 * pair.interval.low, 100 * pair.interval.high
     figures = (
         f"{pair.first} is {_points(pair.difference)} above {pair.second} (95 % interval of this pair "
@@ -111,19 +108,37 @@ def _answer(pair: Pair) -> str:
     )
     within = max(abs(low), abs(high)) <= EQUAL
     if pair.separated:
-        return f"They differ: {figures}{f', though by less than {EQUAL:g} point' if within else ''}."
+        differ = "They differ, the other way round" if better == pair.second else "They differ"
+        return f"{differ}: {figures}{f', though by less than {EQUAL:g} point' if within else ''}."
     if within:
-        return f"Yes, to within {EQUAL:g} point, and no test separates them: {figures}."
+        equal = "No, they are equal" if better else "Yes,"
+        return f"{equal} to within {EQUAL:g} point, and no test separates them: {figures}."
     missed = ""
     if pair.smallest_detectable is not None:
-        missed = f" Of differences below {_points(pair.smallest_detectable)} one in five would have been missed."
+        missed = (
+            f" At Holm's strictest step a difference of {_points(pair.smallest_detectable)} would be missed one time "
+            "in five, a smaller one more often."
+        )
     return f"This comparison cannot tell: {figures}.{missed}"
 
 
-def _price(better: Row, other: Row) -> str:
-    """How many times the other's cost it has."""
+def prices(rows: Iterable[Row]) -> tuple[Price, ...]:
+    """What the rows can be compared by; times of different machines do not compare."""
+    rows = list(rows)
+    if len({machine for row in rows for machine in row.machines}) > 1:
+        return LATENCY, SIZE
+    tuned = any(row.cost.tuning_seconds for row in rows)
+    return ("train and tuning time" if tuned else "train time", _seconds, spell_seconds), LATENCY, SIZE
+
+
+def _seconds(cost: Cost) -> float:
+    return (cost.train_seconds or 0.0) + (cost.tuning_seconds or 0.0)
+
+
+def _price(better: Row, other: Row, rows: Iterable[Row]) -> str:
+    """How many times the other's cost it has, but for its size."""
     parts = []
-    for name, value, spell in PRICES[:2]:
+    for name, value, spell in prices(rows)[:-1]:
         ours, theirs = value(better.cost), value(other.cost)
         if ours is not None and theirs:
             parts.append(f"{ours / theirs:.1f} times the {name} ({spell(ours)} against {spell(theirs)})")
@@ -154,7 +169,7 @@ def _baseline(comparison: Comparison, rows: dict[str, Row]) -> Iterator[str]:
 
 def _choice(rows: dict[str, Row]) -> Iterator[str]:
     """The front of accuracy against each price, and which model that makes the choice for whom."""
-    for price, value, spell in PRICES:
+    for price, value, spell in prices(rows.values()):
         known = {name: found for name, row in rows.items() if (found := value(row.cost)) is not None}
         if len(known) < 2:
             continue
@@ -182,7 +197,11 @@ def pareto_front(models: dict[str, tuple[float, float]]) -> list[str]:
 
 
 def _incomplete(verdict: Verdict, size: int) -> Iterator[str]:
-    names = [row.name for row in verdict.rows if row.plan.train_size == size and not row.complete]
+    names = [
+        row.name if row.plan.train_size == size else f"{row.name} (trained on {row.plan.train_size:,})"
+        for row in verdict.rows
+        if row.plan.train_size >= size and not row.complete
+    ]
     if names:
         yield f"Incomplete, and in none of these findings: {_listed(names)}."
 

@@ -16,7 +16,7 @@ def other_setup(plan: PlanRecord, row: PlanRow) -> str:
     assert row.published is not None
     size = row.published["train_size"] or row.train_size
     same = (row.published["corpus"], row.published["encoder"]) == (plan.corpus, row.encoder)
-    if not same or abs(row.train_size - size) > NEARLY * size:
+    if not same or row.tuned or abs(row.train_size - size) > NEARLY * size:
         return OTHER_SETUP
     return UNKNOWN_SETUP if row.published["setup"] is None else ""
 

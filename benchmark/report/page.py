@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from markupsafe import Markup
 from benchmark.report.answer_pictures import confusion_pictures, reliability_pictures, slice_pictures
 from benchmark.report.chosen_reviews import Chosen, choose_reviews, reviews_json
 from benchmark.report.details import Details, ReviewTexts
-from benchmark.report.drawing import Picture, looks
+from benchmark.report.drawing import Look, Picture, looks
 from benchmark.report.pictures import cost_pictures, learning_curves, pair_picture, ranking_picture, size_picture
 from benchmark.report.provenance import origin
 from benchmark.report.rows import Row
@@ -82,20 +82,22 @@ class Page:
 def make_page(report: Report, details: Details) -> Page:
     """Draw the pictures and choose the reviews.
 
-    All but the learning curve over train sizes is about the largest size that has a complete row.
+    All but the learning curve over train sizes is about the size that the findings are about: the largest with a
+    comparison; where there is none, the largest with a complete row.
     """
     results = report.results
     complete = [row for row in report.verdict.rows if row.complete]
-    size = max((row.plan.train_size for row in complete), default=0)
+    size = max(report.verdict.comparisons or [row.plan.train_size for row in complete], default=0)
     rows = [row for row in complete if row.plan.train_size == size]
-    ranking = ranking_picture(rows, looks([row.name for row in rows])) if rows else None
-    return Page(report, details, ranking, _sections(report, details, rows), choose_reviews(results, details, rows))
+    look = looks(list(dict.fromkeys(row.name for row in report.verdict.rows)))
+    ranking = ranking_picture(rows, look) if rows else None
+    sections = _sections(report, details, rows, look)
+    return Page(report, details, ranking, sections, choose_reviews(results, details, rows))
 
 
-def _sections(report: Report, details: Details, rows: list[Row]) -> tuple[Section, ...]:
+def _sections(report: Report, details: Details, rows: list[Row], look: Mapping[str, Look]) -> tuple[Section, ...]:
     results, comparisons = report.results, report.verdict.comparisons
     complete = [row for row in report.verdict.rows if row.complete]
-    look = looks(list(dict.fromkeys(row.name for row in report.verdict.rows)))
     several = len({row.plan.train_size for row in complete}) > 1
     sections = (
         Section(

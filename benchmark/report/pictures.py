@@ -11,6 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from benchmark.analysis.pairwise import Comparison
+from benchmark.progress import spell_seconds
 from benchmark.report.details import Details
 from benchmark.report.drawing import (
     COLOURS,
@@ -26,7 +27,7 @@ from benchmark.report.drawing import (
     legend,
     words,
 )
-from benchmark.report.narrative import PRICES, pareto_front
+from benchmark.report.narrative import pareto_front, prices
 from benchmark.report.results import Results
 from benchmark.report.rows import Row
 
@@ -132,10 +133,10 @@ def _learning_curve(results: Results, details: Details, row: Row, number: int, t
 def cost_pictures(rows: Sequence[Row], look: Mapping[str, Look]) -> list[Picture]:
     """Accuracy against each price that is known of at least two rows, with the Pareto front."""
     pictures = []
-    for number, (price, value, spell) in enumerate(PRICES):
+    for number, (price, value, spell) in enumerate(prices(rows)):
         known = [(row, found) for row in rows if (found := value(row.cost))]
         if len(known) > 1:
-            ticks = _SECONDS if price == "train time" else _STEPS
+            ticks = _SECONDS if spell is spell_seconds else _STEPS
             pictures.append(_cost_picture(f"cost-{number}", price, known, look, spell=spell, steps=ticks))
     return pictures
 
@@ -211,7 +212,7 @@ def size_picture(rows: Sequence[Row], look: Mapping[str, Look]) -> Picture:
         lines = [(row.name, f"{row.plan.train_size:,}", *_spelled(row)) for row in rows]
         table = Table(("model", "trained on", "test accuracy, %", "95 % interval"), tuple(lines))
         alt = f"Each model's accuracy after training on {', '.join(f'{size:,}' for size in sizes)} reviews."
-        return finish(figure, "sizes", "Accuracy by reviews trained on", alt, table)
+        return finish(figure, "accuracy-by-size", "Accuracy by reviews trained on", alt, table)
 
 
 def pair_picture(size: int, comparison: Comparison) -> Picture:

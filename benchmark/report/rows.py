@@ -71,6 +71,7 @@ class Row:
         scores: f1, roc_auc (0 to 1), log_loss (nats), ece (0 to 1); empty where the row is incomplete.
         cost: of an incomplete row what an answer costs alone, which needs no run.
         letters: rank among the rows of its train size; empty where it is not compared.
+        machines: that its runs were computed on; empty where the row is incomplete.
     """
 
     plan: PlanRow
@@ -82,6 +83,7 @@ class Row:
     scores: Mapping[str, Spread]
     cost: Cost
     letters: str
+    machines: frozenset[str] = frozenset()
 
     @property
     def finished(self) -> int:
@@ -149,6 +151,7 @@ def _row(results: Results, row: PlanRow, comparison: Comparison | None) -> Row:
         scores=scores,
         cost=_cost(results, row, [run.metrics for run in runs]),
         letters=comparison.letters.get(name, "") if len(comparison.letters) > 1 else "",
+        machines=frozenset(run.tags["hardware"] for run in runs if "hardware" in run.tags),
     )
 
 

@@ -163,9 +163,10 @@ class TrackingStore:
         return self._records(profile, f"tags.`{tags.KIND}` = '{kind}'")
 
     def speeds(self, profile: str, hardware: str = "") -> dict[str, Throughput]:
-        """By fingerprint, what `throughput` measured last, on any machine or on this kind alone."""
+        """By fingerprint, what `throughput` measured last, here or where that was: never on two machines."""
         runs = [run for run in self.runs(profile, THROUGHPUT) if run.status is Status.FINISHED]
-        wanted = [run for run in reversed(runs) if not hardware or run.tags.get("hardware") == hardware]
+        machine = hardware or (runs[0].tags.get("hardware") if runs else None)
+        wanted = [run for run in reversed(runs) if run.tags.get("hardware") == machine]
         return {run.fingerprint: Throughput.from_metrics(run.metrics) for run in wanted}
 
     def runs_of(self, profile: str, fingerprint: str, seed: int, kind: str = "run") -> list[RunRecord]:

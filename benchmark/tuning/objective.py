@@ -102,17 +102,21 @@ class Objective:
             with self._recorded(trial, "", self.lock):
                 raise TrialPruned(str(error)) from None
         lock = self.workspace.lock(planned.identity)
-        with hold(lock), self._recorded(trial, planned.fingerprint, lock) as tracker:
-            if (twin := _finished_twin(trial, values)) is not None:
-                trial.set_user_attr(REASON, f"the same settings as trial {twin.number}")
-                tracker.log_params(planned.config.settings())
-                assert twin.value is not None
-                return twin.value
+        with hold(lock):
             try:
-                return self._train(trial, planned, tracker, progress)
+                with self._recorded(trial, planned.fingerprint, lock) as tracker:
+                    if (twin := _finished_twin(trial, values)) is None:
+                        value = self._train(trial, planned, tracker, progress)
+                    else:
+                        trial.set_user_attr(REASON, f"the same settings as trial {twin.number}")
+                        tracker.log_params(planned.config.settings())
+                        assert twin.value is not None
+                        value = twin.value
             except TrialPruned:
                 self._forget(planned)
                 raise
+            self._forget(planned)  # last: who is interrupted before has the checkpoint yet
+        return value
 
     def _planned(self, values: dict[str, Any]) -> PlannedRun:
         config = self.planned.with_values(values)
@@ -144,7 +148,6 @@ class Objective:
                 fit = train()
         except NonFiniteError as error:
             raise TrialPruned(f"diverged: {error}") from None
-        self._forget(planned)
         return _chosen(fit, metric)
 
     def _forget(self, planned: PlannedRun) -> None:

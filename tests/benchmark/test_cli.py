@@ -1,5 +1,6 @@
 """The command line, called as a user calls it: what it prints, and with which status it ends. Nothing is trained."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -160,6 +161,15 @@ def test_a_file_that_is_not_there_is_named(call, tmp_path):
 
     assert status == 2
     assert err == f"error: {tmp_path / 'nowhere.yaml'}: cannot be read: No such file or directory\n"
+
+
+def test_a_table_is_printed_on_a_terminal_without_its_characters(recorded, monkeypatch):
+    latin = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr("sys.stdout", latin)
+
+    assert main(["report"]) == 0
+    latin.flush()
+    assert b"lstm" in latin.buffer.getvalue()
 
 
 # list

@@ -112,6 +112,13 @@ class TestAnExport:
 
         assert call("export", "empty")[0] == 0
 
+    def test_may_go_into_the_working_directory_if_that_is_empty(self, recorded, call, tmp_path, monkeypatch):
+        (tmp_path / "here").mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+
+        assert call("export", ".", "--cache-dir", str(tmp_path / "cache"))[0] == 0
+        assert (tmp_path / "here" / "plan.json").exists()
+
     def test_that_cannot_be_written_leaves_nothing(self, recorded, call, tmp_path):
         (tmp_path / "file").touch()
 

@@ -14,7 +14,9 @@ from mlflow import MlflowClient
 from recorded import Made, epoch
 from test_export import LSTM, RNN, finished
 
+from benchmark.recorded_details import details_of_store
 from benchmark.recorded_explanations import write_explanations
+from benchmark.recorded_results import read_results
 from benchmark.records import PlanRecord, PlanRow
 from benchmark.review_explanation import Explanations, ReviewExplanation
 from data_pipeline.review import review_ids
@@ -42,7 +44,7 @@ def recorded(store, table):
         known = made.predictions.assign(
             id=review_ids([(text, number % 2) for number, text in enumerate(TEXTS)]),
             truncated=[number > 5 for number in range(8)],
-            also_in_train=[number == 0 for number in range(8)],
+            also_in_train=[number == 0 or (name == "rnn" and number == 1) for number in range(8)],
         )
         replace(made, settings=settings, predictions=known, epochs=[epoch(1), epoch(2)]).record(store)
     return store
@@ -62,6 +64,13 @@ def kept(store_uri) -> list[str]:
     folders = [client.list_artifacts(plan.info.run_id, path) for path in ("report", "report/pictures")]
     paths = [each.path for found in folders for each in found if not each.is_dir]
     return [client.download_artifacts(plan.info.run_id, path) for path in paths]
+
+
+def test_a_text_stands_in_train_where_it_does_so_for_one_of_the_runs(recorded):
+    """Of several train sizes the smaller is a part of the larger."""
+    details = details_of_store(recorded, read_results(recorded, "quick"))
+
+    assert details.also_in_train.tolist() == [True, True, *[False] * 6]
 
 
 class TestThePage:

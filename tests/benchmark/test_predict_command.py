@@ -344,6 +344,8 @@ class TestTable:
         ("content", "message"),
         [
             (b"review\nfine\n", "reviews.csv, line 1: no column text; the header is 'review'"),
+            (b'"te"xt\nfine\n', "reviews.csv, line 1: ',' expected after '\"'; check the quotes of the header"),
+            (b"text,text\nfine,bad\n", "reviews.csv, line 1: column text stands here twice; remove one"),
             (b"text\n", "there is no usable review; give texts, --input FILE, or lines on standard input"),
             (b"", "there is no usable review; give texts, --input FILE, or lines on standard input"),
         ],

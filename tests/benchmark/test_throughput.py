@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from mlflow import MlflowClient
 from recorded import HUB, NOWHERE, SPEED, results_of
 
 from benchmark import throughput
@@ -156,6 +157,14 @@ class TestCommand:
         store = TrackingStore(store_uri, tmp_path)
         assert len(store.speeds("quick")) == 1
         assert store.speeds("quick", "another processor") == {}
+
+    def test_what_two_machines_measured_is_never_shown_together(self, store_uri, tmp_path):
+        main(["throughput", "lstm", "rnn"])
+        store = TrackingStore(store_uri, tmp_path)
+        here, last = store.speeds("quick"), store.runs("quick", "throughput")[0]
+        MlflowClient(store_uri).set_tag(last.run_id, "hardware", "another processor")
+
+        assert store.speeds("quick") == {last.fingerprint: here[last.fingerprint]}
 
 
 def test_without_measurements_the_table_has_no_columns_for_them(write_config):

@@ -194,6 +194,13 @@ class TestCorpus:
         assert corpus.fingerprint != OFFICIAL_FINGERPRINT
         assert corpus.name == "reviews in aclImdb's layout, not the official ones (48 + 48)"
 
+    def test_a_part_of_the_official_test_is_called_so(self, place, monkeypatch):
+        fingerprint = load_corpus(self.config(), place).fingerprint
+        monkeypatch.setattr("data_pipeline.sources.OFFICIAL_FINGERPRINT", fingerprint)
+        names = [load_corpus(self.config(test_size=size), place).name for size in ("all", 10)]
+
+        assert names == ["IMDB (official split)", "IMDB (official split), a part of its test reviews"]
+
     def test_a_sample_of_test_is_balanced_and_a_part_of_the_whole(self, place):
         whole, sample = (load_corpus(self.config(test_size=size), place).test for size in ("all", 10))
 

@@ -257,6 +257,13 @@ def test_a_published_figure_of_another_set_up_is_shown_without_a_difference(enco
     assert only_row([run_of()], encoder=encoder, published=published)[PUBLISHED] == "85.00 (other set-up)"
 
 
+def test_a_tuned_row_is_another_set_up():
+    tuned = {"seconds": 1.0, "complete": 1, "pruned": 0, "study": "s", "trial": 0, "metric": "val/loss"}
+    row = replace(row_of(published=figure()), tuned=tuned)
+
+    assert list(report_of(plan_of(row), [run_of()]).quality[PUBLISHED]) == ["85.00 (other set-up)"]
+
+
 def test_the_same_encoder_is_the_same_set_up():
     assert only_row([run_of()], encoder=ENCODER, published=figure(encoder=ENCODER))[PUBLISHED] == "85.00 (ours +1.00)"
 

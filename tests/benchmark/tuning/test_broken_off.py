@@ -208,7 +208,8 @@ class TestARunThatWasCompleteWhenItsTrialWasBrokenOff:
 
         assert states(made.study(trials=2)) == ["COMPLETE", "FAIL", "COMPLETE"]
 
-    def test_says_it_of_an_interruption_right_after_its_last_write(self, searching, monkeypatch):
+    @pytest.fixture
+    def interrupted_after_its_last_write(self, searching, monkeypatch):
         made, finish = searching(), MlflowTracker.finish
 
         def interrupted_afterwards(tracker, status, error=""):
@@ -220,8 +221,17 @@ class TestARunThatWasCompleteWhenItsTrialWasBrokenOff:
             pressed.setattr(MlflowTracker, "finish", interrupted_afterwards)
             with pytest.raises(KeyboardInterrupt):
                 made.study(trials=1)
+        return made
 
-        assert ended(made) == [("KILLED", "FAIL")]
+    def test_says_it_of_an_interruption_right_after_its_last_write(self, interrupted_after_its_last_write):
+        assert ended(interrupted_after_its_last_write) == [("KILLED", "FAIL")]
+
+    def test_is_not_trained_again(self, interrupted_after_its_last_write, monkeypatch):
+        monkeypatch.setattr(Trainer, "_train_step", lambda *_: pytest.fail("trained again"))
+        study = interrupted_after_its_last_write.study(trials=1)
+
+        assert states(study) == ["FAIL", "COMPLETE"]
+        assert list((interrupted_after_its_last_write.folder / ".benchmark" / "checkpoints").iterdir()) == []
 
 
 def ended(made) -> list[tuple[str, str]]:
