@@ -59,8 +59,8 @@ def write_export(store: TrackingStore, results: Results, folder: Path) -> None:
         partial.mkdir(parents=True)
         _write_files(store, results, partial)
         with suppress(FileNotFoundError):
-            folder.rmdir()
-        partial.replace(folder)
+            whole.rmdir()
+        partial.replace(whole)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror}") from None
     finally:

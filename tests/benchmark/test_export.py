@@ -116,7 +116,8 @@ class TestAnExport:
         (tmp_path / "here").mkdir()
         monkeypatch.chdir(tmp_path / "here")
 
-        assert call("export", ".", "--cache-dir", str(tmp_path / "cache"))[0] == 0
+        status, _, err = call("export", ".", "--cache-dir", str(tmp_path / "cache"))
+        assert (status, err) == (0, "")
         assert (tmp_path / "here" / "plan.json").exists()
 
     def test_that_cannot_be_written_leaves_nothing(self, recorded, call, tmp_path):
