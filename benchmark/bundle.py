@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmark.identity import encoder_config
 from benchmark.model_card import model_card
 from benchmark.plan import PlannedRun
 from data_pipeline.corpus import Corpus
@@ -52,7 +53,7 @@ def write_bundle(
     saved = SavedModel(
         experiment=planned.config.experiment_name,
         # Shape and weights of the encoder are here; its path is one of the machine that trained.
-        model=experiment.model.model_dump(mode="json", exclude={"encoder"}),
+        model=experiment.model.model_dump(mode="json", exclude={"encoder"} if encoder_config(planned.config) else None),
         tokens=experiment.tokens.model_dump(mode="json"),
         tokenizer=tokenizer.kind,
         tokenizer_fingerprint=tokenizer.fingerprint,

@@ -15,7 +15,7 @@ from benchmark.tuned import TunedSettings
 from benchmark.validation import ConfigError, validated
 from data_pipeline.config import DEFAULT_TRAIN_SIZE, DataConfig, DataSettings, Size, TokensConfig
 from models.plugins import PluginError, load_plugin
-from models.registry import ModelConfig, UnknownModelError, get_model_spec
+from models.registry import ModelConfig, UnknownModelError, get_model_spec, model_names
 
 M = TypeVar("M", bound=ModelConfig)
 EXPERIMENT_SECTIONS = ("model", "tokens", "training")
@@ -194,11 +194,15 @@ def run_from_settings(settings: Mapping[str, Any]) -> RunConfig:
 
 
 def use_plugin(path: Path | None, where: str) -> None:
-    """Register the models of a plugin, if there is one.
+    """Register the models of installed packages, and of a plugin if there is one.
 
     Raises:
-        ConfigError: it cannot be loaded.
+        ConfigError: they cannot be loaded.
     """
+    try:
+        model_names()
+    except PluginError as error:
+        raise ConfigError(str(error)) from None
     if path is not None:
         try:
             load_plugin(path)

@@ -52,15 +52,16 @@ def write_export(store: TrackingStore, results: Results, folder: Path) -> None:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder}: is there already; name another, or remove it")
-    whole = folder.absolute()  # `.` has no name of its own
-    partial = whole.with_name(f".{whole.name}.partial")
+    if not folder.name:
+        raise OutputError(f"{folder}: is the working directory; name a folder in it")
+    partial = folder.with_name(f".{folder.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         _write_files(store, results, partial)
         with suppress(FileNotFoundError):
-            whole.rmdir()
-        partial.replace(whole)
+            folder.rmdir()
+        partial.replace(folder)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror}") from None
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 from pathlib import Path
@@ -18,6 +19,7 @@ from data_pipeline.feature_cache import cached_features, feature_key
 from data_pipeline.pipeline import Data, Part
 from models.classifier import Classifier
 from models.precision import Precision, autocast
+from models.registry import get_model_spec
 
 
 def with_features(
@@ -49,9 +51,9 @@ def with_features(
         The parts, and the seconds that the pass took, now or when it was done.
     """
     shape = feature_shape(model, data.parts["val"], device)
-    parts, seconds = {}, 0.0
+    parts, seconds, maker = {}, 0.0, _maker(experiment)
     for name, part in data.parts.items():
-        key = feature_key(encoder.fingerprint, experiment.tokens, precision, part.ids)
+        key = feature_key(encoder.fingerprint, experiment.tokens, precision, part.ids, maker)
         fill = feature_writer(
             model,
             part,
@@ -82,7 +84,7 @@ def feature_writer(
         ends = list(accumulate(map(len, batches)))
         first = ends.index(done) + 1 if done in ends else 0
         if first:
-            progress.advance(done)
+            progress.skip(done)
         for positions, end in zip(batches[first:], ends[first:], strict=True):
             with torch.inference_mode(), autocast(precision, device):
                 array[positions] = model.extract_features(part.batch(positions).to(device)).cpu().numpy()
@@ -91,6 +93,14 @@ def feature_writer(
         progress.finish()
 
     return fill
+
+
+def _maker(experiment: ExperimentConfig[Any]) -> str:
+    """Whose `extract_features` it is: empty for ours, which give the same for the same encoder and tokens."""
+    plugin = get_model_spec(experiment.model.name).plugin
+    if plugin is None:
+        return ""
+    return hashlib.sha256(plugin.read_bytes() + experiment.model.model_dump_json().encode()).hexdigest()
 
 
 def feature_shape(model: Classifier, part: Part, device: torch.device) -> tuple[int, ...]:

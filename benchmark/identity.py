@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.config import RunConfig
+from models.configs import EncoderConfig
 from models.registry import get_model_spec
 
 # Raise by hand when code changes what a run of the same settings gives: then all runs are done again.
@@ -31,10 +32,18 @@ class Inputs:
     precision: str
 
 
+def encoder_config(run: RunConfig) -> EncoderConfig | None:
+    """The pre-trained encoder that the run's model names, or None."""
+    encoder = getattr(run.experiment.model, "encoder", None)  # a plugin's setting of that name may be anything
+    return encoder if isinstance(encoder, EncoderConfig) else None
+
+
 def fingerprint(run: RunConfig, inputs: Inputs) -> str:
     """16 hex digits; equal for two runs exactly when only the seed can make their results differ."""
     settings = run.experiment.plain()
-    encoder = settings["model"].pop("encoder", None)
+    encoder = encoder_config(run)
+    if encoder is not None:
+        del settings["model"]["encoder"]  # its content counts, not where it lies
     tokens = settings["tokens"]
     spec = get_model_spec(run.experiment.model.name)
     if spec.tokenizer == "wordpiece":

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.config import RunConfig, Suite, run_from_settings
-from benchmark.identity import Inputs, fingerprint
+from benchmark.identity import Inputs, encoder_config, fingerprint
 from benchmark.records import RUN, PlanRecord, PlanRow
 from benchmark.training.interval import Interval
 from benchmark.training.precision import DeviceSetting, resolve_device, resolve_precision
@@ -18,7 +18,6 @@ from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus, audit, describe_audit
 from data_pipeline.encoder import EMBEDDED_NAME, Encoder, resolve_encoder
 from data_pipeline.sources import Place, read_source
-from models.configs import EncoderConfig
 from models.precision import Precision
 from models.registry import get_model_spec
 
@@ -117,12 +116,6 @@ class Plan:
     record: PlanRecord
     runs: tuple[PlannedRun, ...]
     audit: tuple[str, ...] = ()
-
-
-def encoder_config(run: RunConfig) -> EncoderConfig | None:
-    """The pre-trained encoder that the run's model names, or None."""
-    encoder = getattr(run.experiment.model, "encoder", None)
-    return encoder if isinstance(encoder, EncoderConfig) else None
 
 
 def encoder_name(run: RunConfig) -> str | None:

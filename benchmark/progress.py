@@ -21,6 +21,9 @@ class Progress(Protocol):
     def advance(self, reviews: int, note: str = "") -> None:
         """So many reviews more are done; `note` says how it goes."""
 
+    def skip(self, reviews: int) -> None:
+        """So many were done before an interruption: they tell nothing of how long the others take."""
+
     def finish(self) -> None:
         """The phase is over."""
 
@@ -35,6 +38,9 @@ class NullProgress:
         """See Progress."""
 
     def advance(self, reviews: int, note: str = "") -> None:
+        """See Progress."""
+
+    def skip(self, reviews: int) -> None:
         """See Progress."""
 
     def finish(self) -> None:
@@ -69,6 +75,13 @@ class BarProgress:
             self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(reviews)
 
+    def skip(self, reviews: int) -> None:
+        """See Progress."""
+        if self._bar is not None:
+            self._bar.initial += reviews
+            self._bar.last_print_n += reviews
+            self._bar.n += reviews
+
     def finish(self) -> None:
         """See Progress."""
         if self._bar is not None:
@@ -85,12 +98,12 @@ class LineProgress:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._phase, self._total, self._done = "", 0, 0
+        self._phase, self._total, self._done, self._skipped = "", 0, 0, 0
         self._started = self._spoken = 0.0
 
     def start(self, phase: str, total: int) -> None:
         """See Progress."""
-        self._phase, self._total, self._done = phase, total, 0
+        self._phase, self._total, self._done, self._skipped = phase, total, 0, 0
         self._started = self._spoken = time.monotonic()
 
     def advance(self, reviews: int, note: str = "") -> None:
@@ -99,11 +112,16 @@ class LineProgress:
         now = time.monotonic()
         if now - self._spoken >= LINE_SECONDS:
             self._spoken = now
-            left = (now - self._started) / self._done * (self._total - self._done)
+            left = (now - self._started) / (self._done - self._skipped) * (self._total - self._done)
             self.say(
                 f"{self._phase}: {self._done} of {self._total} reviews, {spell_seconds(left)} left"
                 f"{', ' + note if note else ''}"
             )
+
+    def skip(self, reviews: int) -> None:
+        """See Progress."""
+        self._done += reviews
+        self._skipped += reviews
 
     def finish(self) -> None:
         """See Progress."""

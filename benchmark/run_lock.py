@@ -6,7 +6,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -37,14 +37,18 @@ def hold(path: Path, *, shared: bool = False, on_wait: Callable[[], None] = lamb
 @contextmanager
 def hold_if_free(path: Path) -> Iterator[bool]:
     """Hold the lock while what is inside goes on, or say False where another process holds it."""
-    with suppress(FileNotFoundError):
-        file = os.open(path, os.O_RDWR)
-        try:
-            yield _take(file, fcntl.LOCK_EX)
-        finally:
-            os.close(file)
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        yield True  # nobody holds a lock that was never made
         return
-    yield True  # nobody holds a lock that was never made
+    except PermissionError:
+        yield False  # another user's, of whose processes we know nothing
+        return
+    try:
+        yield _take(file, fcntl.LOCK_EX)
+    finally:
+        os.close(file)
 
 
 def is_alone(file: int) -> bool:

@@ -17,6 +17,7 @@ from benchmark.bundle import write_bundle
 from benchmark.datasets import dataset_records
 from benchmark.environment import decisive, environment, machine_tags, peak_memory_mib
 from benchmark.features import with_features
+from benchmark.identity import Inputs, fingerprint
 from benchmark.plan import PlannedRun, Workspace, resolve_run_encoder
 from benchmark.progress import Progress
 from benchmark.records import RUN, EpochRecord
@@ -27,6 +28,7 @@ from benchmark.training.evaluation import Predictions
 from benchmark.training.precision import resolve_device
 from benchmark.training.trainer import Fit, Trainer, count_parameters
 from data_pipeline.corpus import Corpus
+from data_pipeline.errors import DataError
 from data_pipeline.pipeline import Data, Part, build_data
 from data_pipeline.sources import load_corpus
 from models.classifier import Classifier
@@ -200,6 +202,14 @@ def _prepare(run: _Run, corpus: Corpus, parts_wanted: Sequence[str]) -> _Prepare
     config, experiment = run.planned.config, run.planned.config.experiment
     spec, encoder = get_model_spec(experiment.model.name), resolve_run_encoder(config)
     encoder_dir = encoder.folder if encoder else None
+    inputs = Inputs(
+        corpus.fingerprint, corpus.split_fingerprint, encoder.fingerprint if encoder else None, run.planned.precision
+    )
+    if fingerprint(config, inputs) != run.planned.fingerprint:
+        raise DataError(
+            "reviews, encoder or plugin have changed since the plan was made, maybe hours ago; the same command makes "
+            "it anew"
+        )
     with run.phases.measure("tokenize"):
         data = build_data(
             corpus, experiment.tokens, spec.tokenizer, encoder_dir, run.workspace.cache_dir, parts=parts_wanted

@@ -24,7 +24,9 @@ FEATURES_FILE, MADE_FILE = "features.npy", "made.json"
 DTYPE = np.dtype(np.float16)  # half the disk of float32; the encoder's own precision may be lower still
 
 
-def feature_key(encoder_fingerprint: str, tokens: TokensConfig, precision: str, ids: Sequence[str]) -> str:
+def feature_key(
+    encoder_fingerprint: str, tokens: TokensConfig, precision: str, ids: Sequence[str], maker: str = ""
+) -> str:
     """Name of the entry that holds these reviews' features in this order.
 
     Args:
@@ -32,9 +34,10 @@ def feature_key(encoder_fingerprint: str, tokens: TokensConfig, precision: str, 
         tokens: what is kept of a review; the keys of the word tokenizer do nothing here.
         precision: what the encoder computed in.
         ids: the N reviews.
+        maker: names code and settings of a model of the user's own, whose features may be others.
     """
     kept = [str(tokens.max_length), tokens.truncation]
-    header = [f"features {FEATURES_VERSION}", encoder_fingerprint, *kept, precision]
+    header = [f"features {FEATURES_VERSION}", encoder_fingerprint, *kept, precision, *filter(None, [maker])]
     return hashlib.sha256("\n".join([*header, *ids]).encode()).hexdigest()
 
 

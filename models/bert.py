@@ -180,7 +180,7 @@ class Standardize(nn.Module):
         count = 0
         total, squares = torch.zeros(2, len(self.mean), dtype=torch.float64)
         for part in parts:
-            values = part.double().cpu()
+            values = part.cpu().double()  # Apple's GPUs have no float64
             count += len(values)
             total += values.sum(dim=0)
             squares += values.square().sum(dim=0)

@@ -90,16 +90,17 @@ class BagOfNgrams(Classifier):
         return found
 
     def linear_attributions(self, batch: Batch) -> Tensor:
-        """(B, T) float64: of the log odds, all but the bias, by the tokens that it comes from.
+        """(B, T) float64 on the CPU: of the log odds, all but the bias, by the tokens that it comes from.
 
         An n-gram adds its weight times its value once, however often it stands there: its words share that equally,
         and so do its places.
         """
-        shares = torch.zeros(batch.input_ids.shape, dtype=torch.float64, device=batch.input_ids.device)
+        shares = torch.zeros(batch.input_ids.shape, dtype=torch.float64)  # on the CPU: Apple's GPUs have no float64
         for n, keys in enumerate(self.keys_by_place(batch), start=1):
             positions, values = self.looked_up(keys)
             times = (keys[:, :, None] == keys[:, None, :]).sum(dim=2)  # at most 4,096 tokens: 16 MiB a review
-            share = values.double() * self.weights(positions).squeeze(-1) / (n * times)
+            weights = self.weights(positions).squeeze(-1)
+            share = values.cpu().double() * weights.cpu() / (n * times.cpu())
             for word in range(n):
                 shares[:, word : word + share.shape[1]] += share
         return shares
@@ -111,7 +112,7 @@ class BagOfNgrams(Classifier):
         the negative ones, and |.| the sum over all features.
 
         Args:
-            keys: (K,) int64, rising.
+            keys: (K,) int64, rising, on the CPU as `counts`.
             counts: (K, 2) int64, negative and positive reviews that have the n-gram.
         """
         reviews = counts.sum(dim=1)
@@ -152,7 +153,7 @@ def learn_ngrams(model: Classifier, batches: Iterable[Batch]) -> None:
             keys, counts = _added_up(new_keys, new_counts)
             new_keys, new_counts, waiting = [keys], [counts], 0
     keys, counts = _added_up(new_keys, new_counts)
-    model.set_features(keys.to(device), counts.to(device))
+    model.set_features(keys, counts)
 
 
 def _added_up(keys: list[Tensor], counts: list[Tensor]) -> tuple[Tensor, Tensor]:

@@ -74,3 +74,15 @@ class Classifier(nn.Module, ABC):
         if found:
             raise ValueError(f"this state belongs to another {type(self).__name__}: {'; '.join(found)}")
         self.load_state_dict(dict(state), strict=False)
+
+
+def apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, each in memory of its own: safetensors takes none that share it, as tied weights do."""
+    found: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu().contiguous()
+        place = plain.untyped_storage().data_ptr()
+        found[name] = plain.clone() if place in seen else plain
+        seen.add(place)
+    return found

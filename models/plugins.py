@@ -40,6 +40,16 @@ def load_plugin(path: Path) -> None:
 
 @cache
 def load_entry_points() -> None:
-    """Import the modules that installed packages announce."""
+    """Import the modules that installed packages announce.
+
+    Raises:
+        PluginError: one of them ends in an error.
+    """
     for entry in entry_points(group=ENTRY_POINTS):
-        entry.load()
+        try:
+            entry.load()
+        except Exception as error:
+            raise PluginError(
+                f"entry point {entry.name} of an installed package cannot be loaded: {type(error).__name__}: {error}; "
+                "mend or uninstall it"
+            ) from error

@@ -102,10 +102,12 @@ def register_model(
     """Register the decorated function as the builder of model `name`.
 
     Raises:
-        ValueError: the name is taken.
+        ValueError: the name is taken, or what builds it is neither function nor class.
     """
 
     def decorate(build: Builder) -> Builder:
+        if not any(kind(build) for kind in (inspect.isfunction, inspect.isclass)):
+            raise ValueError(f"model {name!r}: its builder is no function or class, whose file could be told")
         if name in _REGISTRY:
             raise ValueError(
                 f"model {name!r} is registered twice: by {_REGISTRY[name].build.__module__} "

@@ -63,8 +63,10 @@ def save_classifier(folder: Path, saved: SavedModel, model: Classifier) -> None:
     """Write weights.safetensors and, last, model.json; the encoder's config.json is there before."""
     from safetensors.torch import save_file
 
+    from models.classifier import apart
+
     path = folder / WEIGHTS_FILE
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, path)
+    save_file(apart(model.state_dict()), path)
     shape = folder / ENCODER_FILE
     hashes = {"weights_sha256": _sha256(path), "encoder_sha256": _sha256(shape) if shape.is_file() else None}
     complete = saved.model_copy(update=hashes)
@@ -108,11 +110,11 @@ def load_classifier(folder: Path, saved: SavedModel) -> Classifier:
     if saved.encoder_sha256 is not None:
         _refuse_changed(folder / ENCODER_FILE, saved.encoder_sha256)
     name, plugin = str(saved.model.get("name")), folder / PLUGIN_FILE
-    if name not in model_names() and plugin.is_file():
-        try:
+    try:
+        if name not in model_names() and plugin.is_file():
             load_plugin(plugin)
-        except PluginError as error:
-            raise SavedModelError(str(error)) from None
+    except PluginError as error:
+        raise SavedModelError(str(error)) from None
     try:
         spec = get_model_spec(name)
         encoder_dir = folder / ENCODER_DIR if spec.tokenizer == "wordpiece" else None

@@ -145,7 +145,10 @@ def without_secrets(text: str, uri: str) -> str:
 
 def masked(text: str, uri: str) -> str:
     """The text without the user and password that the URI may carry, as written there, decoded, or in its query."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # it is no URI, but may hold a password all the same
+        return re.sub(r"://[^\s@]*@", "://", text)
     user = parts.netloc.rpartition("@")[0]
     if user:
         text = text.replace(f"{user}@", "")

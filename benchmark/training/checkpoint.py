@@ -20,6 +20,7 @@ from benchmark.training.interval import Interval
 from benchmark.training.kept_logits import KeptLogits
 from data_pipeline.checksums import verify_checksums, write_checksums
 from data_pipeline.errors import InputError
+from models.classifier import apart
 
 logger = logging.getLogger(__name__)
 
@@ -239,4 +240,4 @@ def read_content(path: Path) -> dict[str, Any]:
 
 
 def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+    save_file(apart(tensors), path)

@@ -86,7 +86,7 @@ class Evaluator:
 
     def _outputs(self, part: Part, order: list[np.ndarray], done: int) -> Iterator[Tensor]:
         """(B, C) float32 logits of each batch but those that are done."""
-        self.progress.advance(sum(map(len, order[:done])))
+        self.progress.skip(sum(map(len, order[:done])))
         for positions in islice(order, done, None):
             with torch.inference_mode(), autocast(self.precision, self.device):
                 logits = self.model(part.batch(positions).to(self.device)).float().cpu()

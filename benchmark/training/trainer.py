@@ -104,7 +104,7 @@ class Trainer:
         if self._step:
             self.progress.say(f"goes on after step {self._step} of at most {self._total_steps(len(train))}")
         self.progress.start("train", (self.config.epochs - len(self._epochs)) * (len(train) + len(val)))
-        self.progress.advance(self._reviews_done(len(train)))
+        self.progress.skip(self._reviews_done(len(train)))
         while len(self._epochs) < self.config.epochs and not self._stopping.should_stop:
             record = self._epoch(train, val, checkpoints)
             best = self._stopping.update(record.epoch, record.val_loss)

@@ -108,6 +108,10 @@ class TrialClock:
         if time.monotonic() - self._kept >= HEARTBEAT_SECONDS:
             self.keep()
 
+    def skip(self, reviews: int) -> None:
+        """See Progress."""
+        self._progress.skip(reviews)
+
     def finish(self) -> None:
         """See Progress."""
         self._progress.finish()

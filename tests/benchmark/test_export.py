@@ -112,13 +112,12 @@ class TestAnExport:
 
         assert call("export", "empty")[0] == 0
 
-    def test_may_go_into_the_working_directory_if_that_is_empty(self, recorded, call, tmp_path, monkeypatch):
+    def test_needs_a_folder_with_a_name(self, recorded, call, tmp_path, monkeypatch):
         (tmp_path / "here").mkdir()
         monkeypatch.chdir(tmp_path / "here")
-
         status, _, err = call("export", ".", "--cache-dir", str(tmp_path / "cache"))
-        assert (status, err) == (0, "")
-        assert (tmp_path / "here" / "plan.json").exists()
+
+        assert (status, err) == (2, "error: .: is the working directory; name a folder in it\n")
 
     def test_that_cannot_be_written_leaves_nothing(self, recorded, call, tmp_path):
         (tmp_path / "file").touch()

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from shell import Shell, rows
 from benchmark.cli import main
 from benchmark.config_file import load_suite
 from benchmark.plan import make_plan
+from models import plugins
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = """
@@ -132,3 +134,33 @@ def test_an_installed_package_announces_its_models_by_an_entry_point(tmp_path):
 
     assert "'lstm'" in told.stdout
     assert "'announced'" in told.stdout
+
+
+def test_an_installed_package_that_is_broken_is_told_in_one_line(write_config, capsys, monkeypatch):
+    entry = EntryPoint("broken", "no_such_package", "imdb_sentiment_benchmark.models")
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [entry])
+    plugins.load_entry_points.cache_clear()
+
+    assert main(["validate", str(write_config())]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: entry point broken of an installed package cannot be loaded: ModuleNotFoundError: ")
+
+
+def test_a_setting_called_encoder_that_names_none_is_a_setting_like_others(with_plugin):
+    code = """
+from models.registry import ModelConfig, register_model
+
+class Config(ModelConfig):
+    encoder: str = "cnn"
+
+@register_model("convolving", config=Config, tokenizer="word")
+def build(config, context):
+    raise NotImplementedError
+"""
+    path = with_plugin("convolving.py", code, "convolving")
+    marks = {
+        make_plan(load_suite(path, assignments=[f"mine.model.encoder={kind}"]), NOWHERE).runs[0].fingerprint
+        for kind in ("cnn", "gru")
+    }
+
+    assert len(marks) == 2

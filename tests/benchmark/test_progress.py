@@ -88,6 +88,15 @@ class TestLines:
 
         assert lines.getvalue() == "  features: 20 of 40 reviews, 1 min 00 s left\n"
 
+    def test_what_was_done_before_an_interruption_tells_nothing_of_the_time(self, lines, clock):
+        made = LineProgress(lines)
+        made.start("train", 100)
+        made.skip(50)
+        clock(60)
+        made.advance(10)
+
+        assert lines.getvalue() == "  train: 60 of 100 reviews, 4 min 00 s left\n"
+
     def test_each_phase_counts_from_0(self, lines, clock):
         made = LineProgress(lines)
         made.start("features", 10)
@@ -114,6 +123,14 @@ class TestLines:
 
 
 class TestBar:
+    def test_what_was_done_before_an_interruption_is_no_speed(self):
+        made = BarProgress(Terminal())
+        made.start("train", 100)
+        made.skip(50)
+        bar = made._bar
+
+        assert (bar.n, bar.format_dict["initial"]) == (50, 50)
+
     def test_it_shows_phase_reviews_and_note(self, monkeypatch):
         class Eager(progress.tqdm):
             """Draws at every step, however soon after the last."""

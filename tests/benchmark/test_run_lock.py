@@ -57,6 +57,15 @@ def test_a_lock_that_nobody_made_is_free(path):
     assert not path.exists()
 
 
+def test_of_another_users_lock_nobody_can_tell_that_it_is_free(path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError
+
+    with monkeypatch.context() as forbidden:
+        forbidden.setattr(os, "open", refuse)
+        assert not is_free(path)
+
+
 def test_a_lock_is_taken_while_it_is_held_and_free_afterwards(path):
     with hold(path):
         assert not is_free(path)

@@ -157,6 +157,7 @@ def test_a_full_disk_is_a_message_and_not_a_bus_error(tmp_path, fill, monkeypatc
         {"tokens": TokensConfig(truncation="tail")},
         {"precision": "fp32"},
         {"ids": ["b", "a"]},
+        {"maker": "a plugin"},
     ],
 )
 def test_the_key_knows_everything_that_changes_a_feature(other):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -52,6 +53,11 @@ def test_a_name_is_given_once():
     assert get_model_spec("mine").build is build
     with pytest.raises(ValueError, match=f"'mine' is registered twice: by {__name__}"):
         decorate(build)
+
+
+def test_what_builds_a_model_has_a_file():
+    with pytest.raises(ValueError, match="model 'mine': its builder is no function or class"):
+        register_model("mine", config=RecurrentConfig, tokenizer="word")(partial(print))
 
 
 def test_an_unknown_name_gets_a_suggestion():

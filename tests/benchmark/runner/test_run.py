@@ -1,5 +1,6 @@
 """One run from settings to predictions, in this process: what it reads, what it makes once, what it announces."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from benchmark.progress import NullProgress
 from benchmark.training.evaluation import Predictions
 from benchmark.training.kept_logits import KeptLogits
 from benchmark.training.trainer import Fit, Trainer
+from data_pipeline.errors import DataError
 from data_pipeline.pipeline import Part
 from data_pipeline.sources import load_corpus
 
@@ -108,6 +110,17 @@ class TestParts:
             splits.append([used[position][1].ids for position in (0, 1, -1)])
 
         assert splits == [splits[0]] * len(MODELS)
+
+
+def test_reviews_that_have_changed_since_the_plan_was_made_are_not_trained_on(run, monkeypatch):
+    def changed(*where):
+        corpus = load_corpus(*where)
+        return replace(corpus, fingerprint="f" * 64)
+
+    monkeypatch.setattr(runner, "load_corpus", changed)
+
+    with pytest.raises(DataError, match="have changed since the plan was made"):
+        run("rnn")
 
 
 class TestProgress:

@@ -17,7 +17,9 @@ def no_retries(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_retries")
-@pytest.mark.parametrize("uri", ["http://127.0.0.1:1", "bogus://somewhere", "./mlruns", "sqlite:///{folder}/junk.db"])
+@pytest.mark.parametrize(
+    "uri", ["http://127.0.0.1:1", "bogus://somewhere", "./mlruns", "http://[bad", "sqlite:///{folder}/junk.db"]
+)
 def test_a_store_that_cannot_be_opened_is_told_in_one_line(tmp_path, uri):
     (tmp_path / "junk.db").write_text("this is no database")
     uri = uri.format(folder=tmp_path)
@@ -39,6 +41,13 @@ def test_no_password_is_shown(tmp_path, scheme):
 
     assert f"tracking store {scheme}://127.0.0.1:1: cannot be opened" in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+def test_no_password_is_shown_of_what_is_no_uri(tmp_path):
+    with pytest.raises(TrackingError) as caught:
+        TrackingStore("postgresql://someone:s3cr[t@127.0.0.1:1/db", tmp_path)
+
+    assert "s3cr" not in str(caught.value)
 
 
 def test_no_password_is_shown_with_a_damaged_plan(store, client, parent):
