@@ -38,7 +38,7 @@ def hold(path: Path, *, shared: bool = False, on_wait: Callable[[], None] = lamb
 def hold_if_free(path: Path) -> Iterator[bool]:
     """Hold the lock while what is inside goes on, or say False where another process holds it."""
     try:
-        file = os.open(path, os.O_RDONLY)
+        file = os.open(path, os.O_RDWR)  # an exclusive lock on NFS wants it open for writing
     except FileNotFoundError:
         yield True  # nobody holds a lock that was never made
         return

@@ -46,6 +46,8 @@ def list_runs(arguments: argparse.Namespace) -> int:
         for run in standings(suite, place, store)
     ]
     print(f"profile {suite.profile}: {suite.description}")
+    if arguments.tuned:
+        print("with tuned settings where there are any: what is to be done wants --tuned too")
     print(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
     print(f"\nregistered models: {', '.join(model_names())}")
     return EXIT_DONE

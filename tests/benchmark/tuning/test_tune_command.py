@@ -173,6 +173,15 @@ class TestTheWinner:
 
         assert run.data.metrics["best_val_loss"] == study_of(shell, "lstm").best_value
 
+    def test_is_finished_in_a_list_with_tuned_settings_alone(self, searched, shell, monkeypatch, call):
+        monkeypatch.chdir(shell.folder)
+
+        def lstm(*options: str) -> str:
+            return next(line for line in call("list", *options)[1].splitlines() if line.startswith("lstm"))
+
+        assert "  finished  " in lstm("--tuned")
+        assert "  missing  " in lstm()
+
     def test_is_marked_in_the_report_with_what_it_cost(self, searched):
         assert f"{TRIALS} trials" in searched.reported.out
         assert "Settings of lstm: tuned" in searched.reported.out
