@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from benchmark.tuning.outcome import Outcome, Tried
 
 SHOWN = 10  # trials in a table
+FEW = 10  # trials are what TPE draws at random before it has a model of the space
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -66,7 +67,8 @@ def study_text(found: Outcome, importance: Mapping[str, float]) -> str:
         parts.append("\n".join(found.edges) or "the best lies on no edge of what was searched")
     if importance:
         shares = "\n".join(f"  {key}: {100 * share:.0f} %" for key, share in importance.items())
-        parts.append(f"importance of the parameters that all trials have (fANOVA)\n{shares}")
+        doubt = f"; {len(found.best)} trials are too few to trust it" if len(found.best) < FEW else ""
+        parts.append(f"importance of the parameters that all trials have (fANOVA{doubt})\n{shares}")
     if found.pruned:
         few = len(found.pruned) <= SHOWN
         title = "pruned" if few else f"pruned: {len(found.pruned)}, of which the newest are"

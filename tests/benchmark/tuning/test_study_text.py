@@ -1,5 +1,7 @@
 """What `study` prints, however many trials there are."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmark.commands.study import study_text
@@ -32,6 +34,14 @@ def test_the_edge_is_told_of_what_has_an_order(parameter, value, side):
     told = edges(SearchSpace.from_json({"key": parameter}), {"key": value})
 
     assert [line.split(" edge of ")[0] for line in told] == ([f"key {value:g} lies on the {side}"] if side else [])
+
+
+@pytest.mark.parametrize(("trials", "words"), [(9, "(fANOVA; 9 trials are too few to trust it)"), (10, "(fANOVA)")])
+def test_importance_out_of_few_trials_is_not_to_be_trusted(trials, words):
+    best = tuple(Tried(number, 0.5, {"rate": 0.1}, 1.0, "") for number in range(trials))
+    told = study_text(replace(outcome(0), best=best), {"rate": 1.0})
+
+    assert f"importance of the parameters that all trials have {words}\n  rate: 100 %" in told
 
 
 def test_a_few_that_were_pruned_are_all_told():
