@@ -89,6 +89,7 @@ def cached_features(
 
 def _begun(folder: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, int, float]:
     """The array to fill, how many of its rows an interrupted call has done, and the seconds they took."""
+    _check_room(folder, shape)
     try:
         done = json.loads((folder / MADE_FILE).read_text(encoding="utf-8"))
         features: np.ndarray = np.lib.format.open_memmap(folder / FEATURES_FILE, mode="r+")
@@ -97,7 +98,6 @@ def _begun(folder: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, int, float
     except (OSError, ValueError, LookupError, TypeError):
         pass  # nothing was begun, or it cannot be read: all is made anew
     (folder / MADE_FILE).unlink(missing_ok=True)  # it must not speak of the new array
-    _check_room(folder, shape)
     return np.lib.format.open_memmap(folder / FEATURES_FILE, mode="w+", dtype=DTYPE, shape=shape), 0, 0.0
 
 
@@ -129,7 +129,9 @@ def open_features(folder: Path, shape: tuple[int, ...] | None = None) -> Feature
 
 def _check_room(folder: Path, shape: tuple[int, ...]) -> None:
     """Writing to a mapped file on a full disk kills the process with a bus error, so one looks before."""
-    needed = math.prod(shape) * DTYPE.itemsize
+    file = folder / FEATURES_FILE
+    held = 512 * file.stat().st_blocks if file.exists() else 0  # by an interrupted pass, whose other rows are a hole
+    needed = math.prod(shape) * DTYPE.itemsize - held
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(

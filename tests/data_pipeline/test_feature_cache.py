@@ -149,6 +149,24 @@ def test_a_full_disk_is_a_message_and_not_a_bus_error(tmp_path, fill, monkeypatc
     assert fill.calls == 0
 
 
+def test_so_is_one_that_was_filled_while_the_pass_was_interrupted(tmp_path, monkeypatch):
+    """The rows that are missing are a hole in the file until they are written."""
+
+    def one_row(features, done):
+        features[done] = 1
+        yield done + 1
+        raise KeyboardInterrupt
+
+    large = (500_000, 6)
+    with pytest.raises(KeyboardInterrupt):
+        cached_features(tmp_path, "key", large, one_row, 0.0)
+    full = shutil.disk_usage(tmp_path)._replace(free=10)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+
+    with pytest.raises(DataError, match=r"features need .* free some space"):
+        cached_features(tmp_path, "key", large, one_row, 0.0)
+
+
 @pytest.mark.parametrize(
     "other",
     [
