@@ -201,15 +201,10 @@ def _prepare(run: _Run, corpus: Corpus, parts_wanted: Sequence[str]) -> _Prepare
     """Tokenise the reviews of these parts, build the network, and let a frozen encoder do its one pass."""
     config, experiment = run.planned.config, run.planned.config.experiment
     spec, encoder = get_model_spec(experiment.model.name), resolve_run_encoder(config)
-    encoder_dir = encoder.folder if encoder else None
-    inputs = Inputs(
-        corpus.fingerprint, corpus.split_fingerprint, encoder.fingerprint if encoder else None, run.planned.precision
-    )
-    if fingerprint(config, inputs) != run.planned.fingerprint:
-        raise DataError(
-            "reviews, encoder or plugin have changed since the plan was made, maybe hours ago; the same command makes "
-            "it anew"
-        )
+    encoder_dir, mark = (encoder.folder, encoder.fingerprint) if encoder else (None, None)
+    inputs = Inputs(corpus.fingerprint, corpus.split_fingerprint, mark, run.planned.precision)
+    if fingerprint(config, inputs) != run.planned.fingerprint:  # the plan may be hours old
+        raise DataError("reviews, encoder or plugin have changed since the plan was made; call the same command again")
     with run.phases.measure("tokenize"):
         data = build_data(
             corpus, experiment.tokens, spec.tokenizer, encoder_dir, run.workspace.cache_dir, parts=parts_wanted
