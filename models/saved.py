@@ -102,7 +102,7 @@ def load_classifier(folder: Path, saved: SavedModel) -> Classifier:
 
     Raises:
         SavedModelError: weights or encoder's config are missing, are not those that were saved, or do not fit the
-            settings; or nobody registers such a model.
+            settings; or nobody registers such a model, or another version of it.
     """
     from safetensors.torch import load_file
 
@@ -111,7 +111,9 @@ def load_classifier(folder: Path, saved: SavedModel) -> Classifier:
         _refuse_changed(folder / ENCODER_FILE, saved.encoder_sha256)
     name, plugin = str(saved.model.get("name")), folder / PLUGIN_FILE
     try:
-        if name not in model_names() and plugin.is_file():
+        if name in model_names():
+            _refuse_other(get_model_spec(name).plugin, plugin)
+        elif plugin.is_file():
             load_plugin(plugin)
     except PluginError as error:
         raise SavedModelError(str(error)) from None
@@ -134,6 +136,14 @@ def _refuse_changed(path: Path, wanted: str) -> None:
     if found != wanted:
         raise SavedModelError(
             f"{path} is not what was saved: sha256 wanted {wanted}, found {found}; fetch the model again"
+        )
+
+
+def _refuse_other(used: Path | None, saved: Path) -> None:
+    """Old weights in a plugin's new code give figures of nothing."""
+    if used is not None and used.is_file() and saved.is_file() and _sha256(used) != _sha256(saved):
+        raise SavedModelError(
+            f"the model was trained with another version of {used}; put its own {PLUGIN_FILE} there, or do it again"
         )
 
 

@@ -16,7 +16,10 @@ from shell import Shell, rows
 from benchmark.cli import main
 from benchmark.config_file import load_suite
 from benchmark.plan import make_plan
+from benchmark.tracking.store import TrackingStore
 from models import plugins
+from models.plugins import load_plugin
+from models.saved import SavedModelError, load_classifier, read_saved_model
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = """
@@ -71,6 +74,12 @@ def test_the_model_of_the_readme_is_trained_and_tabled(with_plugin, store_uri, t
     (tmp_path / "my_model.py").unlink()  # the logged model carries its own copy
     told = shell.call("predict", "--model", "mine", "--json", "wonderful brilliant superb", "awful boring dull")
     assert [json.loads(line)["label"] for line in told.out.splitlines()] == ["positive", "negative"], told.err
+
+    (tmp_path / "my_model.py").write_text(f"{code}\n# changed\n")  # old weights, new code
+    load_plugin(tmp_path / "my_model.py")
+    bundle = TrackingStore(store_uri, tmp_path / "cache").model_bundle(run.info.run_id, tmp_path / "bundle")
+    with pytest.raises(SavedModelError, match=r"another version of .*my_model\.py; put its own plugin\.py there"):
+        load_classifier(bundle, read_saved_model(bundle))
 
 
 def test_its_settings_are_checked_as_ours_are(with_plugin, capsys):
