@@ -290,7 +290,7 @@ class TestADisturbedSearch:
         assert len(list((shell.folder / ".benchmark" / "locks").glob("worker-*"))) <= 1  # of the one that was killed
 
 
-# What is refused
+# What is refused beside a search that is there
 
 
 @pytest.fixture
@@ -300,105 +300,14 @@ def place(shell, monkeypatch) -> Path:
 
 
 class TestRefused:
-    def test_an_experiment_without_a_space(self, place, call):
-        status, _, err = call("tune", "bert-frozen")
-
-        assert status == 2
-        assert err == (
-            "error: experiment bert-frozen: has no search space; state one in experiments.yaml under "
-            "search.bert-frozen\n"
-        )
-
-    def test_all_of_a_file_without_spaces(self, place, call, config_content):
-        del config_content["search"]
-        (place / "none.yaml").write_text(yaml.safe_dump(config_content), encoding="utf-8")
-        status, out, err = call("tune", "all", "--config", "none.yaml")
-
-        assert (status, out) == (2, "")
-        assert err == (
-            "error: profile quick: none of its experiments has a search space; state one in experiments.yaml "
-            "under search\n"
-        )
-
-    def test_a_storage_that_is_mlflows(self, place, call):
-        status, _, err = call("tune", "lstm", "--storage", "sqlite:///mlflow.db")
-
-        assert status == 2
-        assert "is MLflow's database; give Optuna one of its own" in err
-
-    @pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///:memory:"])
-    def test_a_storage_that_is_gone_with_its_process(self, place, call, uri):
-        status, _, err = call("tune", "lstm", "--storage", uri)
-
-        assert (status, err.splitlines()[-1]) == (
-            2,
-            f"error: --storage {uri}: is a database in memory, gone with its process; give sqlite:///optuna.db",
-        )
-
-    def test_a_grid_of_ranges_before_any_search_begins(self, place, call):
-        status, out, err = call("tune", "rnn", "lstm", "--sampler", "grid", "--storage", "sqlite:///grid.db")
-
-        assert (status, out) == (2, "")
-        assert "--sampler grid: training.learning_rate is a range" in err
-        assert not (place / "grid.db").exists()
-
-    def test_a_storage_that_is_no_database(self, place, call):
-        (place / "text.db").write_text("not a database")
-
-        status, _, err = call("tune", "lstm", "--storage", "sqlite:///text.db")
-
-        assert status == 2
-        assert "--storage sqlite:///text.db: cannot be opened" in err
-
-    def test_a_storage_that_is_no_url(self, place, call):
-        assert call("study", "lstm", "--storage", "optuna.db")[2] == (
-            "error: --storage optuna.db: is no URL such as sqlite:///optuna.db\n"
-        )
-
-    def test_a_password_is_not_told(self, place, call):
-        status, _, err = call("study", "lstm", "--storage", "postgresql+psycopg://me:secret@127.0.0.1:1/none")
-
-        assert status == 2
-        assert "cannot be opened" in err
-        assert "secret" not in err
-
-    def test_a_study_that_is_not_there(self, place, call):
-        status, _, err = call("study", "lstm", "--storage", "sqlite:///none.db")
-
-        assert status == 2
-        assert err == "error: there is no study at sqlite:///none.db yet; `python -m benchmark tune NAME` makes one\n"
-        assert not (place / "none.db").exists()
-
     def test_a_study_in_a_file_named_with_settings_of_its_driver(self, searched, place, call):
         assert call("study", "lstm", "--storage", "sqlite:///optuna.db?timeout=60")[0] == 0
-
-    def test_a_study_that_is_being_made(self, place, call):
-        storage = f"sqlite:///{place / 'begun.db'}"
-        optuna.create_study(storage=storage).set_user_attr("profile", "quick")
-        status, _, err = call("study", "lstm", "--storage", storage)
-
-        assert status == 2
-        assert "there is no study of 'lstm'" in err
-
-    def test_a_database_whose_driver_is_not_here(self, place, call):
-        err = call("study", "lstm", "--storage", "mysql://localhost/searches")[2]
-
-        assert err.endswith("; install its driver\n")
 
     def test_another_name(self, searched, place, call):
         status, _, err = call("study", "lsmt")
 
         assert status == 2
         assert "there is no study of 'lsmt' in profile 'quick'; did you mean 'lstm'?" in err
-
-    def test_tuned_settings_of_nobody(self, tmp_path, place, call, monkeypatch):
-        shutil.copy(place / "experiments.yaml", tmp_path)
-        monkeypatch.chdir(tmp_path)
-
-        status, _, err = call("run", "rnn", "--tuned")
-
-        assert status == 2
-        assert "--tuned: there is none of tuned/quick/rnn.yaml" in err
 
     @pytest.mark.parametrize(
         ("change", "words"),
