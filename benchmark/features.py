@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 from pathlib import Path
@@ -97,10 +96,8 @@ def feature_writer(
 
 def _maker(experiment: ExperimentConfig[Any]) -> str:
     """Whose `extract_features` it is: empty for ours, which give the same for the same encoder and tokens."""
-    plugin = get_model_spec(experiment.model.name).plugin
-    if plugin is None:
-        return ""
-    return hashlib.sha256(plugin.read_bytes() + experiment.model.model_dump_json().encode()).hexdigest()
+    sha256 = get_model_spec(experiment.model.name).plugin_sha256
+    return "" if sha256 is None else f"{sha256} {experiment.model.model_dump_json()}"
 
 
 def feature_shape(model: Classifier, part: Part, device: torch.device) -> tuple[int, ...]:

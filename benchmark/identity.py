@@ -59,5 +59,5 @@ def fingerprint(run: RunConfig, inputs: Inputs) -> str:
         "training": {**settings["training"], "precision": inputs.precision},
     }
     if spec.plugin is not None:
-        content["plugin"] = hashlib.sha256(spec.plugin.read_bytes()).hexdigest()
+        content["plugin"] = spec.plugin_sha256
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

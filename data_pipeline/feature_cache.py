@@ -9,6 +9,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,13 +91,11 @@ def cached_features(
 def _begun(folder: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, int, float]:
     """The array to fill, how many of its rows an interrupted call has done, and the seconds they took."""
     _check_room(folder, shape)
-    try:
+    with suppress(OSError, ValueError, LookupError, TypeError):  # nothing was begun, or it cannot be read: made anew
         done = json.loads((folder / MADE_FILE).read_text(encoding="utf-8"))
         features: np.ndarray = np.lib.format.open_memmap(folder / FEATURES_FILE, mode="r+")
         if features.dtype == DTYPE and features.shape == shape:
             return features, int(done["reviews"]), float(done["seconds"])
-    except (OSError, ValueError, LookupError, TypeError):
-        pass  # nothing was begun, or it cannot be read: all is made anew
     (folder / MADE_FILE).unlink(missing_ok=True)  # it must not speak of the new array
     return np.lib.format.open_memmap(folder / FEATURES_FILE, mode="w+", dtype=DTYPE, shape=shape), 0, 0.0
 

@@ -64,11 +64,13 @@ class Source:
             DataError: see `make_corpus`.
         """
         corpus = make_corpus(self.name, self.reviews, config, self.official_test)
+        if self.official_test is None:
+            return corpus
         # No figure of other reviews, or of a part, compares with a published one: the table must not look as if it did.
-        if self.official_test is not None and corpus.fingerprint != OFFICIAL_FINGERPRINT:
+        if corpus.fingerprint != OFFICIAL_FINGERPRINT:
             counts = f"{len(self.reviews):,} + {len(self.official_test):,}"
             return replace(corpus, name=f"reviews in aclImdb's layout, not the official ones ({counts})")
-        if self.official_test is not None and len(corpus.test) < len(self.official_test):
+        if len(corpus.test) < len(self.official_test):
             return replace(corpus, name=f"{self.name}, a part of its test reviews")
         return corpus
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib
 import inspect
 from collections.abc import Callable, Iterable
@@ -82,6 +83,11 @@ class ModelSpec:
         """The file that the model comes from, None where it came with the suite."""
         return None if self.build.__module__ == BUILTIN else Path(inspect.getfile(self.build))
 
+    @property
+    def plugin_sha256(self) -> str | None:
+        """Hash of that file, None likewise."""
+        return None if self.plugin is None else hashlib.sha256(self.plugin.read_bytes()).hexdigest()
+
 
 class UnknownModelError(ValueError):
     """A model name that nobody registered."""
@@ -106,8 +112,10 @@ def register_model(
     """
 
     def decorate(build: Builder) -> Builder:
-        if not any(kind(build) for kind in (inspect.isfunction, inspect.isclass)):
-            raise ValueError(f"model {name!r}: its builder is no function or class, whose file could be told")
+        try:
+            inspect.getfile(build)  # as `ModelSpec.plugin` will
+        except TypeError:
+            raise ValueError(f"model {name!r}: its builder is no function or class, whose file could be told") from None
         if name in _REGISTRY:
             raise ValueError(
                 f"model {name!r} is registered twice: by {_REGISTRY[name].build.__module__} "

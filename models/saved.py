@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.plugins import PluginError, load_plugin
 from models.precision import Precision
-from models.registry import ModelContext, TokenizerKind, get_model_spec, model_names
+from models.registry import ModelContext, ModelSpec, TokenizerKind, get_model_spec, model_names
 
 if TYPE_CHECKING:
     from models.classifier import Classifier
@@ -112,7 +112,7 @@ def load_classifier(folder: Path, saved: SavedModel) -> Classifier:
     name, plugin = str(saved.model.get("name")), folder / PLUGIN_FILE
     try:
         if name in model_names():
-            _refuse_other(get_model_spec(name).plugin, plugin)
+            _refuse_other(get_model_spec(name), plugin)
         elif plugin.is_file():
             load_plugin(plugin)
     except PluginError as error:
@@ -139,11 +139,13 @@ def _refuse_changed(path: Path, wanted: str) -> None:
         )
 
 
-def _refuse_other(used: Path | None, saved: Path) -> None:
+def _refuse_other(spec: ModelSpec, saved: Path) -> None:
     """Old weights in a plugin's new code give figures of nothing."""
-    if used is not None and used.is_file() and saved.is_file() and _sha256(used) != _sha256(saved):
+    there = spec.plugin is not None and spec.plugin.is_file() and saved.is_file()
+    if there and spec.plugin_sha256 != _sha256(saved):
         raise SavedModelError(
-            f"the model was trained with another version of {used}; put its own {PLUGIN_FILE} there, or do it again"
+            f"the model was trained with another version of {spec.plugin}; put its own {PLUGIN_FILE} there, or "
+            "do it again"
         )
 
 

@@ -30,7 +30,7 @@ def list_runs(arguments: argparse.Namespace) -> int:
     from benchmark.tracking.store import TrackingStore
     from models.registry import model_names
 
-    suite = chosen_suite(arguments)
+    suite = chosen_suite(arguments, tuned=arguments.tuned)
     place = workspace(arguments)
     store = TrackingStore.existing(place.tracking_uri, place.cache_dir)
     rows = [

@@ -126,8 +126,8 @@ def add_storage_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen_suite(arguments: argparse.Namespace) -> Suite:
-    """The suite that the options of `add_suite_options` choose, with those of `add_tuned_option` where there are any.
+def chosen_suite(arguments: argparse.Namespace, *, tuned: bool = False) -> Suite:
+    """The suite that the options of `add_suite_options` choose, with tuned settings where `tuned` asks for them.
 
     Raises:
         ConfigError: the file or an option is wrong.
@@ -135,7 +135,6 @@ def chosen_suite(arguments: argparse.Namespace) -> Suite:
     from benchmark.config_file import load_suite, locate_config
     from benchmark.validation import ConfigError
 
-    tuned = getattr(arguments, "tuned", False)
     suite = load_suite(locate_config(arguments.config), arguments.profile, arguments.set, arguments.seed, tuned=tuned)
     if arguments.data and suite.data[0].source != "aclimdb":
         raise ConfigError(

@@ -60,7 +60,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status is 1 if a run failed."""
-    suite = chosen_suite(arguments)
+    suite = chosen_suite(arguments, tuned=arguments.tuned)
     names = chosen_names(arguments.names, list(suite.experiments))
     if arguments.tuned:
         say_tuned(suite, names)

@@ -40,7 +40,7 @@ def throughput(arguments: argparse.Namespace) -> int:
     from benchmark.speeds import measured_apart, record_speed
     from benchmark.tracking.store import TrackingStore
 
-    suite = chosen_suite(arguments)
+    suite = chosen_suite(arguments, tuned=arguments.tuned)
     names = chosen_names(arguments.names or ["all"], list(suite.experiments))
     place = workspace(arguments)
     store = TrackingStore(place.tracking_uri, place.cache_dir)

@@ -105,18 +105,21 @@ class Objective:
         with hold(lock):
             try:
                 with self._recorded(trial, planned.fingerprint, lock) as tracker:
-                    if (twin := _finished_twin(trial, values)) is None:
-                        value = self._train(trial, planned, tracker, progress)
-                    else:
-                        trial.set_user_attr(REASON, f"the same settings as trial {twin.number}")
-                        tracker.log_params(planned.config.settings())
-                        assert twin.value is not None
-                        value = twin.value
+                    value = self._judge(trial, planned, tracker, progress)
             except TrialPruned:
                 self._forget(planned)
                 raise
             self._forget(planned)  # last: who is interrupted before has the checkpoint yet
         return value
+
+    def _judge(self, trial: Trial, planned: PlannedRun, tracker: MlflowTracker, progress: Progress) -> float:
+        twin = _finished_twin(trial)
+        if twin is None:
+            return self._train(trial, planned, tracker, progress)
+        trial.set_user_attr(REASON, f"the same settings as trial {twin.number}")
+        tracker.log_params(planned.config.settings())
+        assert twin.value is not None
+        return twin.value
 
     def _planned(self, values: dict[str, Any]) -> PlannedRun:
         config = self.planned.with_values(values)
@@ -226,12 +229,12 @@ def suggest(trial: Trial, space: SearchSpace) -> dict[str, Any]:
     return values
 
 
-def _finished_twin(trial: Trial, values: dict[str, Any]) -> FrozenTrial | None:
+def _finished_twin(trial: Trial) -> FrozenTrial | None:
     """A complete trial of the same settings: equal seeds give equal results, so it is not trained again."""
     from optuna.trial import TrialState
 
     complete = trial.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return next((other for other in complete if other.params == values), None)
+    return next((other for other in complete if other.params == trial.params), None)
 
 
 def _value(epoch: EpochRecord, metric: Metric) -> float:

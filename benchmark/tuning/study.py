@@ -66,22 +66,20 @@ def open_study(
     return study
 
 
-def enqueue_first(study: Study, wanted: Iterable[dict[str, Any]]) -> None:
-    """Let the first of these settings wait that is not yet tried."""
-    if (values := first_untried(study.get_trials(deepcopy=False), wanted)) is not None:
-        study.enqueue_trial(values)
+def enqueue_first(study: Study, wanted: Iterable[dict[str, Any]]) -> bool:
+    """Let the first of these settings wait that no trial has which waits, runs, or has finished.
 
-
-def first_untried(trials: Iterable[FrozenTrial], wanted: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
-    """The first of these settings that no trial has which waits, runs, or has finished."""
+    Returns:
+        Whether there was one.
+    """
     from optuna.trial import TrialState
 
-    tried = [
-        trial.system_attrs.get("fixed_params", {}) | trial.params
-        for trial in trials
-        if trial.state is not TrialState.FAIL
-    ]
-    return next((values for values in wanted if values not in tried), None)
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state is not TrialState.FAIL]
+    tried = [trial.system_attrs.get("fixed_params", {}) | trial.params for trial in trials]
+    values = next((values for values in wanted if values not in tried), None)
+    if values is not None:
+        study.enqueue_trial(values)
+    return values is not None
 
 
 def combinations(space: SearchSpace) -> Iterator[dict[str, Any]]:

@@ -117,19 +117,24 @@ def _spend(study: Study, objective: Objective) -> None:
         combinations,
         enqueue_first,
         finished_trials,
-        first_untried,
         is_spent,
         make_pruner,
         make_sampler,
     )
 
     planned, options = objective.planned, objective.options
-    is_grid = options.sampler == "grid"
+    alone = partial(hold, objective.workspace.lock("studies"))
+
+    def lay_down_next() -> bool:
+        # One combination at a time: those that the budget has no room for stay out of the study.
+        with alone():
+            return enqueue_first(study, combinations(planned.space))
+
     study.pruner = make_pruner(options.pruner, planned.own.experiment.training.epochs)
     said = False
     gc.freeze()  # the libraries stay: to go through them after each trial took 0.3 s, as long as a small trial
     while True:
-        with hold(objective.workspace.lock("studies")):
+        with alone():
             put_right(study, partial(_end_trial, objective.store))
         trials = study.get_trials(deepcopy=False)
         if is_spent(options.budget, trials):
@@ -139,7 +144,7 @@ def _spend(study: Study, objective: Objective) -> None:
         enough = (
             options.budget.trials is not None and len(finished_trials(trials)) + len(running) >= options.budget.trials
         )
-        if enough or (is_grid and not waiting and first_untried(trials, combinations(planned.space)) is None):
+        if enough or (options.sampler == "grid" and not waiting and not lay_down_next()):
             if not running:
                 return  # the whole grid is done
             if not said:
@@ -148,9 +153,6 @@ def _spend(study: Study, objective: Objective) -> None:
             time.sleep(POLL_SECONDS)
             fail_stale_trials(study)
             continue
-        if is_grid and not waiting:  # one at a time: combinations that the budget has no room for stay out of the study
-            with hold(objective.workspace.lock("studies")):
-                enqueue_first(study, combinations(planned.space))
         study.sampler = make_sampler(options.sampler, planned.own.seed, len(trials))
         _do_one(study, objective)
 
