@@ -34,7 +34,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def working_shell(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Any]:
     """A working directory with an empty store; a process that a failed test leaves behind is ended with the module."""
-    from shell import Shell  # not above: tests/faults takes its fixtures from this file
+    from tests.helpers.shell import Shell  # not above: tests/faults takes its fixtures from this file
 
     folder = tmp_path_factory.mktemp("work")
     shutil.copy(empty_database, folder / "mlflow.db")
@@ -81,7 +81,7 @@ def all_trained() -> dict[str, Any]:
 @pytest.fixture
 def trained_as(all_trained, write_config, tmp_path_factory):
     """`trained_as("lstm", "training.precision=bf16")` is that experiment of the tiny suite after an epoch."""
-    from trained import Trained, train
+    from tests.helpers.trained import Trained, train
 
     def get(name: str, *assignments: str) -> Trained:
         key = " ".join([name, *assignments])
@@ -266,9 +266,8 @@ def here(store_uri, tmp_path, monkeypatch, write_config):
 @pytest.fixture
 def recorded(here, store_uri):
     """The working directory after a whole run of the profile in which `rnn` failed."""
-    from recorded_plan import record_plan
-
     from benchmark.config_file import load_suite
+    from tests.helpers.recorded_plan import record_plan
 
     record_plan(store_uri, load_suite(here / "experiments.yaml"), here / "cache", failed=("rnn",))
     return here

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from trained import MODELS, Trained
 
 from benchmark.plan import Workspace
 from benchmark.progress import NullProgress
@@ -18,6 +17,7 @@ from benchmark.tracking.tracker import NullTracker
 from data_pipeline.errors import DataError
 from models.precision import computes_in_bf16
 from models.saved import SavedModelError, read_saved_model
+from tests.helpers.trained import MODELS, Trained
 
 CPU = torch.device("cpu")
 # oneDNN has no LSTM in bf16 for a processor without it; all else is emulated there. A bag multiplies no matrices.

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from recorded_plan import cells, record_plan
 
 from benchmark.cli import main
 from benchmark.suite import PlanOutcome
+from tests.helpers.recorded_plan import cells, record_plan
 
 
 @pytest.fixture(scope="session")

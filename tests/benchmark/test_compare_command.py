@@ -4,9 +4,9 @@ import json
 import re
 
 import pytest
-from recorded import Made, epoch, predictions
 
 from benchmark.records import Status
+from tests.helpers.recorded import Made, epoch, predictions
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ import math
 
 import pandas as pd
 import pytest
-from recorded import Made, epoch, predictions
 
 from benchmark.comparison import Difference, compare, compare_predictions, compare_values, first_epoch_that_differs
 from benchmark.recorded_run import RecordedRun, read_recorded_run
 from benchmark.records import Status
 from benchmark.reproduction import first_difference, verdict
 from benchmark.tracking.store import TrackingStore
+from tests.helpers.recorded import Made, epoch, predictions
 
 NAN = float("nan")
 LOGITS = {"a+": (0.0, 1.0), "b-": (1.0, 0.0), "c+": (0.5, 0.25)}

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from shell import rows
+
+from tests.helpers.shell import rows
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned", "lstm-attention", "bow"]

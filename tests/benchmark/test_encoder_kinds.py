@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from trained import train
 
 from benchmark.served_model import SentimentClassifier
+from tests.helpers.trained import train
 
 SIZES = {"max_position_embeddings": 66, "initializer_range": 0.2}
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]

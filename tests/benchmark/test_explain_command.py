@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import yaml
 from mlflow import MlflowClient
-from trained import Trained, record
 
 from benchmark.recorded_explanations import read_explanations, write_explanations
 from benchmark.review_explanation import Explanations, ReviewExplanation
 from benchmark.tracking.store import TrackingStore
+from tests.helpers.trained import Trained, record
 
 pytest.importorskip("captum")
 FILE = "explanations.json"

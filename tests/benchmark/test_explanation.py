@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from trained import MODELS
 
 from benchmark import explanation
 from benchmark.explanation import ExplanationError, attributions, baseline_ids, explain, integrated_gradients
@@ -12,6 +11,7 @@ from benchmark.review_explanation import TOLERANCE, ReviewExplanation, completen
 from benchmark.served_model import SentimentClassifier
 from data_pipeline.batch import Batch
 from models.classifier import Classifier
+from tests.helpers.trained import MODELS
 
 pytest.importorskip("captum")
 CPU = torch.device("cpu")

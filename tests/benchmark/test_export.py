@@ -5,13 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from recorded import SPEED, Made, eight_predictions, epoch
 
 from benchmark.recorded_explanations import explanations_in, write_explanations
 from benchmark.records import PlanRecord, PlanRow, Status
 from benchmark.review_explanation import Explanations, ReviewExplanation
 from benchmark.speeds import THROUGHPUT
 from benchmark.tracking.tags import run_tags
+from tests.helpers.recorded import SPEED, Made, eight_predictions, epoch
 
 LSTM, RNN = "a" * 16, "b" * 16
 

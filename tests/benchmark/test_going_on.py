@@ -13,8 +13,9 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from outage import Server
-from shell import Done, Shell, finish, first_epoch, rows, said_until, slow_rnn
+
+from tests.helpers.outage import Server
+from tests.helpers.shell import Done, Shell, finish, first_epoch, rows, said_until, slow_rnn
 
 PROFILE = "quick"
 

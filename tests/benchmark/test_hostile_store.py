@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from recorded import NOWHERE, SPEED, Made
 
 from benchmark.config_file import load_suite
 from benchmark.datasets import dataset_records
@@ -19,6 +18,7 @@ from benchmark.tracking.client import masked
 from benchmark.tracking.store import TrackingStore
 from data_pipeline.errors import one_line
 from data_pipeline.sources import load_corpus
+from tests.helpers.recorded import NOWHERE, SPEED, Made
 
 COMMANDS = {
     "report": ["report"],

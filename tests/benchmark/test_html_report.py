@@ -11,8 +11,6 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from recorded import Made, epoch
-from test_export import LSTM, RNN, finished
 
 from benchmark.recorded_details import details_of_store
 from benchmark.recorded_explanations import write_explanations
@@ -20,6 +18,8 @@ from benchmark.recorded_results import read_results
 from benchmark.records import PlanRecord, PlanRow
 from benchmark.review_explanation import Explanations, ReviewExplanation
 from data_pipeline.review import review_ids
+from tests.benchmark.test_export import LSTM, RNN, finished
+from tests.helpers.recorded import Made, epoch
 
 TEXTS = [f"Review number {number}, <b>&</b> all." for number in range(8)]
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from recorded import NOWHERE
 
 from benchmark import identity
 from benchmark.config import RunConfig, experiment_config
@@ -21,6 +20,7 @@ from models.configs import (
     FrozenBertConfig,
     RecurrentConfig,
 )
+from tests.helpers.recorded import NOWHERE
 
 INPUTS = Inputs(corpus="c" * 64, split="5" * 64, encoder="e" * 64, precision="fp32")
 

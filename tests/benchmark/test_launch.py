@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from recorded import NOWHERE, Made
 
 from benchmark.config_file import load_suite
 from benchmark.launch import Launcher
 from benchmark.plan import make_plan
 from benchmark.run_lock import hold
 from benchmark.tracking import tags
+from tests.helpers.recorded import NOWHERE, Made
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from official import members, write_archive, write_folder
-from shell import Shell, rows
 
 from benchmark.cli import main
+from tests.helpers.official import members, write_archive, write_folder
+from tests.helpers.shell import Shell, rows
 
 DATA = {"source": "aclimdb", "path": None, "train_size": "all", "val_size": 12, "test_size": "all"}
 NOT_OFFICIAL = "reviews in aclImdb's layout, not the official ones (48 + 48)"

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from recorded import HUB, NOWHERE, SPEED
 
 from benchmark.cli import main
 from benchmark.config_file import load_suite
@@ -13,6 +12,7 @@ from benchmark.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from data_pipeline.config import DataConfig
+from tests.helpers.recorded import HUB, NOWHERE, SPEED
 
 
 @pytest.fixture(scope="session")

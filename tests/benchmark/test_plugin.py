@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from recorded import NOWHERE
-from shell import Shell, rows
 
 from benchmark.cli import main
 from benchmark.config_file import load_suite
@@ -20,6 +18,8 @@ from benchmark.tracking.store import TrackingStore
 from models import plugins
 from models.plugins import load_plugin
 from models.saved import SavedModelError, load_classifier, read_saved_model
+from tests.helpers.recorded import NOWHERE
+from tests.helpers.shell import Shell, rows
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = """

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import torch
 from mlflow import MlflowClient
-from trained import Trained, record
 
 from benchmark.cli import main
 from benchmark.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
+from tests.helpers.trained import Trained, record
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD, BAD = "a wonderful film , moving and clever .", "an awful waste , boring and dull ."

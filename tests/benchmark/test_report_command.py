@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from recorded_plan import cells
+
+from tests.helpers.recorded_plan import cells
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from recorded import NOWHERE, Made, epoch
 
 from benchmark.cli import main
 from benchmark.config_file import load_suite
 from benchmark.plan import make_plan
 from benchmark.records import Status
+from tests.helpers.recorded import NOWHERE, Made, epoch
 
 
 @pytest.fixture(scope="session")

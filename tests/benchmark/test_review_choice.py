@@ -1,9 +1,9 @@
 """Which reviews are explained where none are named."""
 
 import pytest
-from recorded import predictions
 
 from benchmark.review_choice import DISPUTED, MISSED, telling_reviews
+from tests.helpers.recorded import predictions
 
 SURE, UNSURE = (0.0, 4.0), (0.0, 0.5)
 

@@ -15,13 +15,13 @@ from typing import Any
 import psutil
 import pytest
 from mlflow.entities import Run
-from recorded import NOWHERE
-from shell import PATIENCE, Done, Shell, finish, first_epoch, rows, slow_rnn
 
 from benchmark.config_file import load_suite
 from benchmark.plan import Workspace, make_plan
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
+from tests.helpers.recorded import NOWHERE
+from tests.helpers.shell import PATIENCE, Done, Shell, finish, first_epoch, rows, slow_rnn
 
 MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned"]
 

@@ -20,10 +20,10 @@ import torch
 import yaml
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from trained import Trained, record
 
 from benchmark.tracking.logged_model import EXAMPLES, requirements, save_pyfunc
 from benchmark.tracking.store import TrackingStore
+from tests.helpers.trained import Trained, record
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 100  # seconds after which a process that should have answered counts as hanging

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from recorded import NOWHERE
 
 from benchmark.config_file import load_suite
 from benchmark.plan import Workspace, make_plan
@@ -13,6 +12,7 @@ from benchmark.run_lock import hold, lock_name
 from benchmark.standing import reconcile, standing
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
+from tests.helpers.recorded import NOWHERE
 
 
 @pytest.fixture

@@ -18,7 +18,11 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
-from outage import (
+
+from benchmark.records import Status
+from benchmark.tracking.client import StoreError, quiet_client
+from benchmark.tracking.store import TrackingStore
+from tests.helpers.outage import (
     FULL,
     Disk,
     Server,
@@ -31,13 +35,9 @@ from outage import (
     said_of_a_request,
     small_disk,
 )
-from recorded import epoch
-from shell import Done, Shell, finish, slow_rnn
-from trained import record
-
-from benchmark.records import Status
-from benchmark.tracking.client import StoreError, quiet_client
-from benchmark.tracking.store import TrackingStore
+from tests.helpers.recorded import epoch
+from tests.helpers.shell import Done, Shell, finish, slow_rnn
+from tests.helpers.trained import record
 
 AWAY = 60.0 if FULL else 4.0  # seconds
 GOES_ON = "what is finished stays, and the same command goes on"

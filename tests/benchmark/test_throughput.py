@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 from mlflow import MlflowClient
-from recorded import HUB, NOWHERE, SPEED, results_of
 
 from benchmark import throughput
 from benchmark.cli import main
@@ -16,6 +15,7 @@ from benchmark.report.table import make_report
 from benchmark.speeds import MeasurementError, measured_apart
 from benchmark.throughput import measure
 from benchmark.tracking.store import TrackingStore
+from tests.helpers.recorded import HUB, NOWHERE, SPEED, results_of
 
 
 class TestMeasuring:

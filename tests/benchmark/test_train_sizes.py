@@ -4,7 +4,6 @@ import io
 
 import pandas as pd
 import pytest
-from recorded import NOWHERE, results_of
 
 from benchmark.config_file import load_suite
 from benchmark.plan import make_plan
@@ -12,6 +11,7 @@ from benchmark.records import PlanRecord, PlanRow, RunRecord, Status
 from benchmark.report.forms import render
 from benchmark.report.table import make_report
 from benchmark.validation import ConfigError
+from tests.helpers.recorded import NOWHERE, results_of
 
 
 @pytest.fixture(scope="session")

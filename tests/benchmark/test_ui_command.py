@@ -14,11 +14,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from shell import PATIENCE, ROOT
 
 from benchmark.cli import main
 from benchmark.mlflow_ui import AddressError, address_of_server, choose_port
 from benchmark.tracking.store import TrackingStore
+from tests.helpers.shell import PATIENCE, ROOT
 
 SECRET = "a-password"  # noqa: S105  opens nothing
 

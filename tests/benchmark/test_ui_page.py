@@ -5,11 +5,11 @@ import signal
 
 import pytest
 from playwright.sync_api import expect
-from shell import PATIENCE, Shell
 
 from benchmark.records import PlanRecord, PlanRow, Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
+from tests.helpers.shell import PATIENCE, Shell
 
 ACCURACY = {"rnn": 0.77, "lstm": 0.88, "bert-frozen": 0.86}
 

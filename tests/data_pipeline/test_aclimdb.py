@@ -4,7 +4,6 @@ import gzip
 import tarfile
 
 import pytest
-from official import members, write_archive, write_folder
 
 from data_pipeline import aclimdb
 from data_pipeline.aclimdb import read_aclimdb
@@ -12,6 +11,7 @@ from data_pipeline.config import DataConfig
 from data_pipeline.corpus import audit, describe_audit
 from data_pipeline.errors import DataError, ReviewsNotHereError
 from data_pipeline.sources import OFFICIAL_FINGERPRINT, Place, fetched_archive, load_corpus, read_source
+from tests.helpers.official import members, write_archive, write_folder
 
 
 @pytest.fixture

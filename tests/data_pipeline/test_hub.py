@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_hub import FakeHub, serving
 
 from data_pipeline.encoder import resolve_encoder
+from tests.helpers.fake_hub import FakeHub, serving
 
 REPOSITORY, REVISION = "org/tiny-bert", "0123456789abcdef0123456789abcdef01234567"
 WEIGHTS = b"not really weights" * 1000

@@ -1,6 +1,5 @@
 """The tiny suite of tests/benchmark, in working directories that the tests kill it in."""
 
-import importlib.util
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,18 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
-from kills import EXPERIMENTS, FULL, Moments, Outcome, markdown
-from place import Place
 
-_spec = importlib.util.spec_from_file_location(
-    "conftest_of_benchmark", Path(__file__).parents[1] / "benchmark" / "conftest.py"
-)
-_fixtures = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_fixtures)
-no_settings_from_outside = _fixtures.no_settings_from_outside
-empty_database = _fixtures.empty_database
-tiny_encoder = _fixtures.tiny_encoder
-config_content = _fixtures.config_content
+from tests.benchmark.conftest import config_content, empty_database, no_settings_from_outside, tiny_encoder
+from tests.helpers.kills import EXPERIMENTS, FULL, Moments, Outcome, markdown
+from tests.helpers.place import Place
+
+__all__ = ["config_content", "empty_database", "no_settings_from_outside", "tiny_encoder"]
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import psutil
 import pytest
-from place import PATIENCE, Place
+
+from tests.helpers.place import PATIENCE, Place
 
 EXPERIMENTS = ["rnn", "bert-finetuned"]
 # The RNN's epochs take a second or two, so that it is killed in the middle of one.

@@ -7,8 +7,9 @@ import random
 from dataclasses import asdict
 
 import pytest
-from kills import SEED, Case, Outcome, cases
-from place import differences
+
+from tests.helpers.kills import SEED, Case, Outcome, cases
+from tests.helpers.place import differences
 
 PATIENCE = 3  # calls after the last kill
 

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from networks import finetuned
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from models import attention
 from models.attention import attend
+from tests.helpers.networks import finetuned
 
 REVIEWS, HEADS, TOKENS, WIDTH = 5, 3, 11, 8
 LENGTHS = torch.tensor([11, 4, 1, 11, 7])

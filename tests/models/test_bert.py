@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from networks import finetuned, frozen
 from safetensors.torch import load, load_file, save, save_file
 from torch.nn import functional as F
 from transformers.utils import logging as talk
@@ -15,6 +14,7 @@ from data_pipeline.batch import Batch
 from models.attention import NAME
 from models.bert import BertClassifier, Standardize, learn_standardization
 from models.registry import get_model_spec
+from tests.helpers.networks import finetuned, frozen
 
 LENGTHS = [7, 2, 12, 4, 12, 3]
 POOLINGS_AND_LAYERS = [(pooling, layers) for pooling in ("cls", "mean") for layers in ("last", "all")]

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from networks import finetuned, frozen
 from safetensors.torch import load, load_file, save, save_file
 from torch import nn
 from torch.nn import functional as F
@@ -17,6 +16,7 @@ from data_pipeline.encoder import resolve_encoder
 from models.attention import NAME
 from models.pretrained import KINDS, max_tokens
 from models.registry import ModelContext
+from tests.helpers.networks import finetuned, frozen
 
 VOCABULARY, POSITIONS = 100, 20
 LENGTHS = [7, 2, 12, 4, 12, 3]

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examined import FINGERPRINT
-from official import members, write_archive
 
 from benchmark.doctor import machine
 from benchmark.plan import Workspace
@@ -17,6 +15,8 @@ from data_pipeline.feature_cache import cached_features
 from data_pipeline.pipeline import VOCABULARY_FILE
 from data_pipeline.token_store import cached_tokens
 from data_pipeline.tokenization import WordTokenizer
+from tests.helpers.examined import FINGERPRINT
+from tests.helpers.official import members, write_archive
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,12 @@
 """Cache entries and checkpoints, whole, damaged and left behind."""
 
 import pytest
-from examined import FINGERPRINT, save_checkpoints, spoil, told
 
 from benchmark.doctor.cache import checkpoint_findings, entry_findings
 from benchmark.doctor.store import look_at_store
 from benchmark.records import Status
 from benchmark.run_lock import hold
+from tests.helpers.examined import FINGERPRINT, save_checkpoints, spoil, told
 
 KINDS = ["tokens", "features", "corpora", "vocabularies"]
 

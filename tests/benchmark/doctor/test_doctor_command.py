@@ -4,9 +4,9 @@ import json
 
 import pytest
 import torch
-from examined import FINGERPRINT, below, save_checkpoints, spoil
 
 from data_pipeline import encoder, sources
+from tests.helpers.examined import FINGERPRINT, below, save_checkpoints, spoil
 
 
 def lines_of(out: str, name: str) -> list[str]:

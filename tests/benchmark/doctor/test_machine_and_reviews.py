@@ -5,8 +5,6 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from examined import told
-from official import members, write_archive, write_folder
 
 from benchmark.doctor import machine
 from benchmark.doctor.finding import Level
@@ -15,6 +13,8 @@ from benchmark.plan import Workspace
 from data_pipeline import sources
 from data_pipeline.errors import DataError
 from data_pipeline.sources import Place, official_archive
+from tests.helpers.examined import told
+from tests.helpers.official import members, write_archive, write_folder
 
 
 def test_a_processor_without_bf16_is_a_note_that_says_what_it_costs(monkeypatch):

@@ -5,13 +5,12 @@ import subprocess
 import sys
 from contextlib import closing
 
-from examined import FINGERPRINT, below, told
-
 from benchmark.doctor import store as store_checks
 from benchmark.doctor.finding import Level
 from benchmark.doctor.store import look_at_store, run_findings
 from benchmark.records import Status
 from benchmark.run_lock import hold
+from tests.helpers.examined import FINGERPRINT, below, told
 
 
 def test_a_store_in_order_gives_its_runs(start, store_uri):

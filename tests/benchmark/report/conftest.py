@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from made_page import EXPLAINED, MadePage
 from playwright.sync_api import Page
-from shown_page import DESKTOP, Shown
+
+from tests.helpers.made_page import EXPLAINED, MadePage
+from tests.helpers.shown_page import DESKTOP, Shown
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_table import BERT, ENCODER, figure, plan_of, report_of, row_of, run_of
 
 from benchmark.records import PlanRecord, RunRecord, Status
 from benchmark.report.forms import FORMS, render
 from benchmark.report.schema import SCHEMA_VERSION
 from benchmark.report.table import Report
+from tests.benchmark.report.test_table import BERT, ENCODER, figure, plan_of, report_of, row_of, run_of
 
 ROOT = Path(__file__).resolve().parents[3]
 FOR_READERS = ("terminal", "markdown", "latex")
@@ -144,7 +144,7 @@ def test_another_process_gives_the_same_bytes(hash_seed):
     """Where Python keeps words in another order."""
     plan, runs = many_rows()
     code = (
-        "import json, sys; sys.path[:0] = sys.argv[1:]; from recorded import results_of;"
+        "import json, sys; sys.path[:0] = sys.argv[1:]; from tests.helpers.recorded import results_of;"
         "from benchmark.records import PlanRecord, RunRecord, Status; from benchmark.report.forms import render;"
         "from benchmark.report.table import make_report; plan, runs = json.load(sys.stdin);"
         "runs = [RunRecord(**run | {'status': Status(run['status'])}) for run in runs];"
@@ -152,7 +152,7 @@ def test_another_process_gives_the_same_bytes(hash_seed):
         "sys.stdout.buffer.write(render(made, 'markdown').encode())"
     )
     answer = subprocess.run(
-        [sys.executable, "-c", code, str(ROOT), str(ROOT / "tests" / "benchmark")],
+        [sys.executable, "-c", code, str(ROOT)],
         input=json.dumps([plan.to_json(), [asdict(run) for run in runs]]).encode(),
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recorded import SPEED
 
 from benchmark.records import PlanRecord, PlanRow, RunRecord, Status, Throughput
 from benchmark.report.narrative import pareto_front
 from benchmark.report.results import Results
 from benchmark.report.table import Report, make_report
+from tests.helpers.recorded import SPEED
 
 N = 4000
 FIGURES = {"lstm": 86.62, "bert-frozen": 84.58, "bert-finetuned": 93.53}

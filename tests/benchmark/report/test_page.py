@@ -4,15 +4,15 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from made_page import ACCURACY, ATTACK, MadePage
 from playwright.sync_api import Page, expect
-from shown_page import DESKTOP, PHONE
 
 from benchmark.report.chosen_reviews import OF_EACH_KIND
 from benchmark.report.details import ReviewTexts
 from benchmark.report.explained_reviews import MOST_EXPLAINED
 from benchmark.report.page import make_page, render_page
 from benchmark.report.table import make_report
+from tests.helpers.made_page import ACCURACY, ATTACK, MadePage
+from tests.helpers.shown_page import DESKTOP, PHONE
 
 BEST = max(ACCURACY, key=ACCURACY.get)
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from recorded import Made
 from scipy.special import softmax
 from sklearn import metrics
 
@@ -11,6 +10,7 @@ from benchmark.analysis.metrics import classification_metrics
 from benchmark.recorded_results import read_results
 from benchmark.records import PlanRecord, PlanRow
 from benchmark.report.table import make_report
+from tests.helpers.recorded import Made
 
 N, SEEDS = 400, (1, 2)
 MODELS = {"lstm": 1.0, "rnn": 0.4, "bow": 2.0}  # how far the logits of the two labels lie apart

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recorded import made_logits, results_of
 
 from benchmark.analysis.metrics import expected_calibration_error
 from benchmark.records import PlanRecord, PlanRow, RunRecord, Status
 from benchmark.report.forms import render
 from benchmark.report.table import Report, make_report
+from tests.helpers.recorded import made_logits, results_of
 
 CORPUS, ENCODER = "IMDB (embedded train split)", "sentence-transformers/all-MiniLM-L6-v2"
 ACCURACY, F1, PUBLISHED = "test accuracy, %", "F1, %", "published, %"

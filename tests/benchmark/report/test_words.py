@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-from made_page import ACCURACY, EXPLAINED, MadePage
 from playwright.sync_api import Locator, expect
 
 from benchmark.report.details import ReviewTexts
 from benchmark.report.page import make_page, render_page
 from benchmark.report.table import make_report
+from tests.helpers.made_page import ACCURACY, EXPLAINED, MadePage
 
 
 class TestWords:

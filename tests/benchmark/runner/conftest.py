@@ -3,14 +3,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from recorded import NOWHERE
-from tiny_plan import MODELS, of
 
 from benchmark.config_file import load_suite
 from benchmark.plan import Plan, Workspace, make_plan
 from benchmark.progress import NullProgress, Progress
 from benchmark.runner import Outcome, run_experiment
 from benchmark.tracking.tracker import NullTracker
+from tests.helpers.recorded import NOWHERE
+from tests.helpers.tiny_plan import MODELS, of
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from sklearn import metrics
-from tiny_plan import MODELS, SIZES, of
 
 from benchmark.config import run_from_settings
 from benchmark.datasets import part_digest
@@ -25,6 +24,7 @@ from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from data_pipeline.errors import DataError
 from data_pipeline.sources import load_corpus
+from tests.helpers.tiny_plan import MODELS, SIZES, of
 
 ARTIFACTS = {
     *("config.yaml", "environment.json", "constraints.txt"),

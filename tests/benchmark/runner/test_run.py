@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_plan import MODELS, SIZES, of
 
 from benchmark import runner
 from benchmark.progress import NullProgress
@@ -16,6 +15,7 @@ from benchmark.training.trainer import Fit, Trainer
 from data_pipeline.errors import DataError
 from data_pipeline.pipeline import Part
 from data_pipeline.sources import load_corpus
+from tests.helpers.tiny_plan import MODELS, SIZES, of
 
 
 @pytest.mark.parametrize("name", MODELS)

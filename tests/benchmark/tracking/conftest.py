@@ -4,10 +4,10 @@ import time
 from itertools import count
 
 import pytest
-from kept import plan_of
 from mlflow import MlflowClient
 
 from benchmark.tracking.store import TrackingStore
+from tests.helpers.kept import plan_of
 
 
 @pytest.fixture

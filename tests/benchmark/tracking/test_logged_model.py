@@ -9,7 +9,6 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel
 from mlflow.tracking._tracking_service.client import TrackingServiceClient
-from trained import Trained, record
 
 from benchmark.records import Status
 from benchmark.tracking.client import TrackingError
@@ -17,6 +16,7 @@ from benchmark.tracking.logged_model import fetch_bundle
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.tags import run_tags
 from benchmark.tracking.tracker import NullTracker
+from tests.helpers.trained import Trained, record
 
 FILES = {"README.md", "itos.json", "model.json", "weights.safetensors"}
 

@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from kept import plan_file
 
 from benchmark.tracking.client import TrackingError, tracking_uri
 from benchmark.tracking.store import TrackingStore
+from tests.helpers.kept import plan_file
 
 
 @pytest.fixture

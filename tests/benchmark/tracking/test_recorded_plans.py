@@ -3,8 +3,6 @@
 import json
 
 import pytest
-from kept import plan_file, plan_of, start
-from recorded import NOWHERE
 
 from benchmark.config_file import load_suite
 from benchmark.plan import make_plan
@@ -12,6 +10,8 @@ from benchmark.records import PlanRecord, Status
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import experiment_name
+from tests.helpers.kept import plan_file, plan_of, start
+from tests.helpers.recorded import NOWHERE
 
 
 def test_a_plan_is_read_back_as_it_was_written(store):

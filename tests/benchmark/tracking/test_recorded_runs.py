@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from kept import FINGERPRINT, start
 from mlflow import MlflowClient
 
 from benchmark.records import EpochRecord, Status, best_run
 from benchmark.tracking.tracker import NullTracker, Tracker
+from tests.helpers.kept import FINGERPRINT, start
 
 
 def test_a_new_run_is_running_below_its_plan(store, client, parent):

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from torch import Tensor, nn
-from watched_networks import FEATURES, trainer
 
 from benchmark.records import EpochRecord
 from benchmark.training.checkpoint import CheckpointFolder
@@ -17,6 +16,7 @@ from data_pipeline.corpus import Corpus
 from data_pipeline.pipeline import Data, Part, build_data
 from data_pipeline.sources import load_corpus
 from models.classifier import Classifier
+from tests.helpers.watched_networks import FEATURES, trainer
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from watched_networks import (
+
+from benchmark.records import EpochRecord
+from benchmark.reproducibility import seed_everything
+from benchmark.training.checkpoint import CheckpointFolder
+from benchmark.training.config import TrainingConfig
+from benchmark.training.schedule import learning_rate_factor
+from benchmark.training.trainer import NonFiniteError, Trainer, count_parameters
+from data_pipeline.config import TokensConfig
+from data_pipeline.pipeline import build_data
+from models.registry import ModelContext, get_model_spec
+from tests.helpers.watched_networks import (
     CPU,
     FEATURES,
     OVERFITS,
@@ -24,16 +34,6 @@ from watched_networks import (
     same,
     trainer,
 )
-
-from benchmark.records import EpochRecord
-from benchmark.reproducibility import seed_everything
-from benchmark.training.checkpoint import CheckpointFolder
-from benchmark.training.config import TrainingConfig
-from benchmark.training.schedule import learning_rate_factor
-from benchmark.training.trainer import NonFiniteError, Trainer, count_parameters
-from data_pipeline.config import TokensConfig
-from data_pipeline.pipeline import build_data
-from models.registry import ModelContext, get_model_spec
 
 
 @pytest.fixture

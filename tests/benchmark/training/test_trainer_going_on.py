@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from watched_networks import (
-    OVERFITS,
-    TINY,
-    Linear,
-    same,
-    trainer,
-)
 
 from benchmark.records import EpochRecord
 from benchmark.reproducibility import seed_everything
 from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.trainer import Trainer
 from models.registry import ModelContext, get_model_spec
+from tests.helpers.watched_networks import (
+    OVERFITS,
+    TINY,
+    Linear,
+    same,
+    trainer,
+)
 
 INTERRUPTED = {"epochs": 4, "learning_rate": 0.01, "batch_size": 20, "schedule": "cosine", "warmup_fraction": 0.2}
 

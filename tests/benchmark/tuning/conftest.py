@@ -1,7 +1,7 @@
 import pytest
-from in_process import RATE, Searching
 
 from benchmark.config_file import load_suite
+from tests.helpers.in_process import RATE, Searching
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 import optuna
 import pytest
-from in_process import states
 from mlflow import MlflowClient
 from optuna.distributions import FloatDistribution
 from optuna.storages import RDBStorage
@@ -21,6 +20,7 @@ from benchmark.training.trainer import Trainer
 from benchmark.tuning import objective
 from benchmark.tuning.broken_off import MOST_RETRIES, TrialClock, put_right, seconds_at_work, try_again
 from benchmark.tuning.study import OWN, seconds_spent
+from tests.helpers.in_process import states
 
 # Parts of Optuna that may change are used knowingly; `open_storage` keeps it from saying so.
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")

@@ -2,7 +2,6 @@
 
 import optuna
 import pytest
-from in_process import RATE, states
 from optuna.trial import TrialState
 
 from benchmark.progress import NullProgress
@@ -14,6 +13,7 @@ from benchmark.tuning import study as study_module
 from benchmark.tuning.study import OWN
 from benchmark.validation import ConfigError
 from data_pipeline.sources import load_corpus
+from tests.helpers.in_process import RATE, states
 
 GRID = {
     "training.schedule": {"type": "categorical", "choices": ["constant", "linear"]},

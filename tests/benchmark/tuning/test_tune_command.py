@@ -16,10 +16,10 @@ import psutil
 import pytest
 import yaml
 from optuna.trial import TrialState
-from shell import Done, Shell, finish, said_until, slow_rnn
 
 from benchmark.commands.run import say_tuned
 from benchmark.config_file import load_suite
+from tests.helpers.shell import Done, Shell, finish, said_until, slow_rnn
 
 RATE = {"type": "float", "low": 1e-3, "high": 1e-1, "log": True}
 WIDTH = {"type": "categorical", "choices": [8, 16]}

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import optuna
 import pytest
-from in_process import RATE
+
+from tests.helpers.in_process import RATE
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import threading
 
 import pytest
-from file_server import FileServer
 
 import data_pipeline.download
+from tests.helpers.file_server import FileServer
 
 
 @pytest.fixture

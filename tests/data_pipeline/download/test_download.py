@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from file_server import CONTENT, MD5, fetch, interrupt, refusal
 
 import data_pipeline.download
 from data_pipeline.download import CHUNK
+from tests.helpers.file_server import CONTENT, MD5, fetch, interrupt, refusal
 
 
 def test_the_file_is_fetched_once_and_nothing_but_its_lock_stays_beside_it(server, path, capfd):

@@ -5,10 +5,10 @@ import shutil
 import socket
 
 import pytest
-from file_server import ADVICE, CONTENT, MD5, fetch, interrupt, refusal
 
 import data_pipeline.download
 from data_pipeline.download import CHUNK
+from tests.helpers.file_server import ADVICE, CONTENT, MD5, fetch, interrupt, refusal
 
 
 def test_two_versions_that_a_careless_server_mixed_are_refused(server, path, partial, monkeypatch):

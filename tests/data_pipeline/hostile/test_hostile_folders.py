@@ -8,13 +8,13 @@ import re
 import tarfile
 
 import pytest
-from hostility import MILLION, damaged, outcome, refusal
-from official import members, write_archive, write_folder
 
 from data_pipeline import aclimdb
 from data_pipeline.aclimdb import PARSED_FILE, read_aclimdb
 from data_pipeline.checksums import SUMS_FILE
 from data_pipeline.encoder import resolve_encoder
+from tests.helpers.hostility import MILLION, damaged, outcome, refusal
+from tests.helpers.official import members, write_archive, write_folder
 
 # The official layout
 

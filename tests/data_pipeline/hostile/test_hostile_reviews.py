@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hostility import MILLION, damaged, outcome, refusal
 
 from data_pipeline.config import DataConfig, TokensConfig
 from data_pipeline.pipeline import build_data
 from data_pipeline.sources import Place, load_corpus
 from data_pipeline.table import read_table
+from tests.helpers.hostility import MILLION, damaged, outcome, refusal
 
 PATIENCE = 30  # seconds in which a single review must be cut into tokens, on the slowest machine
 

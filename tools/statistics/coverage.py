@@ -1,6 +1,6 @@
 """Do the intervals cover as often as they say, and do the tests err as rarely? Measured by simulation.
 
-    python tests/statistics/coverage.py [--times 1000]
+    python tools/statistics/coverage.py [--times 1000]
 
 Prints the tables of docs/statistics.md as Markdown. All figures but sizes are percentages; accuracies are in points.
 """
@@ -204,7 +204,7 @@ def show(title, columns, rows):
 
 def say(text):
     """Now, though the next table takes minutes."""
-    print(text, flush=True)  # noqa: T201
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

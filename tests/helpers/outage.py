@@ -20,7 +20,8 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
-from shell import PATIENCE, Done, Shell
+
+from tests.helpers.shell import PATIENCE, Done, Shell
 
 FULL = os.environ.get("FAULTS_FORM") == "full"  # as `make faults` calls it
 LOCKED = "import sqlite3, sys, time; held = sqlite3.connect(sys.argv[1]); held.execute('BEGIN EXCLUSIVE'); "

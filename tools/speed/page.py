@@ -1,6 +1,6 @@
 """Seconds until a full-size report's page can be used, in Debian's Chromium: 25,000 made-up reviews, 5 models, 3 seeds.
 
-    python tests/speed/page.py [--turns 5]
+    python tools/speed/page.py [--turns 5]
 
 Counted from the call that opens the file until the reviews are shown; then from a filter's change until they are shown
 anew. Also how long the page takes to make, and its size.
@@ -16,8 +16,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmark"))
-from made_page import MadePage
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.helpers.made_page import MadePage
 
 READY = "document.querySelectorAll('#cards > li').length > 0"
 FILTER = """() => new Promise((done) => {
@@ -48,7 +48,7 @@ def main() -> None:
     made = MadePage(reviews=25_000, longest=2000)
     started = time.perf_counter()
     html = made.html()
-    print(f"made in {time.perf_counter() - started:.1f} s, {len(html.encode()) / 1e6:.2f} MB")  # noqa: T201
+    print(f"made in {time.perf_counter() - started:.1f} s, {len(html.encode()) / 1e6:.2f} MB")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         file = Path(folder) / "index.html"
         file.write_text(html, encoding="utf-8")
@@ -56,7 +56,7 @@ def main() -> None:
         turns = [opened(browser, file.as_uri()) for _ in range(arguments.turns)]
         browser.close()
     for name, seconds in zip(("usable", "filtered"), zip(*turns, strict=True), strict=True):
-        print(f"{name} after {statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})")  # noqa: T201
+        print(f"{name} after {statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})")
 
 
 if __name__ == "__main__":

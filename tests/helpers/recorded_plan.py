@@ -3,12 +3,11 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from recorded import NOWHERE, eight_predictions
-
 from benchmark.plan import make_plan
 from benchmark.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
+from tests.helpers.recorded import NOWHERE, eight_predictions
 
 METRICS = {
     "test/accuracy": 0.875,

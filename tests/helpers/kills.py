@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from place import Fault
+from tests.helpers.place import Fault
 
 FULL = os.environ.get("FAULTS_FORM") == "full"  # as `make faults` calls it
 SEED = os.environ.get("FAULTS_SEED", "0")

@@ -1,6 +1,6 @@
 """What we add around the training loop, as a share of a bare loop over the same batches.
 
-    python tests/speed/overhead.py lstm [--reviews 22000] [--turns 5]
+    python tools/speed/overhead.py lstm [--reviews 22000] [--turns 5]
 
 Ours: progress in lines, checks for what is not finite, the epoch's checkpoint, its metrics in MLflow on sqlite, with
 MLflow's system metrics sampled beside it. Bare: forward, loss, backward, clip, step. Both in one process, in turn.
@@ -62,7 +62,7 @@ def main() -> None:
             for turn in range(arguments.turns):
                 plain = bare(made.trainer(), made.train)
                 shares.append(ours(made, store, f"turn {turn}") / plain - 1)
-    print(  # noqa: T201
+    print(
         f"{arguments.model}: {100 * statistics.median(shares):+.1f} % "
         f"({100 * min(shares):+.1f} to {100 * max(shares):+.1f} in {len(shares)} turns), "
         f"{torch.get_num_threads()} threads"

@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from recorded import SPEED, results_of
 
 from benchmark.analysis.metrics import classification_metrics
 from benchmark.records import PlanRecord, PlanRow, RunRecord, Status
@@ -13,6 +12,7 @@ from benchmark.report.page import make_page, render_page
 from benchmark.report.results import Results
 from benchmark.report.table import make_report
 from benchmark.review_explanation import ReviewExplanation
+from tests.helpers.recorded import SPEED, results_of
 
 ACCURACY = {"rnn": 0.80, "lstm": 0.85, "bert-frozen": 0.86, "bert-finetuned": 0.91, "bow": 0.88}
 SEEDS = (1, 2, 3)

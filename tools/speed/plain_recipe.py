@@ -5,7 +5,7 @@ notebook does. Prints one JSON line with reviews per second, over the real IMDB 
 transformers and torchtext, none of our code. `ratios.py` runs it and ours in turn on a quiet machine and
 compares the ratio: absolute figures drift.
 
-    python tests/speed/plain_recipe.py bert-finetuned|bert-frozen|lstm|rnn [--steps 20] [--batch-size 8] [--encoder DIR]
+    python tools/speed/plain_recipe.py bert-finetuned|bert-frozen|lstm|rnn [--steps 20] [--batch-size 8] [--encoder DIR]
 
 bert-*: the encoder, then Linear(hidden, 32) -> ReLU -> Linear(32, 2) on [CLS]; AdamW 1e-5. A frozen encoder
 still runs forward in every step, which is what freezing by requires_grad=False costs.
@@ -126,7 +126,7 @@ def main() -> None:
         },
         sys.stdout,
     )
-    print()  # noqa: T201
+    print()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Seconds to tokenise the 50,000 official reviews from a cold cache, with words and with WordPiece.
 
-python tests/speed/tokenising.py aclImdb_v1.tar.gz
+python tools/speed/tokenising.py aclImdb_v1.tar.gz
 """
 
 import sys
@@ -21,7 +21,7 @@ def main() -> None:
         for kind in ("word", "wordpiece"):
             started = time.perf_counter()
             build_data(corpus, TokensConfig(), kind, resolve_encoder().folder, Path(cache))
-            print(f"{kind}: {time.perf_counter() - started:.1f} s")  # noqa: T201
+            print(f"{kind}: {time.perf_counter() - started:.1f} s")
 
 
 if __name__ == "__main__":

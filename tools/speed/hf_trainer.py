@@ -1,7 +1,7 @@
 """transformers' own Trainer at its best CPU setting, as one JSON line: bf16, its length grouping, batch 16.
 
     pip install accelerate  # which Trainer wants, and we do not
-    python tests/speed/hf_trainer.py [--reviews 800]
+    python tools/speed/hf_trainer.py [--reviews 800]
 
 Its sampler sorts each mega-batch of 50 batches from long to short, so whole mega-batches are timed.
 """
@@ -78,7 +78,7 @@ def main() -> None:
         )
         trainer.train()
         seconds = time.perf_counter() - trainer.times[0]
-    print(json.dumps({"model": "transformers Trainer", "reviews_per_second": round(reviews / seconds, 2)}))  # noqa: T201
+    print(json.dumps({"model": "transformers Trainer", "reviews_per_second": round(reviews / seconds, 2)}))
 
 
 if __name__ == "__main__":

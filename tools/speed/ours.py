@@ -1,6 +1,6 @@
 """How many reviews a second our trainer trains, as one JSON line: the counterpart of the plain recipe.
 
-    python tests/speed/ours.py bert-finetuned [--reviews 640] [--set training.batch_size=16]
+    python tools/speed/ours.py bert-finetuned [--reviews 640] [--set training.batch_size=16]
 
 Embedded reviews in an order of the seed; after a warm-up one epoch through pipeline and trainer, or, for a frozen BERT,
 its one pass. A run of the benchmark is started with what benchmark/compute_environment.py says, and so does ratios.py
@@ -53,7 +53,7 @@ def main() -> None:
         batch_size = made.run.experiment.training.batch_size
         measure(made, made.train.first(WARM_UP * batch_size))
         seconds = measure(made, made.train)
-    print(  # noqa: T201
+    print(
         json.dumps(
             {
                 "model": arguments.model,

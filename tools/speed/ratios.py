@@ -1,6 +1,6 @@
 """Our speed as a multiple of the plain recipe's, runs in turn, medians: training, or a frozen encoder's pass.
 
-    python tests/speed/ratios.py [bert-finetuned lstm lstm-64 ...] [--turns 5]
+    python tools/speed/ratios.py [bert-finetuned lstm lstm-64 ...] [--turns 5]
 
 The recipe's batch size is 8 unless said. Ours starts as a run of the benchmark does, with
 benchmark/compute_environment.py. For a quiet machine.
@@ -54,7 +54,7 @@ def main() -> None:
         found = [(rate(ours, compute_environment()), rate(other)) for _ in range(arguments.turns)]
         mine, theirs = (statistics.median(column) for column in zip(*found, strict=True))
         ratios = sorted(a / b for a, b in found)
-        print(  # noqa: T201
+        print(
             f"{name}: {mine:.1f} against {theirs:.1f} reviews/s, {statistics.median(ratios):.2f}x "
             f"({ratios[0]:.2f} to {ratios[-1]:.2f} in {len(found)} turns)",
             flush=True,

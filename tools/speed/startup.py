@@ -1,6 +1,6 @@
 """Seconds from `python -m benchmark run` to the end of its first training step, everything cached.
 
-    python tests/speed/startup.py [--turns 3] lstm --profile full --data ARCHIVE ...
+    python tools/speed/startup.py [--turns 3] lstm --profile full --data ARCHIVE ...
 
 What follows the options is given to `run`. It must have been run before with another seed, so that the cache is full.
 The run is interrupted after its first step, and goes on when it is called again.
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     arguments, given = parser.parse_known_args()
     seconds = [seconds_to_first_step(given) for _ in range(arguments.turns)]
-    print(f"first step after {statistics.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f})")  # noqa: T201
+    print(f"first step after {statistics.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f})")
 
 
 if __name__ == "__main__":

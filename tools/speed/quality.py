@@ -1,6 +1,6 @@
 """Val loss, one setting after the other: does what makes training quick make it worse?
 
-    python tests/speed/quality.py bert-finetuned [--reviews 2000] [--epochs 1] [--set tokens.max_length=128]
+    python tools/speed/quality.py bert-finetuned [--reviews 2000] [--epochs 1] [--set tokens.max_length=128]
 
 The first row is training as people write it by hand: fp32, attention dropout 0.1, batches of any lengths, torch's own
 attention, dropout and recurrence. Each row adds a step to the one above. Three seeds, val of 1,000 reviews. Prints
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     arguments = parser.parse_args()
     sets, own = [*arguments.set, f"training.epochs={arguments.epochs}"], torchs_own()
-    print("| setting | val loss, mean | by seed | val accuracy, % |\n|:--|--:|:--|--:|")  # noqa: T201
+    print("| setting | val loss, mean | by seed | val accuracy, % |\n|:--|--:|:--|--:|")
     for patch in own:
         patch.start()
     for name, added in STEPS.get(arguments.model, STEPS["recurrent"]):
@@ -70,7 +70,7 @@ def main() -> None:
         sets += added
         scores = [trained(arguments.model, arguments.reviews, sets, seed) for seed in SEEDS]
         losses, accuracies = zip(*scores, strict=True)
-        print(  # noqa: T201
+        print(
             f"| {name} | {statistics.mean(losses):.3f} | {', '.join(f'{loss:.3f}' for loss in losses)} | "
             f"{statistics.mean(accuracies):.1f} |",
             flush=True,

@@ -1,6 +1,6 @@
 """Seconds of `python -m benchmark report` over many finished runs of full size.
 
-    python tests/speed/report.py [--runs 12] [--turns 3]
+    python tools/speed/report.py [--runs 12] [--turns 3]
 
 The runs are made up and written to a store of their own: four models, as many seeds as it takes, 25,000 predictions
 each. Timed from process start to exit, imports included.
@@ -14,15 +14,15 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmark"))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 import pandas as pd
-from recorded import Made, made_logits
 
 from benchmark.analysis.metrics import classification_metrics
 from benchmark.records import PlanRecord, PlanRow, RunRecord, Status
 from benchmark.tracking.store import TrackingStore
+from tests.helpers.recorded import Made, made_logits
 
 MODELS, REVIEWS = {"rnn": 0.86, "lstm": 0.88, "bert-frozen": 0.87, "bert-finetuned": 0.91}, 25_000
 
@@ -65,7 +65,7 @@ def main() -> None:
             subprocess.run([*command, "--cache-dir", folder], check=True, stdout=subprocess.DEVNULL)
             seconds.append(time.perf_counter() - started)
     spread = f"{min(seconds):.1f} to {max(seconds):.1f}"
-    print(f"report over {arguments.runs} runs: {statistics.median(seconds):.1f} s ({spread})")  # noqa: T201
+    print(f"report over {arguments.runs} runs: {statistics.median(seconds):.1f} s ({spread})")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Does ten times the corpus cost ten times the time, and no more memory than the tokens themselves?
 
-    python tests/scale/ten_times.py [--reviews 25000] [--times 1 10] [--kinds word wordpiece]
+    python tools/ten_times.py [--reviews 25000] [--times 1 10] [--kinds word wordpiece]
 
 Each line is a fresh process with an empty cache: it makes a corpus out of the embedded reviews, again and again, with a
 running number behind each text (so texts differ, and new words come up as they do in a larger corpus), then tokenises
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from data_pipeline.corpus import Corpus
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("word", "wordpiece")
 SHARES = (0.8, 0.04, 0.16)  # of train, val and test
 COLUMNS = ("build_seconds", "epoch_seconds", "cpu_seconds", "store_mib", "anonymous_mib", "resident_mib")
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(measure(options.child, options.reviews, options.cache)))  # noqa: T201
+        print(json.dumps(measure(options.child, options.reviews, options.cache)))
         return
     widths = (10, 9, *(len(name) + 2 for name in COLUMNS))
     show(("kind", "reviews", *COLUMNS), widths)
@@ -146,7 +146,7 @@ def main() -> None:
 
 def show(cells: tuple[str, ...], widths: tuple[int, ...]) -> None:
     """One line of the table, now."""
-    print("".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)), flush=True)  # noqa: T201
+    print("".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from recorded import NOWHERE
 
 from benchmark.bundle import write_bundle
 from benchmark.config_file import load_suite
@@ -21,6 +20,7 @@ from data_pipeline.pipeline import build_data
 from data_pipeline.sources import load_corpus
 from models.classifier import Classifier
 from models.registry import ModelContext, get_model_spec
+from tests.helpers.recorded import NOWHERE
 
 MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned", "lstm-attention", "bow"]
 
