@@ -1,6 +1,7 @@
-"""experiments.yaml and the options laid over it: which setting wins, and what is refused, in which words."""
+"""experiments.yaml and the options laid over it: which setting wins, and what is refused."""
 
 import json
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from benchmark.config_file import load_suite, locate_config, profile_names
 from benchmark.validation import ConfigError
 from benchmark.yaml_reader import YamlError
 from models.registry import get_model_spec
+from tests.helpers.facts import assert_names
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -23,7 +25,6 @@ def tiny_encoder(tmp_path_factory):
 
 
 def option_faults(path, *assignments) -> list[str]:
-    """The lines with which `--set` is refused."""
     with pytest.raises(ConfigError) as caught:
         load_suite(path, assignments=assignments)
     return str(caught.value).splitlines()
@@ -51,22 +52,11 @@ def test_each_experiment_has_the_settings_of_its_own_model(write_config):
     assert experiments["bert-frozen"].model.standardize
 
 
-def test_only_the_experiments_of_the_profile_are_run_and_in_its_order(write_config):
-    path = write_config(profiles={"quick": {"experiments": ["lstm", "rnn"]}})
-
-    assert list(load_suite(path).experiments) == ["lstm", "rnn"]
-
-
-def test_there_is_a_run_for_each_experiment_and_seed_and_a_seed_is_done_before_the_next(write_config):
+def test_each_experiment_of_the_profile_runs_in_its_order_with_one_seed_after_the_other(write_config):
     path = write_config(profiles={"quick": {"experiments": ["lstm", "rnn"], "seeds": [5, 4]}})
 
+    assert list(load_suite(path).experiments) == ["lstm", "rnn"]
     assert [run.name for run in load_suite(path).runs()] == ["lstm seed 5", "rnn seed 5", "lstm seed 4", "rnn seed 4"]
-
-
-def test_all_profiles_are_listed(write_config, config_content):
-    path = write_config(profiles={"paper": config_content["profiles"]["quick"]})
-
-    assert profile_names(path) == ["quick", "paper"]
 
 
 def test_published_figures_are_optional(write_config):
@@ -76,40 +66,24 @@ def test_published_figures_are_optional(write_config):
 # Which setting wins: option, profile, experiment, default
 
 
-def test_what_nobody_sets_has_its_default(write_config):
-    assert load_suite(write_config()).experiments["lstm"].training.weight_decay == 0.01
-
-
-def test_the_experiment_wins_over_the_default(write_config):
-    path = write_config(experiments={"lstm": {"training": {"weight_decay": 0.1}}})
-
-    assert load_suite(path).experiments["lstm"].training.weight_decay == 0.1
-
-
-def test_the_profile_wins_over_the_experiment(write_config):
+@pytest.mark.parametrize(
+    ("experiment", "profile", "options", "expected"),
+    [
+        ({}, {}, [], 0.01),
+        ({"weight_decay": 0.1}, {}, [], 0.1),
+        ({"weight_decay": 0.1}, {"weight_decay": 0.2}, [], 0.2),
+        ({"weight_decay": 0.1}, {"weight_decay": 0.2}, ["lstm.training.weight_decay=0.3"], 0.3),
+        ({}, {}, ["lstm.training.weight_decay=0.3", "training.weight_decay=0.4"], 0.4),
+    ],
+    ids=["default", "experiment", "profile", "option", "later option"],
+)
+def test_the_most_specific_setting_wins(write_config, experiment, profile, options, expected):
     path = write_config(
-        experiments={"lstm": {"training": {"weight_decay": 0.1}}},
-        profiles={"quick": {"overrides": {"lstm": {"training": {"weight_decay": 0.2}}}}},
+        experiments={"lstm": {"training": experiment}},
+        profiles={"quick": {"overrides": {"lstm": {"training": profile}}}},
     )
 
-    assert load_suite(path).experiments["lstm"].training.weight_decay == 0.2
-
-
-def test_the_option_wins_over_the_profile(write_config):
-    path = write_config(
-        experiments={"lstm": {"training": {"weight_decay": 0.1}}},
-        profiles={"quick": {"overrides": {"lstm": {"training": {"weight_decay": 0.2}}}}},
-    )
-
-    suite = load_suite(path, assignments=["lstm.training.weight_decay=0.3"])
-
-    assert suite.experiments["lstm"].training.weight_decay == 0.3
-
-
-def test_of_two_options_the_later_wins(write_config):
-    suite = load_suite(write_config(), assignments=["lstm.training.epochs=7", "training.epochs=8"])
-
-    assert suite.experiments["lstm"].training.epochs == 8
+    assert load_suite(path, assignments=options).experiments["lstm"].training.weight_decay == expected
 
 
 def test_a_profile_changes_what_it_names_and_nothing_beside_it(write_config):
@@ -118,16 +92,15 @@ def test_a_profile_changes_what_it_names_and_nothing_beside_it(write_config):
     changed = load_suite(write_config(profiles={"quick": {"overrides": overrides}})).experiments
 
     lstm = plain["lstm"]
-    assert changed["lstm"] == lstm.model_copy(update={"training": lstm.training.model_copy(update={"epochs": 9})})
-    assert {name: changed[name] for name in plain if name != "lstm"} == {
-        name: plain[name] for name in plain if name != "lstm"
-    }
+    trained_longer = lstm.model_copy(update={"training": lstm.training.model_copy(update={"epochs": 9})})
+    assert changed == plain | {"lstm": trained_longer}
 
 
-def test_a_profile_does_not_change_another_one(write_config, config_content):
+def test_all_profiles_are_listed_and_none_changes_another(write_config, config_content):
     other = {**config_content["profiles"]["quick"], "overrides": {"lstm": {"training": {"epochs": 9}}}}
     path = write_config(profiles={"other": other})
 
+    assert profile_names(path) == ["quick", "other"]
     assert load_suite(path, "quick").experiments["lstm"].training.epochs == 2
     assert load_suite(path, "other").experiments["lstm"].training.epochs == 9
 
@@ -154,22 +127,18 @@ def test_set_without_an_experiment_changes_all(write_config, key):
     assert {experiment.training.epochs for experiment in experiments.values()} == {2}
 
 
-def test_set_reads_a_rate_without_a_dot(write_config):
-    suite = load_suite(write_config(), assignments=["lstm.training.learning_rate=5e-5"])
+@pytest.mark.parametrize(
+    ("experiment", "setting", "text", "value"),
+    [
+        ("lstm", "training.learning_rate", "5e-5", 5e-5),
+        ("lstm", "training.max_grad_norm", "null", None),
+        ("bert-frozen", "model.encoder.name", "mine", "mine"),
+    ],
+)
+def test_set_reads_rates_switches_off_and_reaches_deep(write_config, experiment, setting, text, value):
+    found = load_suite(write_config(), assignments=[f"{experiment}.{setting}={text}"]).experiments[experiment]
 
-    assert suite.experiments["lstm"].training.learning_rate == 5e-5
-
-
-def test_set_can_switch_off(write_config):
-    suite = load_suite(write_config(), assignments=["lstm.training.max_grad_norm=null"])
-
-    assert suite.experiments["lstm"].training.max_grad_norm is None
-
-
-def test_set_reaches_settings_within_the_model(write_config):
-    suite = load_suite(write_config(), assignments=["bert-frozen.model.encoder.name=mine"])
-
-    assert suite.experiments["bert-frozen"].model.encoder.name == "mine"
+    assert attrgetter(setting)(found) == value
 
 
 def test_set_changes_the_data_of_the_profile(write_config, reviews_csv):
@@ -178,11 +147,8 @@ def test_set_changes_the_data_of_the_profile(write_config, reviews_csv):
     assert (data.train_size, data.val_size, data.path) == (100, 50, reviews_csv)
 
 
-def test_set_changes_the_seeds(write_config):
+def test_set_changes_the_seeds_and_the_seed_option_wins(write_config):
     assert load_suite(write_config(), assignments=["seeds=[3, 4]"]).seeds == (3, 4)
-
-
-def test_seeds_given_as_such_win_over_all_others(write_config):
     assert load_suite(write_config(), assignments=["seeds=[3, 4]"], seeds=[8, 9]).seeds == (8, 9)
 
 
@@ -196,48 +162,50 @@ def test_set_leaves_the_file_as_it_is(write_config):
 
 
 @pytest.mark.parametrize(
-    ("assignment", "fault"),
+    ("assignment", "facts"),
     [
-        ("lstm.training.epochs=0", "lstm.training.epochs: should be greater than or equal to 1, found 0"),
-        ("lstm.training.epochs=many", "lstm.training.epochs: should be a valid integer, found 'many'"),
-        ("lstm.training.epochs=", "lstm.training.epochs: should be a valid integer, found None"),
-        ("lstm.training.epoch=3", "lstm.training.epoch: unknown key; did you mean 'epochs'?"),
-        ("lstm.model.hiden_dim=3", "lstm.model.hiden_dim: unknown key; did you mean 'hidden_dim'?"),
-        ("lstm.model.name=ltsm", "lstm.model.name: there is no model 'ltsm'; did you mean 'lstm'?"),
-        ("lstm.trainin.epochs=3", "'lstm.trainin.epochs' is no setting; did you mean 'training'?"),
-        ("lsmt.training.epochs=3", "'lsmt.training.epochs' is no setting; did you mean 'lstm'?"),
-        ("lstm=3", "'lstm' is no setting; known: model, tokens, training"),
-        ("seed=3", "'seed' is no setting; did you mean 'seeds'?"),
-        ("seeds=3", "seeds: should be a list, found 3"),
-        ("seeds=[3, 3]", "seeds: 3 stands here twice"),
-        ("data.train_sise=3", "data.train_sise: unknown key; did you mean 'train_size'?"),
-        ("data.source=embedded", "data: `path` goes with `source: table`, and that source needs it"),
-        ("lstm.training.epochs", "wants KEY=VALUE, as in --set lstm.training.batch_size=32"),
-        ("=3", "wants KEY=VALUE, as in --set lstm.training.batch_size=32"),
-        ("lstm..epochs=3", "wants KEY=VALUE, as in --set lstm.training.batch_size=32"),
+        ("lstm.training.epochs=0", ["lstm.training.epochs", "0", "1"]),
+        ("lstm.training.epochs=many", ["lstm.training.epochs", "many"]),
+        ("lstm.training.epochs=", ["lstm.training.epochs"]),
+        ("lstm.training.epoch=3", ["lstm.training.epoch", "epochs"]),
+        ("lstm.model.hiden_dim=3", ["lstm.model.hiden_dim", "hidden_dim"]),
+        ("rnn.model.name=ltsm", ["rnn.model.name", "ltsm", "lstm"]),
+        ("lstm.trainin.epochs=3", ["lstm.trainin.epochs", "training"]),
+        ("lsmt.training.epochs=3", ["lsmt.training.epochs", "lstm"]),
+        ("lstm=3", ["lstm", "model", "tokens", "training"]),
+        ("seed=3", ["seeds"]),
+        ("seeds=3", ["seeds", "list", "3"]),
+        ("seeds=[3, 3]", ["seeds", "3", "twice"]),
+        ("data.train_sise=3", ["data.train_sise", "train_size"]),
+        ("data.source=embedded", ["data", "path", "table"]),
+        *((text, ["KEY=VALUE"]) for text in ("lstm.training.epochs", "=3", "lstm..epochs=3")),
     ],
 )
-def test_a_bad_option_is_named_and_not_the_file(write_config, assignment, fault):
-    assert option_faults(write_config(), assignment) == [f"--set {assignment}: {fault}"]
+def test_a_bad_option_is_named_and_not_the_file(write_config, assignment, facts):
+    [line] = option_faults(write_config(), assignment)
+
+    assert line.startswith(f"--set {assignment}")
+    assert_names(line.removeprefix(f"--set {assignment}"), *facts)
+    assert "experiments.yaml" not in line
 
 
 def test_a_setting_that_one_model_lacks_cannot_be_set_for_all(write_config):
-    fault = "--set model.hidden_dim=8: bert-frozen.model.hidden_dim: unknown key"
-
-    assert option_faults(write_config(), "model.hidden_dim=8")[0].startswith(fault)
+    assert_names(
+        option_faults(write_config(), "model.hidden_dim=8")[0], "--set model.hidden_dim=8", "bert-frozen.model"
+    )
 
 
 def test_a_bad_option_after_a_good_one_is_the_one_named(write_config):
-    lines = option_faults(write_config(), "lstm.training.epochs=3", "rnn.training.epochs=-3")
+    [line] = option_faults(write_config(), "lstm.training.epochs=3", "rnn.training.epochs=-3")
 
-    assert lines == [
-        "--set rnn.training.epochs=-3: rnn.training.epochs: should be greater than or equal to 1, found -3"
-    ]
+    assert_names(line, "--set rnn.training.epochs=-3")
+    assert "lstm" not in line
 
 
-def test_a_value_that_is_no_yaml_is_named(write_config):
-    with pytest.raises(YamlError, match=r"^--set lstm\.training\.epochs=\[, line 1, column 2: "):
+def test_a_value_that_is_no_yaml_is_named_with_its_column(write_config):
+    with pytest.raises(YamlError) as refused:
         load_suite(write_config(), assignments=["lstm.training.epochs=["])
+    assert_names(refused, "--set lstm.training.epochs=[", "line 1, column 2")
 
 
 def test_two_options_may_be_valid_only_together(write_config):
@@ -248,9 +216,10 @@ def test_two_options_may_be_valid_only_together(write_config):
     assert (data.source, data.path) == ("table", Path("mine.csv"))
 
 
-def test_a_bad_seed_is_told_of_the_seed_option(write_config):
-    with pytest.raises(ConfigError, match=r"^--seed: seeds: 1 stands here twice$"):
+def test_a_seed_given_twice_names_the_seed_option(write_config):
+    with pytest.raises(ConfigError) as refused:
         load_suite(write_config(), seeds=[1, 1])
+    assert_names(refused, "--seed", "1")
 
 
 # The file that is read
@@ -277,7 +246,7 @@ def test_the_repository_s_profiles_compare_the_models_and_the_baseline_last():
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package folder of our own inside tmp_path/site, and tmp_path/work as the working directory."""
+    """An installed package in tmp_path/site, and tmp_path/work as the working directory."""
     folder = tmp_path / "site" / "benchmark"
     folder.mkdir(parents=True)
     (tmp_path / "work").mkdir()
@@ -286,25 +255,21 @@ def package(tmp_path, monkeypatch):
     return folder
 
 
-def test_the_file_is_looked_for_here_then_in_the_package_then_beside_it(package):
+def test_the_file_is_the_option_s_or_here_or_in_the_package_or_beside_it(package):
     here, inside, beside = Path("experiments.yaml"), package / "experiments.yaml", package.parent / "experiments.yaml"
     for path in (here, inside, beside):
         path.touch()
 
+    assert locate_config(Path("other.yaml")) == Path("other.yaml")  # though there is none
     assert locate_config(None) == here
     here.unlink()
     assert locate_config(None) == inside
     inside.unlink()
     assert locate_config(None) == beside
     beside.unlink()
-    with pytest.raises(ConfigError, match=r"no experiments\.yaml here nor in the package; name one with --config FILE"):
+    with pytest.raises(ConfigError) as refused:
         locate_config(None)
-
-
-def test_the_option_wins_even_when_there_is_no_such_file(package):
-    Path("experiments.yaml").touch()
-
-    assert locate_config(Path("other.yaml")) == Path("other.yaml")
+    assert_names(refused, "experiments.yaml", "--config")
 
 
 def test_outside_the_checkout_the_checkout_s_file_is_found(tmp_path, monkeypatch):
@@ -347,5 +312,6 @@ def test_recorded_settings_of_another_version_are_refused(write_config):
     settings = load_suite(write_config()).runs()[1].settings()
     settings["training"]["momentum"] = 0.9
 
-    with pytest.raises(ConfigError, match=r"^recorded settings: lstm\.training\.momentum: unknown key"):
+    with pytest.raises(ConfigError) as refused:
         run_from_settings(settings)
+    assert_names(refused, "lstm.training.momentum")

@@ -5,8 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
+from tests.helpers.facts import assert_names
 from tests.helpers.shell import rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,43 +14,27 @@ SLICE = ["data.train_size=64", "data.val_size=32", "data.test_size=32", "tokens.
 NOBODY = "http://127.0.0.1:9"  # where no proxy listens: whoever asks the network fails
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+def test_all_models_finish_and_the_report_has_rows_sources_and_costs(tmp_path):
     options = [word for setting in SLICE for word in ("--set", setting)]
     network = {"HF_HUB_OFFLINE": "1", "http_proxy": NOBODY, "https_proxy": NOBODY}
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "benchmark", "run", "all", "--config", str(ROOT / "experiments.yaml"), *options],
-        cwd=tmp_path_factory.mktemp("slice"),
+        cwd=tmp_path,
         env=os.environ | network | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
 
-
-def test_it_ends_with_0(done):
     assert done.returncode == 0, done.stderr
-    assert "6 finished, 0 skipped, 0 failed" in done.stderr
-
-
-def test_the_table_has_a_finished_row_for_each_of_the_models(done):
+    assert_names(done.stderr, "6 finished", "0 skipped", "0 failed")
     table = rows(done.stdout)
-
-    assert [name.removesuffix(" (baseline)") for name in table] == MODELS
+    assert [name.partition(" ")[0] for name in table] == MODELS
     assert [cells[0] for cells in table.values()] == ["1 of 1"] * len(MODELS)
     assert all(0 <= float(cells[1]) <= 100 for cells in table.values())
+    assert_names(done.stdout, "IMDB", "64 train", "32 val", "32 test", "sentence-transformers/all-MiniLM-L6-v2")
     # The real encoder: MiniLM's 22.6 million parameters, trained by one of the two.
-    lines = done.stdout.partition("What it costs")[2].splitlines()
-    cost = [line.split("│") for line in lines if line.startswith("│ bert-")]
-    assert [[cell.strip() for cell in line[2:4]] for line in cost] == [["22.7 M", "86.1 k"], ["22.6 M", "22.6 M"]]
-
-
-def test_the_report_says_where_the_reviews_and_the_encoder_come_from(done):
-    assert "IMDB (embedded train split), 64 train, 32 val, 32 test" in done.stdout
-    assert "held out of the corpus's training reviews" in done.stdout
-    assert "Encoder of the BERT rows: sentence-transformers/all-MiniLM-L6-v2." in done.stdout
-
-
-def test_published_figures_of_another_set_up_get_no_difference(done):
-    assert done.stdout.count("(other set-up)") == 4
+    cells = [[cell.strip() for cell in line.split("│")[2:4]] for line in done.stdout.splitlines() if "│ bert-" in line]
+    assert [cell for cell in cells if cell[0].endswith(" M")] == [["22.7 M", "86.1 k"], ["22.6 M", "22.6 M"]]
+    assert done.stdout.count("set-up)") == 4  # published figures, of which none has a difference from ours
     assert "(ours " not in done.stdout

@@ -16,7 +16,6 @@ def git(folder, *arguments):
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A git checkout with one file."""
     (tmp_path / "code.py").write_text("x = 1\n")
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", ".")
@@ -24,59 +23,39 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def test_an_unchanged_checkout_is_known_by_its_commit(checkout):
-    state = git_state(checkout)
-
-    assert len(state["git_commit"]) == 40
-    assert state["git_changes"] == "none"
-
-
-def test_changes_are_known_by_their_hash(checkout):
-    (checkout / "code.py").write_text("x = 2\n")
-    first = git_state(checkout)
-    (checkout / "code.py").write_text("x = 3\n")
-    second = git_state(checkout)
-    (checkout / "code.py").write_text("x = 2\n")
-
-    assert git_state(checkout) == first
-    assert len({first["git_changes"], second["git_changes"], "none"}) == 3
-    assert first["git_commit"] == second["git_commit"]
-
-
-def test_a_new_file_is_a_change(checkout):
+def test_a_checkout_is_known_by_its_commit_and_changes_by_their_hash(checkout):
+    unchanged, states = git_state(checkout), []
+    for content in ("x = 2\n", "x = 3\n", "x = 2\n"):
+        (checkout / "code.py").write_text(content)
+        states.append(git_state(checkout))
     (checkout / "new.py").write_text("")
+    states.append(git_state(checkout))
+    first, second, first_again, with_new_file = (state["git_changes"] for state in states)
 
-    assert git_state(checkout)["git_changes"] != "none"
+    assert len(unchanged["git_commit"]) == 40
+    assert {state["git_commit"] for state in states} == {unchanged["git_commit"]}
+    assert unchanged["git_changes"] == "none"
+    assert first_again == first
+    assert len({first, second, with_new_file, "none"}) == 4
 
 
-def test_code_installed_inside_somebody_elses_repository_is_not_theirs(checkout):
-    installed = checkout / "venv" / "site-packages"
+def test_no_git_or_no_repository_of_its_own_gives_nothing(checkout, tmp_path_factory, monkeypatch):
+    installed = checkout / "venv" / "site-packages"  # inside somebody else's repository
     installed.mkdir(parents=True)
 
-    assert git_state(installed) == {}
-
-
-def test_without_a_repository_there_is_nothing_to_say(tmp_path):
-    assert git_state(tmp_path) == {}
-
-
-def test_without_git_there_is_nothing_to_say(checkout, monkeypatch):
+    assert git_state(installed) == git_state(tmp_path_factory.mktemp("plain")) == {}
     monkeypatch.setenv("PATH", "")
-
     assert git_state(checkout) == {}
 
 
-def test_the_machine_is_told_in_words():
+def test_the_machine_is_described_with_what_a_training_must_resume_under():
     machine = environment("cpu")
 
     assert machine["torch"] == torch.__version__
     assert machine["threads"] == str(torch.get_num_threads())
     assert float(machine["memory_gib"]) == pytest.approx(psutil.virtual_memory().total / 2**30, abs=0.1)
     assert all(isinstance(value, str) for value in machine.values())
-
-
-def test_what_a_training_must_go_on_under_is_part_of_it():
-    assert tuple(decisive(environment("cpu"))) == DECISIVE
+    assert tuple(decisive(machine)) == DECISIVE
 
 
 def test_the_packages_are_constraints_that_pip_reads():

@@ -7,10 +7,11 @@ from torch import nn
 
 from benchmark import explanation
 from benchmark.explanation import ExplanationError, attributions, baseline_ids, explain, integrated_gradients
-from benchmark.review_explanation import TOLERANCE, ReviewExplanation, completeness_error
+from benchmark.review_explanation import TOLERANCE, completeness_error
 from benchmark.served_model import SentimentClassifier
 from data_pipeline.batch import Batch
 from models.classifier import Classifier
+from tests.helpers.facts import assert_names
 from tests.helpers.trained import MODELS
 
 pytest.importorskip("captum")
@@ -24,23 +25,6 @@ def classifier_of(trained_as):
         return SentimentClassifier(trained_as(name).bundle, CPU)
 
     return load
-
-
-@pytest.fixture(scope="module")
-def all_explained() -> dict[str, list[ReviewExplanation]]:
-    return {}
-
-
-@pytest.fixture
-def explained(all_explained, classifier_of, trained_as):
-    """Three test reviews, explained once for all tests that look at them."""
-
-    def get(name: str) -> list[ReviewExplanation]:
-        if name not in all_explained:
-            all_explained[name] = list(explain(classifier_of(name), trained_as(name).texts[:3]))
-        return all_explained[name]
-
-    return get
 
 
 class Linear(Classifier):
@@ -71,41 +55,29 @@ def batch_of(*ids: int) -> Batch:
 
 
 @pytest.mark.parametrize("name", MODELS)
-class TestEachModel:
-    def test_attributions_add_up_to_what_the_review_changes_of_the_margin(self, explained, name):
-        for found in explained(name):
-            change = found.margin - found.baseline_margin
-            assert found.completeness_error <= TOLERANCE
-            assert abs(sum(found.attributions) - change) <= TOLERANCE * max(abs(change), 0.1)
-            assert (found.steps == 0) == (name == "bow")
-            assert any(found.attributions)
+def test_attributions_and_attention_of_each_model(classifier_of, trained_as, name):
+    trained, classifier = trained_as(name), classifier_of(name)
+    shortest = min(trained.texts, key=len)  # short enough to be read whole
+    explained = list(explain(classifier, [*trained.texts[:3], shortest]))
+    logits = trained.predictions.logits[:3]
+    special_tokens = 2 if name.startswith("bert") else 0
 
-    def test_the_margin_is_that_of_the_recorded_prediction(self, explained, trained_as, name):
-        logits = trained_as(name).predictions.logits[:3]
-
-        assert [found.margin for found in explained(name)] == pytest.approx(
-            (logits[:, 1] - logits[:, 0]).tolist(), abs=5e-3
-        )
-
-    def test_tokens_stand_where_the_text_has_them(self, classifier_of, trained_as, name):
-        text = min(trained_as(name).texts, key=len)  # short enough to be read whole
-        (found,) = explain(classifier_of(name), [text])
-        words = [text[start:end] for start, end in found.tokens if start < end]
-
-        assert words == text.split()
-        assert len(found.attributions) == len(found.tokens) == len(words) + (2 if name.startswith("bert") else 0)
-
-    def test_special_tokens_add_nothing(self, explained, name):
-        found = explained(name)[0]
+    assert [found.margin for found in explained[:3]] == pytest.approx((logits[:, 1] - logits[:, 0]).tolist(), abs=5e-3)
+    for found in explained:
+        change = found.margin - found.baseline_margin
+        assert found.completeness_error <= TOLERANCE
+        assert abs(sum(found.attributions) - change) <= TOLERANCE * max(abs(change), 0.1)
+        assert (found.steps == 0) == (name == "bow")
+        assert any(found.attributions)
         special = [score for (start, end), score in zip(found.tokens, found.attributions, strict=True) if start == end]
-        assert special == [0.0] * (2 if name.startswith("bert") else 0)
-
-    def test_attention_is_shares_of_the_tokens_where_there_is_any(self, explained, name):
-        for found in explained(name):
-            assert (found.attention is not None) == (name in ATTENTIVE)
-            if found.attention is not None:
-                assert sum(found.attention) == pytest.approx(1, abs=1e-5)
-                assert len(found.attention) == len(found.tokens)
+        assert special == [0.0] * special_tokens
+        assert (found.attention is not None) == (name in ATTENTIVE)
+        if found.attention is not None:
+            assert sum(found.attention) == pytest.approx(1, abs=1e-5)
+            assert len(found.attention) == len(found.tokens)
+    words = [shortest[start:end] for start, end in explained[-1].tokens if start < end]
+    assert words == shortest.split()
+    assert len(explained[-1].tokens) == len(words) + special_tokens
 
 
 def test_the_word_that_was_learned_speaks_for_its_label(classifier_of):
@@ -134,10 +106,9 @@ def test_more_points_are_taken_where_the_sum_is_not_right_yet(monkeypatch):
     assert scores == pytest.approx([66, 264], rel=0.02)
 
 
-def test_there_is_an_end_to_it(monkeypatch):
+def test_an_unreachable_exactness_ends_at_the_most_points(monkeypatch):
     monkeypatch.setattr(explanation, "allowed", lambda change: -1.0)
     monkeypatch.setattr(explanation, "MOST_POINTS", 5 * explanation.POINTS)
-
     scores, points = attributions(Kinked(), batch_of(1, 3), batch_of(0, 0))
 
     assert points == 5 * explanation.POINTS
@@ -151,13 +122,14 @@ def test_the_review_compared_with_is_padding_between_the_special_tokens(classifi
     assert baseline_ids(ids, classifier_of("lstm").tokenizer).tolist() == [[0, 0, 0, 0, 0]]
 
 
-def test_a_network_without_word_vectors_is_told_what_it_lacks():
+def test_a_network_without_word_vectors_is_refused_with_its_name():
     class Wordless(Linear):
         def word_vectors(self):
             return None
 
-    with pytest.raises(ExplanationError, match="Wordless has no word vectors to take gradients of; let its method"):
+    with pytest.raises(ExplanationError) as caught:
         integrated_gradients(Wordless(), batch_of(1), batch_of(0))
+    assert_names(caught, "Wordless", "word_vectors")
 
 
 def test_an_error_is_measured_against_the_change_but_a_small_one():

@@ -1,9 +1,11 @@
-"""A plan's results in a folder: the same report without the store, and a damaged or foreign folder refused in words."""
+"""A plan's results in a folder: the same report without the store, and a damaged or foreign folder refused."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from benchmark.recorded_explanations import explanations_in, write_explanations
@@ -11,6 +13,7 @@ from benchmark.records import PlanRecord, PlanRow, Status
 from benchmark.review_explanation import Explanations, ReviewExplanation
 from benchmark.speeds import THROUGHPUT
 from benchmark.tracking.tags import run_tags
+from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded import SPEED, Made, eight_predictions, epoch
 
 LSTM, RNN = "a" * 16, "b" * 16
@@ -21,6 +24,11 @@ def finished(name, fingerprint, right) -> Made:
     metrics = {f"test/{score}": share for score in ("accuracy", "f1", "roc_auc", "log_loss")}
     metrics |= {"parameters_total": 1000.0, "parameters_trainable": 10.0, "train_seconds": 10.0}
     return Made(name, fingerprint=fingerprint, metrics=metrics, predictions=eight_predictions(right), epochs=[epoch(1)])
+
+
+def explanation(tokens, attributions) -> ReviewExplanation:
+    sums = {"margin": sum(attributions), "baseline_margin": 0.0, "completeness_error": 0.0, "steps": 16}
+    return ReviewExplanation(tokens=tokens, attributions=attributions, attention=None, **sums)
 
 
 @pytest.fixture
@@ -43,14 +51,15 @@ def recorded(store):
 @pytest.fixture
 def folder(recorded, call, tmp_path) -> Path:
     status, out, err = call("export", "out")
-    assert (status, out, err) == (0, "", "wrote out: 2 finished runs\n")
+    assert (status, out, err.count("\n")) == (0, "", 1)
+    assert_names(err, "out", "2")
     return tmp_path / "out"
 
 
 class TestAnExport:
-    @pytest.mark.parametrize("form", ["terminal", "markdown", "csv", "json", "latex"])
-    def test_gives_the_same_report_to_the_byte(self, folder, call, form):
-        assert call("report", "--from", "out", "--format", form) == call("report", "--format", form)
+    def test_gives_the_same_report_to_the_byte(self, folder, call):
+        for form in ("terminal", "markdown", "csv", "json", "latex"):
+            assert call("report", "--from", "out", "--format", form) == call("report", "--format", form)
 
     def test_needs_no_store(self, folder, call, tmp_path, monkeypatch):
         here = call("report")
@@ -71,181 +80,136 @@ class TestAnExport:
         for run in runs:
             assert {file.name for file in run.iterdir()} == files
             assert json.loads((run / "histories.json").read_text())["val/loss"] == {"1": 0.8}
-        assert len(json.loads((folder / "runs.json").read_text())) == 3
+        text = (folder / "runs.json").read_text()
+        assert len(json.loads(text)) == 3
+        for private in ("mlflow.user", str(Path.home()), "benchmark.lock"):
+            assert private not in text
 
     def test_takes_explanations_along(self, recorded, call, tmp_path):
         run = next(run for run in recorded.runs("quick") if run.experiment == "lstm")
-        why = ReviewExplanation(
-            tokens=((0, 3),),
-            attributions=(0.5,),
-            attention=None,
-            margin=0.5,
-            baseline_margin=0.0,
-            completeness_error=0.0,
-            steps=16,
-        )
+        why = explanation(((0, 3),), (0.5,))
         write_explanations(recorded, run.run_id, Explanations(reviews={"a-0": why}))
         call("export", "out")
 
         assert explanations_in(tmp_path / "out" / "runs" / run.run_id).reviews == {"a-0": why}
 
-    def test_tells_nothing_of_who_made_it_or_where(self, folder):
-        text = (folder / "runs.json").read_text()
+    def test_twice_is_the_same_to_the_byte_also_in_an_empty_folder(self, folder, call):
+        again = folder.parent / "again"
+        again.mkdir()
 
-        assert "mlflow.user" not in text
-        assert str(Path.home()) not in text
-        assert "benchmark.lock" not in text
-
-    def test_twice_is_the_same_to_the_byte(self, folder, call):
-        call("export", "again")
-
+        assert call("export", "again")[0] == 0
         for path in (path for path in folder.rglob("*") if path.is_file()):
-            assert path.read_bytes() == (folder.parent / "again" / path.relative_to(folder)).read_bytes()
+            assert path.read_bytes() == (again / path.relative_to(folder)).read_bytes()
 
-    def test_does_not_touch_what_is_there(self, folder, call):
-        status, _, err = call("export", "out")
+    def test_refuses_a_folder_that_is_not_empty_has_no_name_or_cannot_be_made(
+        self, recorded, call, tmp_path, monkeypatch
+    ):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "there").mkdir()
+        for file in ("file", "there/file"):
+            (tmp_path / file).touch()
+        before = sorted(tmp_path.iterdir())
 
-        assert (status, err) == (2, "error: out: is there already; name another, or remove it\n")
-
-    def test_may_go_into_an_empty_folder(self, recorded, call, tmp_path):
-        (tmp_path / "empty").mkdir()
-
-        assert call("export", "empty")[0] == 0
-
-    def test_needs_a_folder_with_a_name(self, recorded, call, tmp_path, monkeypatch):
-        (tmp_path / "here").mkdir()
-        monkeypatch.chdir(tmp_path / "here")
-        status, _, err = call("export", ".", "--cache-dir", str(tmp_path / "cache"))
-
-        assert (status, err) == (2, "error: .: is the working directory; name a folder in it\n")
-
-    def test_that_cannot_be_written_leaves_nothing(self, recorded, call, tmp_path):
-        (tmp_path / "file").touch()
-
-        status, _, err = call("export", "file/out")
-
-        assert status == 2
-        assert err.startswith("error: file/out: cannot be written: ")
-        assert [path.name for path in tmp_path.glob(".*partial")] == []
+        for name in ("there", ".", "file/out"):
+            status, out, err = call("export", name)
+            assert (status, out, [line.split(":")[0] for line in error_lines(err)]) == (2, "", [name])
+        assert sorted(tmp_path.iterdir()) == before
 
 
 def change(path: Path, **values):
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
-class TestRefused:
-    def refusal(self, call) -> str:
-        status, out, err = call("report", "--from", "out")
-        assert (status, out) == (2, "")
-        (line,) = err.splitlines()
-        return line.removeprefix("error: ")
+def forge(folder: Path, name: str, content: str) -> None:
+    """A file and its hash in the manifest, changed together."""
+    (folder / name).write_text(content)
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    change(folder / "manifest.json", files=files | {name: hashlib.sha256(content.encode()).hexdigest()})
 
-    def test_a_folder_that_is_none(self, call, tmp_path, monkeypatch):
+
+class TestRefused:
+    @pytest.fixture
+    def refusal(self, call):
+        def report_from_it() -> str:
+            status, out, err = call("report", "--from", "out")
+            assert (status, out) == (2, "")
+            (message,) = error_lines(err)
+            return message
+
+        return report_from_it
+
+    def test_a_folder_that_is_none(self, refusal, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
 
-        assert self.refusal(call) == (
-            "out: is no export: it has no readable manifest.json; `python -m benchmark export DIR` makes one"
-        )
+        assert_names(refusal(), "out", "manifest.json", "python -m benchmark export")
 
-    @pytest.mark.parametrize("content", ["", "[]", "{}", '{"export_version": 1, "files": 3}', "[" * 100_000])
-    def test_a_manifest_that_is_none(self, folder, call, content):
-        (folder / "manifest.json").write_text(content)
+    def test_a_manifest_that_is_none(self, folder, refusal):
+        for content in ("", "[]", "{}", '{"export_version": 1, "files": 3}', "[" * 100_000):
+            (folder / "manifest.json").write_text(content)
+            assert_names(refusal(), "out", "manifest.json", "python -m benchmark export")
 
-        assert "is no export" in self.refusal(call)
-
-    def test_another_version(self, folder, call):
+    def test_another_version(self, folder, refusal):
         change(folder / "manifest.json", export_version=99)
 
-        assert "is an export of version 99, and this suite reads 1" in self.refusal(call)
+        assert_names(refusal(), "out", "99", "1")
 
-    @pytest.mark.parametrize("name", ["runs.json", "plan.json", "speeds.json"])
-    def test_a_file_that_was_changed(self, folder, call, name):
-        with (folder / name).open("a") as file:
-            file.write(" ")
+    def test_a_file_that_was_changed_or_is_missing(self, folder, refusal):
+        predictions = next(folder.rglob("predictions.parquet")).relative_to(folder).as_posix()
 
-        assert self.refusal(call) == f"out/{name}: has been changed since it was exported; export it again"
+        for name in ("runs.json", "plan.json", "speeds.json", predictions):
+            content = (folder / name).read_bytes()
+            (folder / name).write_bytes(content + b" ")
+            assert_names(refusal(), f"out/{name}", "changed")
+            (folder / name).unlink()
+            assert_names(refusal(), f"out/{name}", "missing")
+            (folder / name).write_bytes(content)
 
-    def test_predictions_that_were_changed(self, folder, call):
-        path = next(folder.rglob("predictions.parquet"))
-        path.write_bytes(path.read_bytes()[:-1])
-
-        assert "predictions.parquet: has been changed" in self.refusal(call)
-
-    def test_a_file_that_is_missing(self, folder, call):
-        next(folder.rglob("predictions.parquet")).unlink()
-
-        assert self.refusal(call).endswith("predictions.parquet: is missing; export it again")
-
-    @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd"])
-    def test_a_manifest_that_leads_out_of_the_folder(self, folder, call, name):
+    def test_a_manifest_that_leads_out_of_the_folder(self, folder, refusal):
         files = json.loads((folder / "manifest.json").read_text())["files"]
-        change(folder / "manifest.json", files=files | {name: "0"})
 
-        assert "its manifest.json is damaged at" in self.refusal(call)
+        for name in ("../../etc/passwd", "/etc/passwd"):
+            change(folder / "manifest.json", files=files | {name: "0"})
+            assert_names(refusal(), "manifest.json", name)
 
-    def forge(self, folder, name, content):
-        """A file and its hash in the manifest, changed together."""
-        import hashlib
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            *(("runs.json", content) for content in ("nonsense", "{}", '[{"run_id": 3}]')),
+            ("plan.json", '{"profile": "quick"}'),
+        ],
+    )
+    def test_records_that_are_none(self, folder, refusal, name, content):
+        forge(folder, name, content)
 
-        (folder / name).write_text(content)
-        files = json.loads((folder / "manifest.json").read_text())["files"]
-        files[name] = hashlib.sha256(content.encode()).hexdigest()
-        change(folder / "manifest.json", files=files)
+        assert refusal().startswith(f"out/{name}: ")
 
-    @pytest.mark.parametrize("content", ["nonsense", "{}", '[{"run_id": 3}]'])
-    def test_records_that_are_none(self, folder, call, content):
-        self.forge(folder, "runs.json", content)
-
-        assert self.refusal(call).startswith("out/runs.json: ")
-
-    def test_a_plan_that_is_none(self, folder, call):
-        self.forge(folder, "plan.json", '{"profile": "quick"}')
-
-        assert self.refusal(call).startswith("out/plan.json: not a plan of this version")
-
-    def test_a_record_that_its_predictions_contradict(self, folder, call):
+    @pytest.mark.parametrize(
+        ("field", "value", "facts"),
+        [
+            ("run_id", "../../somewhere", ["runs/../../somewhere/predictions.parquet"]),
+            ("test/accuracy", 0.99, ["87.500 %", "99.000 %"]),
+            *((name, float("nan"), [name]) for name in ("best_epoch", "train_seconds", "test/f1")),
+        ],
+    )
+    def test_a_record_that_cannot_be_true(self, folder, refusal, field, value, facts):
         runs = json.loads((folder / "runs.json").read_text())
-        runs[0]["metrics"]["test/accuracy"] = 0.99
-        self.forge(folder, "runs.json", json.dumps(runs))
+        part = runs[0] if field in runs[0] else runs[0]["metrics"]
+        part[field] = value
+        forge(folder, "runs.json", json.dumps(runs))
 
-        assert "its predictions are right of 87.500 % and its record says 99.000 %" in self.refusal(call)
-
-    @pytest.mark.parametrize("name", ["best_epoch", "train_seconds", "test/f1"])
-    def test_a_figure_that_is_no_number(self, folder, call, name):
-        runs = json.loads((folder / "runs.json").read_text())
-        runs[0]["metrics"][name] = float("nan")
-        self.forge(folder, "runs.json", json.dumps(runs))
-
-        assert f"is finished and has no {name}" in self.refusal(call)
-
-    def test_a_run_id_that_leads_out_of_the_folder(self, folder, call):
-        runs = json.loads((folder / "runs.json").read_text())
-        runs[0]["run_id"] = "../../somewhere"
-        self.forge(folder, "runs.json", json.dumps(runs))
-
-        assert "has no file runs/../../somewhere/predictions.parquet" in self.refusal(call)
+        assert_names(refusal(), *facts)
 
 
-class TestTheStoresRecords:
-    def test_predictions_of_other_reviews_are_refused(self, store, call):
-        rows = [PlanRow(name, mark, None, None, 100, "s") for name, mark in (("lstm", LSTM), ("rnn", RNN))]
-        store.open_plan(PlanRecord("quick", (1,), tuple(rows), "reviews", False, 10, 8))
-        finished("lstm", LSTM, 7).record(store)
-        other = finished("rnn", RNN, 5)
-        other.predictions["id"] = [f"other {number}" for number in range(8)]
-        other.record(store)
+def test_predictions_of_other_reviews_or_that_are_gone_are_refused(recorded, call):
+    run = next(run for run in recorded.runs("quick") if run.experiment == "lstm")
+    (path,) = Path().rglob(f"{run.run_id}/artifacts/predictions.parquet")
+    table = pd.read_parquet(path)
+    table.assign(id="other " + table["id"]).to_parquet(path, index=False)
 
-        status, _, err = call("report")
-
-        assert status == 2
-        assert "are about other reviews than those of the plan's first run: they cannot be compared" in err
-
-    def test_predictions_that_are_gone_are_told(self, recorded, call):
-        run = recorded.find_run(next(run.run_id for run in recorded.runs("quick") if run.experiment == "lstm"))
-        for path in Path().rglob(f"{run.run_id}/artifacts/predictions.parquet"):
-            path.unlink()
-
-        status, _, err = call("report")
-
-        assert status == 2
-        assert f"artifact predictions.parquet of run {run.run_id} cannot be read" in err
+    status, _, err = call("report")
+    assert status == 2
+    assert_names(err, "predictions", "reviews")
+    path.unlink()
+    status, _, err = call("report")
+    assert status == 2
+    assert_names(err, "predictions.parquet", run.run_id)

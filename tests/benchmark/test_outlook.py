@@ -12,6 +12,7 @@ from benchmark.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from data_pipeline.config import DataConfig
+from tests.helpers.facts import assert_names
 from tests.helpers.recorded import HUB, NOWHERE, SPEED
 
 
@@ -22,7 +23,7 @@ def tiny_encoder(encoder_without_weights):
 
 
 class TestStandings:
-    def test_what_is_missing_is_said_to_be(self, write_config):
+    def test_what_was_never_run_is_missing(self, write_config):
         found = standings(load_suite(write_config(), assignments=["seeds=1,2"]), NOWHERE, None)
 
         assert [(run.config.experiment_name, run.config.seed) for run in found][:5] == [
@@ -37,7 +38,7 @@ class TestStandings:
         found = standings(load_suite(path), replace(NOWHERE, cache_dir=tmp_path), None)
 
         assert {run.state for run in found} == {"unknown"}
-        assert found[0].advice == "`run rnn` fetches its reviews first"
+        assert "run rnn" in found[0].advice
 
     def test_an_encoder_that_is_not_here_says_nothing_of_the_other_experiments(self, write_config, offline):
         found = standings(load_suite(write_config(), assignments=HUB), NOWHERE, None)
@@ -53,9 +54,8 @@ class TestStandings:
         suite, store = load_suite(write_config(), assignments=["seeds=1,2"]), TrackingStore(store_uri, tmp_path)
         plan = make_plan(suite, NOWHERE)
         planned = plan.runs[0]
-        labels = run_tags(
-            parent=store.open_plan(plan.record), experiment="rnn", seed=1, fingerprint=planned.fingerprint
-        )
+        parent = store.open_plan(plan.record)
+        labels = run_tags(parent=parent, experiment="rnn", seed=1, fingerprint=planned.fingerprint)
         tracker = store.start_run("quick", "rnn seed 1", labels)
         tracker.log_metrics({"total_seconds": 77.0})
         tracker.finish(Status.FINISHED)
@@ -94,34 +94,25 @@ class TestNeed:
 
         assert sorted(asked) == ["bert-finetuned", "bert-frozen", "lstm"]
         assert found.seconds[0] == 0.0
-
-    def test_what_a_finished_sibling_took_counts_more_than_a_measurement(self, write_config):
-        runs = [replace(run, sibling_seconds=5.0) for run in self.runs(write_config)]
-
-        assert need(runs, NOWHERE, lambda _: SPEED).seconds == (5.0,) * 4
+        siblings = [replace(run, sibling_seconds=5.0) for run in self.runs(write_config)]
+        assert need(siblings, NOWHERE, lambda _: SPEED).seconds == (5.0,) * 4  # which counts more than a measurement
 
     def test_nothing_missing_needs_nothing(self, write_config):
         found = need(self.runs(write_config, state="finished"), NOWHERE, lambda _: pytest.fail("measured"))
 
         assert (found.cache_bytes, found.record_bytes, sum(found.seconds)) == (0, 0, 0)
 
-    def test_features_and_the_archive_count_as_disk(self, write_config, tmp_path):
-        runs = self.runs(write_config)
+    def test_features_the_archive_and_tokens_of_another_vocabulary_count_as_disk(self, write_config, tmp_path):
+        def cached(runs, speed=SPEED):
+            return need(runs, replace(NOWHERE, cache_dir=tmp_path), lambda _: speed).cache_bytes
+
+        runs, other_words = self.runs(write_config), self.runs(write_config, "lstm.tokens.vocab_size=50")
         official = write_config(profiles={"quick": {"data": {"source": "aclimdb", "path": None}}})
         fetched = [Standing(run, "unknown", "") for run in load_suite(official).runs()]
-        plain = need(runs, NOWHERE, lambda _: SPEED).cache_bytes
 
-        with_features = need(runs, NOWHERE, lambda _: replace(SPEED, feature_bytes=1000)).cache_bytes
-        with_archive = need(fetched, replace(NOWHERE, cache_dir=tmp_path), lambda _: SPEED).cache_bytes
-
-        assert with_features - plain == 4 * 310 * 1000
-        assert with_archive - plain > 80_000_000
-
-    def test_models_that_cut_reviews_alike_share_their_tokens(self, write_config):
-        one = need(self.runs(write_config), NOWHERE, lambda _: SPEED).cache_bytes
-        runs = self.runs(write_config, "lstm.tokens.vocab_size=50")
-
-        assert need(runs, NOWHERE, lambda _: SPEED).cache_bytes - one == 10 * 310 * 4
+        assert cached(runs, replace(SPEED, feature_bytes=1000)) - cached(runs) == 4 * 310 * 1000
+        assert cached(fetched) - cached(runs) > 80_000_000
+        assert cached(other_words) - cached(runs) == 10 * 310 * 4  # those that cut reviews alike share their tokens
 
     def test_before_the_official_reviews_are_here_their_sizes_are_known(self):
         data = DataConfig(source="aclimdb", train_size="all", val_size=5000, test_size="all")
@@ -130,26 +121,17 @@ class TestNeed:
 
 
 def test_the_command_prints_the_plan_and_what_it_needs_and_leaves_nothing(write_config, tmp_path, monkeypatch, capsys):
-    write_config()
+    config = write_config()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/none.db")
     monkeypatch.setattr("benchmark.speeds.measured_apart", lambda run, device: SPEED)
     before = sorted(tmp_path.iterdir())
 
-    status = main(
-        ["run", "lstm", "rnn", "--dry-run", "--seed", "1", "2", "--config", str(tmp_path / "experiments.yaml")]
-    )
-
+    assert main(["run", "lstm", "rnn", "--dry-run", "--seed", "1", "2", "--config", str(config)]) == 0
     out = capsys.readouterr().out
-    assert status == 0
     assert [line.split()[:4] for line in out.splitlines()[3:7]] == [
-        ["rnn", "1", "2", "missing"],
-        ["lstm", "1", "2", "missing"],
-        ["rnn", "2", "2", "missing"],
-        ["lstm", "2", "2", "missing"],
+        [name, seed, "2", "missing"] for seed in ("1", "2") for name in ("rnn", "lstm")
     ]
-    assert "time: about 19 s on this machine" in out
-    assert "MiB in the cache" in out
-    assert "in the tracking store" in out
+    assert_names(out, "19 s", "MiB")
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -18,6 +18,7 @@ from benchmark.tracking.store import TrackingStore
 from models import plugins
 from models.plugins import load_plugin
 from models.saved import SavedModelError, load_classifier, read_saved_model
+from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded import NOWHERE
 from tests.helpers.shell import Shell, rows
 
@@ -32,12 +33,6 @@ class Config(ModelConfig):
 def build(config, context):
     raise NotImplementedError
 """
-
-
-def readme_example() -> str:
-    """The code that README shows."""
-    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    return block
 
 
 @pytest.fixture
@@ -57,7 +52,7 @@ def with_plugin(write_config, tmp_path):
 
 
 def test_the_model_of_the_readme_is_trained_and_tabled(with_plugin, store_uri, tmp_path):
-    code = readme_example()
+    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len([line for line in code.splitlines() if line.strip()]) <= 13
     with_plugin("my_model.py", code, "bag")
     shell = Shell(tmp_path)
@@ -72,21 +67,15 @@ def test_the_model_of_the_readme_is_trained_and_tabled(with_plugin, store_uri, t
     assert run.data.params["plugin"] == str(tmp_path / "my_model.py")
 
     (tmp_path / "my_model.py").unlink()  # the logged model carries its own copy
-    told = shell.call("predict", "--model", "mine", "--json", "wonderful brilliant superb", "awful boring dull")
-    assert [json.loads(line)["label"] for line in told.out.splitlines()] == ["positive", "negative"], told.err
+    answered = shell.call("predict", "--model", "mine", "--json", "wonderful brilliant superb", "awful boring dull")
+    assert [json.loads(line)["label"] for line in answered.out.splitlines()] == ["positive", "negative"], answered.err
 
     (tmp_path / "my_model.py").write_text(f"{code}\n# changed\n")  # old weights, new code
     load_plugin(tmp_path / "my_model.py")
     bundle = TrackingStore(store_uri, tmp_path / "cache").model_bundle(run.info.run_id, tmp_path / "bundle")
-    with pytest.raises(SavedModelError, match=r"another version of .*my_model\.py; put its own plugin\.py there"):
+    with pytest.raises(SavedModelError) as refused:
         load_classifier(bundle, read_saved_model(bundle))
-
-
-def test_its_settings_are_checked_as_ours_are(with_plugin, capsys):
-    path = with_plugin("checked.py", PLUGIN.format(name="checked"), "checked", widht=4)
-
-    assert main(["validate", str(path)]) == 2
-    assert "widht" in capsys.readouterr().err
+    assert_names(refused, "my_model.py", "plugin.py")
 
 
 def test_its_code_is_part_of_a_runs_identity(with_plugin, tmp_path):
@@ -101,30 +90,30 @@ def test_its_code_is_part_of_a_runs_identity(with_plugin, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("code", "word"),
+    ("code", "settings", "fact"),
     [
-        ("raise ValueError('not today')", "ValueError: not today"),
-        ("import no_such_package", "No module named 'no_such_package'"),
-        ("def broken(:", "SyntaxError"),
-        (PLUGIN.format(name="lstm"), "model 'lstm' is registered twice"),
+        ("raise ValueError('not today')", {}, "ValueError: not today"),
+        ("import no_such_package", {}, "no_such_package"),
+        ("def broken(:", {}, "SyntaxError"),
+        (PLUGIN.format(name="lstm"), {}, "lstm"),
+        (PLUGIN.format(name="checked"), {"model": "checked", "widht": 4}, "experiments.mine.model.widht"),
     ],
 )
-def test_a_plugin_that_cannot_be_loaded_is_told_in_one_line(with_plugin, capsys, code, word):
-    path = with_plugin("bad.py", code, "lstm")
+def test_a_plugin_that_does_not_load_or_fit_its_settings_is_refused(with_plugin, capsys, code, settings, fact):
+    path = with_plugin("bad.py", code, **({"model": "lstm"} | settings))
 
     assert main(["validate", str(path)]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: {path}: plugin: ")
-    assert word in line
+    [line] = error_lines(capsys.readouterr().err)
+    assert_names(line, path, fact)
 
 
 @pytest.mark.parametrize("file", ["missing.py", "."])
-def test_a_plugin_that_is_not_there_is_told_in_one_line(write_config, capsys, file):
+def test_a_plugin_that_is_not_there_is_refused(write_config, tmp_path, capsys, file):
     path = write_config(plugin=file)
 
     assert main(["validate", str(path)]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "there is no Python file" in line
+    [line] = error_lines(capsys.readouterr().err)
+    assert_names(line, f"{path}: plugin", tmp_path / file)
 
 
 def test_an_installed_package_announces_its_models_by_an_entry_point(tmp_path):
@@ -133,39 +122,29 @@ def test_an_installed_package_announces_its_models_by_an_entry_point(tmp_path):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: announced\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[imdb_sentiment_benchmark.models]\nannounced = announced\n")
-    told = subprocess.run(
-        [sys.executable, "-c", "from models.registry import model_names; print(model_names())"],
+    found = subprocess.run(
+        [sys.executable, "-c", "from models.registry import model_names; print(*model_names())"],
         env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
         capture_output=True,
         text=True,
         check=True,
     )
 
-    assert "'lstm'" in told.stdout
-    assert "'announced'" in told.stdout
+    assert {"lstm", "announced"} <= set(found.stdout.split())
 
 
-def test_an_installed_package_that_is_broken_is_told_in_one_line(write_config, capsys, monkeypatch):
+def test_an_installed_package_that_is_broken_is_named(write_config, capsys, monkeypatch):
     entry = EntryPoint("broken", "no_such_package", "imdb_sentiment_benchmark.models")
     monkeypatch.setattr(plugins, "entry_points", lambda group: [entry])
     plugins.load_entry_points.cache_clear()
 
     assert main(["validate", str(write_config())]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: entry point broken of an installed package cannot be loaded: ModuleNotFoundError: ")
+    [line] = error_lines(capsys.readouterr().err)
+    assert_names(line, "broken", "ModuleNotFoundError", "no_such_package")
 
 
 def test_a_setting_called_encoder_that_names_none_is_a_setting_like_others(with_plugin):
-    code = """
-from models.registry import ModelConfig, register_model
-
-class Config(ModelConfig):
-    encoder: str = "cnn"
-
-@register_model("convolving", config=Config, tokenizer="word")
-def build(config, context):
-    raise NotImplementedError
-"""
+    code = PLUGIN.format(name="convolving").replace("width: int = 3", 'encoder: str = "cnn"')
     path = with_plugin("convolving.py", code, "convolving")
     marks = {
         make_plan(load_suite(path, assignments=[f"mine.model.encoder={kind}"]), NOWHERE).runs[0].fingerprint

@@ -1,11 +1,12 @@
 import io
 import sys
-from typing import Any
+from functools import partial
 
 import pytest
 
 from benchmark import progress
 from benchmark.progress import BarProgress, LineProgress, NullProgress, spell_seconds, terminal_progress
+from tests.helpers.facts import assert_names
 
 
 class Terminal(io.StringIO):
@@ -18,14 +19,9 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def clock(monkeypatch):
     """`clock(30)` lets half a minute go by."""
-    now = 1000.0
-
-    def forward(seconds: float) -> None:
-        nonlocal now
-        now += seconds
-
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
-    return forward
+    now = [1000.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: sum(now))
+    return now.append
 
 
 @pytest.fixture
@@ -47,79 +43,17 @@ class TestWhereItGoes:
 
         assert isinstance(terminal_progress(), BarProgress)
 
-    def test_standard_output_is_kept_for_the_results(self, capsys):
-        made = terminal_progress()
+    @pytest.mark.parametrize("made", [NullProgress, terminal_progress])
+    def test_standard_output_is_kept_for_the_results(self, capsys, made):
+        made = made()
         made.start("train", 10)
-        made.advance(10)
-        made.say("done")
+        made.advance(10, "loss 0.5")
+        made.say("epoch 1/1")
         made.finish()
 
-        assert capsys.readouterr().out == ""
-
-
-class TestLines:
-    def test_a_short_phase_says_nothing(self, lines, clock):
-        made = LineProgress(lines)
-        made.start("train", 100)
-        for _ in range(4):
-            clock(7)
-            made.advance(25, "loss 0.5")
-        made.finish()
-
-        assert lines.getvalue() == ""
-
-    def test_a_long_phase_says_every_half_minute_how_far_it_is_and_how_long_it_will_take(self, lines, clock):
-        made = LineProgress(lines)
-        made.start("train", 100)
-        for _ in range(8):
-            clock(10)
-            made.advance(10, "loss 0.5")
-
-        assert lines.getvalue().splitlines() == [
-            "  train: 30 of 100 reviews, 1 min 10 s left, loss 0.5",
-            "  train: 60 of 100 reviews, 40 s left, loss 0.5",
-        ]
-
-    def test_without_a_note_the_line_ends_with_the_time(self, lines, clock):
-        made = LineProgress(lines)
-        made.start("features", 40)
-        clock(60)
-        made.advance(20)
-
-        assert lines.getvalue() == "  features: 20 of 40 reviews, 1 min 00 s left\n"
-
-    def test_what_was_done_before_an_interruption_tells_nothing_of_the_time(self, lines, clock):
-        made = LineProgress(lines)
-        made.start("train", 100)
-        made.skip(50)
-        clock(60)
-        made.advance(10)
-
-        assert lines.getvalue() == "  train: 60 of 100 reviews, 4 min 00 s left\n"
-
-    def test_each_phase_counts_from_0(self, lines, clock):
-        made = LineProgress(lines)
-        made.start("features", 10)
-        clock(29)
-        made.advance(10)
-        made.finish()
-        made.start("train", 20)
-        clock(29)
-        made.advance(5)
-        clock(1)
-        made.advance(5)
-
-        assert lines.getvalue() == "  train: 10 of 20 reviews, 30 s left\n"
-
-    def test_a_line_has_no_control_characters(self, lines, clock):
-        made = LineProgress(lines)
-        made.start("train", 10)
-        clock(100)
-        made.advance(5, "loss 0.5")
-        made.say("epoch 1/1: val/loss 0.4")
-
-        assert all(line.isprintable() for line in lines.getvalue().splitlines())
-        assert "\r" not in lines.getvalue()
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert not (err and isinstance(made, NullProgress))
 
 
 class TestBar:
@@ -131,63 +65,69 @@ class TestBar:
 
         assert (bar.n, bar.format_dict["initial"]) == (50, 50)
 
-    def test_it_shows_phase_reviews_and_note(self, monkeypatch):
-        class Eager(progress.tqdm):
-            """Draws at every step, however soon after the last."""
-
-            def __init__(self, **settings: Any) -> None:
-                super().__init__(**settings, mininterval=0)
-
-        monkeypatch.setattr(progress, "tqdm", Eager)
+    def test_it_shows_phase_reviews_and_note_and_is_wiped_when_the_phase_is_over(self, monkeypatch):
+        monkeypatch.setattr(progress, "tqdm", partial(progress.tqdm, mininterval=0))  # draws at every step
         stream = Terminal()
         made = BarProgress(stream)
         made.start("train", 100)
         made.advance(100, "loss 0.5")
         made.finish()
-
-        assert "train: 100%" in stream.getvalue()
-        assert "100/100" in stream.getvalue()
-        assert "loss 0.5" in stream.getvalue()
-
-    def test_it_is_wiped_when_the_phase_is_over(self):
-        stream = Terminal()
-        made = BarProgress(stream)
-        made.start("train", 10)
-        made.advance(10)
-        made.finish()
         left = stream.getvalue().rsplit("\r", maxsplit=2)
 
+        assert_names(stream.getvalue(), "train", "100%", "100/100", "loss 0.5")
         assert left[-2].strip() == left[-1] == ""
 
-    def test_a_line_is_said_beside_a_bar_and_without_one(self):
+    def test_lines_are_printed_beside_a_bar_and_without_one_where_advancing_does_no_harm(self):
         stream = Terminal()
         made = BarProgress(stream)
+        made.advance(5)
+        made.finish()
+        assert stream.getvalue() == ""
+
         made.say("before")
         made.start("train", 10)
         made.say("between")
         made.finish()
         made.say("after")
-
-        for word in ("before", "between", "after"):
-            assert f"  {word}\n" in stream.getvalue()
-
-    def test_advancing_without_a_phase_does_no_harm(self):
-        stream = Terminal()
-        made = BarProgress(stream)
-        made.advance(5)
-        made.finish()
-
-        assert stream.getvalue() == ""
+        assert_names(stream.getvalue(), "  before\n", "  between\n", "  after\n")
 
 
-def test_the_null_progress_says_nothing(capsys):
-    made = NullProgress()
-    made.start("train", 10)
-    made.advance(10, "loss 0.5")
-    made.say("epoch 1/1")
-    made.finish()
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([("start", "train", 100), *[(7, 25, "loss 0.5")] * 4, ("finish",)], []),  # a short phase
+        (
+            [("start", "train", 100), *[(10, 10, "loss 0.5")] * 8],  # every half minute
+            [("train", "30", "100", "1 min 10 s", "loss 0.5"), ("train", "60", "100", "40 s", "loss 0.5")],
+        ),
+        ([("start", "features", 40), (60, 20)], [("features", "20", "40", "1 min 00 s")]),
+        # what was done before an interruption tells nothing of the time
+        ([("start", "train", 100), ("skip", 50), (60, 10)], [("train", "60", "100", "4 min 00 s")]),
+        # each phase counts from 0
+        (
+            [("start", "features", 10), (29, 10), ("finish",), ("start", "train", 20), (29, 5), (1, 5)],
+            [("train", "10", "20", "30 s")],
+        ),
+    ],
+    ids=["short", "long", "no note", "resumed", "second phase"],
+)
+def test_a_line_each_half_minute_has_reviews_done_and_the_time_left(lines, clock, steps, expected):
+    made = LineProgress(lines)
+    for name, *values in steps:
+        if isinstance(name, str):
+            getattr(made, name)(*values)
+        else:
+            clock(name)
+            made.advance(*values)
+    printed = lines.getvalue().splitlines()
 
-    assert capsys.readouterr() == ("", "")
+    assert len(printed) == len(expected)
+    assert "\r" not in lines.getvalue()
+    for line, facts in zip(printed, expected, strict=True):
+        assert line.isprintable()
+        assert line.startswith(f"  {facts[0]}: {facts[1]} ")
+        assert_names(line, *facts)
+        assert line.endswith(facts[4] if len(facts) > 4 else line[-1])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`reproduce`, called as a user calls it; the run itself is made up, so nothing is trained."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,12 +10,12 @@ from benchmark.cli import main
 from benchmark.config_file import load_suite
 from benchmark.plan import make_plan
 from benchmark.records import Status
+from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded import NOWHERE, Made, epoch
 
 
 @pytest.fixture(scope="session")
 def tiny_encoder(encoder_without_weights):
-    """No command here loads one."""
     return encoder_without_weights
 
 
@@ -52,21 +53,31 @@ def reproduce(store, monkeypatch, capsys):
     return call
 
 
-def test_an_equal_run_ends_with_0(store, made, reproduce):
+@pytest.fixture
+def refusal(reproduce):
+    """The only message of a `reproduce` that is refused and runs nothing."""
+
+    def call(run_id: str) -> str:
+        status, out, err = reproduce(run_id, None)
+        assert (status, out) == (2, "")
+        (message,) = error_lines(err)
+        return message
+
+    return call
+
+
+def test_an_equal_run_ends_with_0_and_is_what_was_recorded(store, made, reproduce):
     original = made().record(store)
 
     status, out, err = reproduce(original.run_id[:10], made())
 
+    verdict, environment = out.splitlines()
     assert status == 0
-    assert out == "equal: 2 epochs, 3 test predictions, bit for bit\nenvironment: the same in all 3 facts\n"
-    assert err == f"lstm seed 1 (MLflow run {original.run_id}) is done again\n"
-
-
-def test_what_is_done_again_is_what_was_recorded(store, made, reproduce):
-    original = made().record(store)
-
-    reproduce(original.run_id, made())
-
+    assert verdict.startswith("equal")
+    assert_names(verdict, "2", "3")
+    assert_names(environment, "environment", "3")
+    assert err.count("\n") == 1
+    assert_names(err, "lstm seed 1", original.run_id)
     planned, run, workspace = reproduce.asked
     assert (planned.fingerprint, planned.precision, run.run_id) == (original.fingerprint, "fp32", original.run_id)
     assert planned.config.settings() == made().settings
@@ -81,138 +92,89 @@ def test_a_run_that_differs_ends_with_1_and_the_first_place(store, made, reprodu
         made(epochs=[epoch(1), epoch(2, val_loss=0.5)], environment={**Made().environment, "threads": "4"}),
     )
 
-    assert status == 1
     lines = out.splitlines()
-    assert lines[0] == "differs first at val/loss of epoch 2: 0.4, 0.5"
-    assert [line.split() for line in lines[2:] if "-" not in line] == [
-        ["environment", "then", "now"],
-        ["threads", "2", "4"],
-    ]
+    assert status == 1
+    assert_names(lines[0], "val/loss", "epoch 2", "0.4, 0.5")
+    facts = [line.split() for line in lines[2:] if "-" not in line]
+    assert facts[1:] == [["threads", "2", "4"]]  # under a heading
 
 
-def test_a_run_that_fails_ends_with_1_and_its_error(store, made, reproduce):
-    original = made().record(store)
-    fallen = made(epochs=[], metrics={}, predictions=None, environment=None, status=Status.FAILED, error="disk full")
-
-    status, out, _ = reproduce(original.run_id, fallen)
-
-    assert (status, out) == (1, "failed: disk full\nenvironment: not recorded\n")
+FAILED = {"epochs": [], "metrics": {}, "predictions": None, "environment": None, "status": Status.FAILED}
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "expected", "facts"),
     [
-        ({}, "equal: 2 epochs, 3 test predictions, bit for bit"),
-        ({"epochs": [epoch(1)]}, "differs first at number of epochs: 2, 1"),
-        ({"status": Status.FAILED, "error": "disk full"}, "failed: disk full"),
+        ({}, 0, ["equal", "2", "3"]),
+        ({"epochs": [epoch(1)]}, 1, ["epochs", "2, 1"]),
+        (FAILED | {"error": "disk full"}, 1, ["failed", "disk full"]),
     ],
+    ids=["equal", "different", "failed"],
 )
-def test_the_verdict_stays_with_the_original(store, made, reproduce, changes, words):
+def test_the_verdict_stays_with_the_original(store, made, reproduce, changes, expected, facts):
     original = made().record(store)
 
-    reproduce(original.run_id, made(**changes))
+    status, out, _ = reproduce(original.run_id, made(**changes))
 
     (again,) = store.runs("quick", "reproduction")
-    assert store.run(original.run_id).tags["benchmark.reproduced"] == f"{words} (MLflow run {again.run_id})"
-    assert store.run(original.run_id).status is Status.FINISHED
+    original = store.run(original.run_id)
+    assert (status, original.status) == (expected, Status.FINISHED)
+    assert_names(out.splitlines()[0], *facts)
+    assert_names(original.tags["benchmark.reproduced"], out.splitlines()[0], again.run_id)
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.KILLED])
-def test_only_a_finished_run_is_done_again(store, made, reproduce, status):
+def test_only_a_finished_run_that_is_there_is_done_again(store, made, refusal, status):
     original = made(status=status).record(store)
 
-    assert reproduce(original.run_id, None) == (
-        2,
-        "",
-        f"error: run {original.run_id} is {status}: only a finished run can be done again and compared; "
-        "`python -m benchmark run lstm` goes on with it\n",
-    )
-
-
-def test_a_run_that_is_not_there_is_wrong_input(store, made, reproduce):
-    made().record(store)
-
-    status, out, err = reproduce("nobody", None)
-
-    assert (status, out) == (2, "")
-    assert err.startswith("error: no runs have an id that begins with 'nobody'; ")
+    assert_names(refusal(original.run_id), original.run_id, status, "python -m benchmark run lstm")
+    assert_names(refusal("nobody"), "'nobody'")
 
 
 @pytest.mark.parametrize("content", [b"a: [", b"\xff\xfe", b"- 1"])
-def test_settings_that_cannot_be_read_are_told(store, made, reproduce, content):
+def test_settings_that_cannot_be_read_are_reported(store, made, refusal, content):
     original = made(files={"config.yaml": content}).record(store)
 
-    status, out, err = reproduce(original.run_id, None)
-
-    assert (status, out) == (2, "")
-    assert err.startswith(f"error: config.yaml of run {original.run_id} ")
-    assert err.count("\n") == 1
+    assert_names(refusal(original.run_id), "config.yaml", original.run_id)
 
 
-def test_settings_of_another_version_are_told(store, made, reproduce):
-    original = made(files={"config.yaml": yaml.safe_dump({**made().settings, "old": 1}).encode()}).record(store)
-
-    status, _, err = reproduce(original.run_id, None)
-
-    assert status == 2
-    assert err.startswith("error: recorded settings: old: unknown key")
-
-
-def refusal(run_id: str, what: str) -> tuple[int, str, str]:
-    return 2, "", f"error: run {run_id} cannot be done again here: not the same {what}\n"
-
-
-def test_other_reviews_are_refused(store, made, reproduce, reviews_csv):
-    labels = made().tags | {"corpus_fingerprint": "0" * 64, "split_fingerprint": "1" * 64}
-    original = made(fingerprint="e" * 16, tags=labels).record(store)
-    split = made().tags["split_fingerprint"][:16]
-
-    status, out, err = reproduce(original.run_id, None)
-
-    assert (status, out) == (2, "")
-    assert f"not the same corpus ({'0' * 16} recorded, " in err
-    assert err.endswith(f", split ({'1' * 16} recorded, {split} here)\n")
-
-
-def test_another_precision_is_refused(store, made, reproduce):
-    original = made(fingerprint="e" * 16, tags=made().tags | {"precision": "bf16"}).record(store)
-
-    assert reproduce(original.run_id, None) == refusal(original.run_id, "precision (bf16 recorded, fp32 here)")
-
-
-def test_another_encoder_is_refused(store, made, reproduce):
-    labels = made("bert-frozen").tags | {"encoder_fingerprint": "0" * 64}
-    original = made("bert-frozen", fingerprint="e" * 16, tags=labels).record(store)
-
-    status, out, err = reproduce(original.run_id, None)
-
-    assert (status, out) == (2, "")
-    assert f"not the same encoder ({'0' * 16} recorded, " in err
-
-
-@pytest.mark.parametrize("experiment", ["lstm", "bert-frozen"])
-def test_what_only_the_fingerprint_knows_is_our_code(store, made, reproduce, experiment):
-    original = made(experiment, fingerprint="e" * 16).record(store)
-
-    assert reproduce(original.run_id, None) == refusal(original.run_id, "version of our code")
-
-
-def test_reviews_that_are_gone_are_wrong_input(store, made, reproduce, tmp_path):
+def test_an_unknown_key_and_a_missing_file_in_the_settings_are_reported(store, made, refusal, tmp_path):
     settings = made().settings
-    gone = {**settings, "data": {**settings["data"], "path": str(tmp_path / "gone.csv")}}
-    original = made(settings=gone).record(store)
+    old = made(files={"config.yaml": yaml.safe_dump({**settings, "old": 1}).encode()}).record(store)
+    gone = made(settings={**settings, "data": {**settings["data"], "path": str(tmp_path / "gone.csv")}}).record(store)
 
-    status, _, err = reproduce(original.run_id, None)
-
-    assert status == 2
-    assert err.startswith(f"error: there is no file {tmp_path / 'gone.csv'}; ")
+    assert_names(refusal(old.run_id), "old", "unknown key")
+    assert_names(refusal(gone.run_id), tmp_path / "gone.csv")
 
 
-def test_the_device_is_the_recorded_one_unless_another_is_named(store, made, reproduce):
+@pytest.mark.parametrize(
+    ("experiment", "tags", "facts"),
+    [
+        (
+            "lstm",
+            {"corpus_fingerprint": "0" * 64, "split_fingerprint": "1" * 64},
+            ["corpus", "0" * 16, "split", "1" * 16],
+        ),
+        ("lstm", {"precision": "bf16"}, ["precision", "bf16", "fp32"]),
+        ("bert-frozen", {"encoder_fingerprint": "0" * 64}, ["encoder", "0" * 16]),
+        ("lstm", {}, ["code"]),  # what only the fingerprint knows
+        ("bert-frozen", {}, ["code"]),
+    ],
+)
+def test_what_is_not_the_same_here_is_named(store, made, refusal, experiment, tags, facts):
+    original = made(experiment, fingerprint="e" * 16, tags=made(experiment).tags | tags).record(store)
+
+    message = refusal(original.run_id)
+
+    assert_names(message, original.run_id, *facts)
+    if "split_fingerprint" in tags:
+        assert_names(message, made().tags["split_fingerprint"][:16])
+    named = re.findall(r"\b(corpus|split|precision|encoder|code)\b", message)
+    assert set(named) == {fact for fact in facts if fact.isalpha()}
+
+
+def test_the_device_is_the_recorded_one_unless_another_is_named(store, made, reproduce, refusal):
     original = made(tags=made().tags | {"device": "cuda (a card)"}).record(store)
 
-    status, _, err = reproduce(original.run_id, None)
-    assert status == 2
-    assert err.startswith("error: --device cuda: torch sees no such device here")
-
+    assert_names(refusal(original.run_id), "--device", "cuda")
     assert reproduce(original.run_id, made(), "--device", "cpu")[0] == 0

@@ -1,4 +1,4 @@
-"""The `search` section of experiments.yaml: what a space may say, and in which words the rest is refused."""
+"""The `search` section of experiments.yaml: what a space may say, and what is refused."""
 
 import pytest
 
@@ -6,6 +6,7 @@ from benchmark.config_file import load_suite
 from benchmark.search_reader import check_own
 from benchmark.search_space import KINDS, SearchSpace, laid_over
 from benchmark.validation import ConfigError
+from tests.helpers.facts import assert_names
 
 RATE = {"type": "float", "low": 1e-3, "high": 1e-1, "log": True}
 WIDTH = {"type": "int", "low": 8, "high": 32, "step": 8}
@@ -37,12 +38,6 @@ def faults(write_config, space, experiment="lstm") -> list[str]:
     return [line.removeprefix(f"{path}: ") for line in caught.value.lines]
 
 
-def fault(write_config, key, parameter) -> str:
-    (line,) = faults(write_config, {key: parameter})
-    assert line.startswith(f"search.lstm.{key}")
-    return line.removeprefix(f"search.lstm.{key}")
-
-
 def test_a_suite_has_the_spaces_of_its_experiments(write_config):
     path = write_config(search={"lstm": SPACE, "rnn": {"model.hidden_dim": WIDTH}})
 
@@ -58,98 +53,78 @@ def test_it_survives_json(space):
     assert SearchSpace.from_json(space.to_json()) == space
 
 
-class TestWords:
-    def test_an_experiment_that_is_not_there(self, write_config):
-        (line,) = faults(write_config, SPACE, experiment="lsmt")
+@pytest.mark.parametrize(
+    ("key", "parameter", "facts"),
+    [
+        ("training.learning_rat", RATE, ["training.learning_rate"]),
+        *((key, SCHEDULE, []) for key in ("model.name", "data.train_size", "lstm", "training")),
+        ("training.learning_rate", {"low": 1}, ["type", "float", "int", "categorical"]),
+        ("training.learning_rate", {"type": "flot", "low": 0.1, "high": 0.2}, ["type", "flot", "float"]),
+        *(("training.learning_rate", wrong, ["type"]) for wrong in (None, 3, "float", [1, 2])),
+        ("training.learning_rate", RATE | {"hihg": 1.0}, ["training.learning_rate.hihg", "high"]),
+        ("training.learning_rate", RATE | {"high": 1e-3}, ["low", "high"]),
+        ("training.learning_rate", RATE | {"low": 0.0}, ["log", "low", "0"]),
+        ("training.learning_rate", RATE | {"high": 20.0}, ["20.0", "10"]),
+        ("model.hidden_dim", WIDTH | {"high": 30}, ["8", "low"]),
+        ("training.schedule", SCHEDULE | {"choices": ["linear"]}, ["choices"]),
+        ("training.schedule", SCHEDULE | {"choices": ["linear", "linear"]}, ["choice"]),
+        ("training.schedule", SCHEDULE | {"choices": ["linear", "cosin"]}, ["cosin", "constant"]),
+    ],
+)
+def test_a_bad_parameter_is_refused_by_its_key(write_config, key, parameter, facts):
+    [line] = faults(write_config, {key: parameter})
 
-        assert line == "search: there is no experiment 'lsmt'; did you mean 'lstm'?"
+    assert line.startswith(f"search.lstm.{key}")
+    assert_names(line.removeprefix(f"search.lstm.{key}:"), *facts)
 
-    def test_no_parameter(self, write_config):
-        assert faults(write_config, {}) == ["search.lstm: should not be empty"]
 
-    def test_a_setting_that_is_not_there(self, write_config):
-        assert fault(write_config, "training.learning_rat", RATE).endswith("did you mean 'training.learning_rate'?")
+def conditioned_on(key: str, value: str | int = 1) -> dict:
+    return {"training.warmup_fraction": {**WARMUP, "when": {key: [value]}}}
 
-    @pytest.mark.parametrize("key", ["model.name", "data.train_size", "lstm", "training"])
-    def test_what_is_no_setting_of_the_experiment(self, write_config, key):
-        assert ": is no setting that can be searched" in fault(write_config, key, SCHEDULE)
 
-    def test_an_encoder_is_not_searched(self, write_config):
-        space = {"model.encoder.path": {"type": "categorical", "choices": ["a", "b"]}}
+@pytest.mark.parametrize(
+    ("space", "experiment", "facts"),
+    [
+        (SPACE, "lsmt", ["search", "lsmt", "lstm"]),
+        ({}, "lstm", ["search.lstm"]),
+        (
+            {"model.encoder.path": {"type": "categorical", "choices": ["a", "b"]}},
+            "bert-frozen",
+            ["search.bert-frozen.model.encoder.path"],
+        ),
+        # A condition: on a range, on no parameter, on one that stands below, on a value that is no choice.
+        (
+            {"training.learning_rate": RATE} | conditioned_on("training.learning_rate"),
+            "lstm",
+            ["search.lstm.training.warmup_fraction", "when", "training.learning_rate"],
+        ),
+        (
+            {"training.learning_rate": RATE} | conditioned_on("training.batch_size"),
+            "lstm",
+            ["search.lstm.training.warmup_fraction", "when", "training.batch_size"],
+        ),
+        (
+            conditioned_on("training.schedule", "linear") | {"training.schedule": SCHEDULE},
+            "lstm",
+            ["search.lstm.training.warmup_fraction", "when", "training.schedule"],
+        ),
+        (
+            {"training.schedule": SCHEDULE} | conditioned_on("training.schedule", 3),
+            "lstm",
+            ["search.lstm.training.warmup_fraction", "3", "constant", "linear"],
+        ),
+    ],
+)
+def test_a_bad_space_is_refused_in_one_line(write_config, space, experiment, facts):
+    [line] = faults(write_config, space, experiment)
 
-        assert "is no setting that can be searched" in faults(write_config, space, "bert-frozen")[0]
+    assert_names(line, *facts)
 
-    def test_no_type(self, write_config):
-        assert fault(write_config, "training.learning_rate", {"low": 1}) == (
-            ": wants a type; known: float, int, categorical"
-        )
 
-    def test_an_unknown_type(self, write_config):
-        parameter = {"type": "flot", "low": 0.1, "high": 0.2}
+def test_all_faults_are_reported_at_once(write_config):
+    space = {"training.learning_rate": RATE | {"low": 2.0}, "model.hidden_dim": WIDTH | {"step": 0}}
 
-        assert fault(write_config, "training.learning_rate", parameter) == (
-            ": wants a type, not 'flot'; did you mean 'float'?"
-        )
-
-    @pytest.mark.parametrize("parameter", [None, 3, "float", [1, 2]])
-    def test_no_mapping(self, write_config, parameter):
-        assert "wants a type" in fault(write_config, "training.learning_rate", parameter)
-
-    def test_an_unknown_key(self, write_config):
-        assert fault(write_config, "training.learning_rate", {**RATE, "hihg": 1.0}) == (
-            ".hihg: unknown key; did you mean 'high'?"
-        )
-
-    def test_an_empty_range(self, write_config):
-        assert "`low` should be below `high`" in fault(write_config, "training.learning_rate", {**RATE, "high": 1e-3})
-
-    def test_zero_on_a_logarithmic_scale(self, write_config):
-        assert "`log: true` needs `low` above 0" in fault(write_config, "training.learning_rate", {**RATE, "low": 0.0})
-
-    def test_a_step_that_misses_the_end(self, write_config):
-        assert "steps of 8 above `low`" in fault(write_config, "model.hidden_dim", {**WIDTH, "high": 30})
-
-    def test_one_choice(self, write_config):
-        assert "choices" in fault(write_config, "training.schedule", {**SCHEDULE, "choices": ["linear"]})
-
-    def test_a_choice_twice(self, write_config):
-        parameter = {**SCHEDULE, "choices": ["linear", "linear"]}
-
-        assert "a choice stands here twice" in fault(write_config, "training.schedule", parameter)
-
-    def test_a_choice_that_the_setting_does_not_take(self, write_config):
-        parameter = {**SCHEDULE, "choices": ["linear", "cosin"]}
-
-        assert fault(write_config, "training.schedule", parameter).startswith(": 'cosin': should be 'constant'")
-
-    def test_a_range_that_the_setting_does_not_take(self, write_config):
-        assert fault(write_config, "training.learning_rate", {**RATE, "high": 20.0}).startswith(
-            ": 20.0: should be less"
-        )
-
-    @pytest.mark.parametrize("other", ["training.learning_rate", "training.batch_size"])
-    def test_a_condition_on_what_has_no_choices(self, write_config, other):
-        space = {"training.learning_rate": RATE, "training.warmup_fraction": {**WARMUP, "when": {other: [1]}}}
-
-        assert "which is no parameter with choices that stands above" in faults(write_config, space)[0]
-
-    def test_a_condition_that_stands_below(self, write_config):
-        space = {"training.warmup_fraction": WARMUP, "training.schedule": SCHEDULE}
-
-        assert "which is no parameter with choices that stands above" in faults(write_config, space)[0]
-
-    def test_a_condition_on_no_choice(self, write_config):
-        space = {
-            "training.schedule": SCHEDULE,
-            "training.warmup_fraction": {**WARMUP, "when": {"training.schedule": [3]}},
-        }
-
-        assert "which has the choices constant, linear" in faults(write_config, space)[0]
-
-    def test_all_faults_are_told_at_once(self, write_config):
-        space = {"training.learning_rate": {**RATE, "low": 2.0}, "model.hidden_dim": {**WIDTH, "step": 0}}
-
-        assert len(faults(write_config, space)) == 2
+    assert len(faults(write_config, space)) == 2
 
 
 class TestOwnSettings:
@@ -171,19 +146,19 @@ class TestOwnSettings:
         assert "training.warmup_fraction" not in space.own(suite.experiments["lstm"].model_dump(mode="json"))
 
     @pytest.mark.parametrize(
-        ("assignment", "words"),
+        ("assignment", "facts"),
         [
-            ("lstm.training.learning_rate=0.5", "own 0.5 is none of its values (0.001 to 0.1, log)"),
-            ("lstm.model.hidden_dim=12", "own 12 is none of its values (8 to 32, steps of 8)"),
-            ("lstm.training.schedule=cosine", "own cosine is none of its values (constant, linear)"),
+            ("lstm.training.learning_rate=0.5", ["training.learning_rate", "0.5", "0.001", "0.1", "log"]),
+            ("lstm.model.hidden_dim=12", ["model.hidden_dim", "12", "8", "32"]),
+            ("lstm.training.schedule=cosine", ["training.schedule", "cosine", "constant", "linear"]),
         ],
     )
-    def test_those_that_no_trial_could_have_are_refused(self, space, write_config, assignment, words):
+    def test_those_that_no_trial_could_have_are_refused(self, space, write_config, assignment, facts):
         suite = load_suite(write_config(), assignments=[assignment])
 
-        with pytest.raises(ConfigError, match="a search begins there") as caught:
+        with pytest.raises(ConfigError) as refused:
             check_own(space, suite.experiments["lstm"], "search.lstm")
-        assert words in str(caught.value)
+        assert_names(refused, "search.lstm", *facts)
 
 
 @pytest.mark.parametrize(

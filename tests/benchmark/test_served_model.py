@@ -189,28 +189,23 @@ class TestFolder:
         assert {"transformers", "tokenizers"} <= names
         assert "torchtext" not in names
 
-    def test_its_signature_says_what_goes_in_and_what_comes_out(self, saved):
-        content = yaml.safe_load((saved / "MLmodel").read_text())
+    def test_its_signature_is_a_text_and_three_answers_and_no_path_of_this_machine(self, saved, lstm):
+        text = (saved / "MLmodel").read_text()
+        signature = {
+            side: json.loads(columns) for side, columns in yaml.safe_load(text)["signature"].items() if columns
+        }
 
-        assert [column["name"] for column in json.loads(content["signature"]["inputs"])] == ["text"]
-        assert [(column["name"], column["type"]) for column in json.loads(content["signature"]["outputs"])] == [
-            ("label", "string"),
-            ("probability_negative", "double"),
-            ("probability_positive", "double"),
+        assert [column["name"] for column in signature["inputs"]] == ["text"]
+        assert [(column["name"], column["type"]) for column in signature["outputs"]] == [
+            *(("label", "string"), ("probability_negative", "double"), ("probability_positive", "double"))
         ]
+        assert str(ROOT) not in text
+        assert str(lstm.bundle.parent) not in text
 
-    def test_it_names_no_path_of_the_machine_that_wrote_it(self, saved, lstm):
-        content = (saved / "MLmodel").read_text()
-
-        assert str(ROOT) not in content
-        assert str(lstm.bundle.parent) not in content
-
-    def test_saving_does_not_run_the_network(self, lstm, tmp_path, monkeypatch):
+    def test_saving_neither_runs_the_network_nor_takes_files_of_the_working_directory(
+        self, lstm, tmp_path, monkeypatch
+    ):
         monkeypatch.setattr("models.saved.load_classifier", lambda *_: pytest.fail("the network was built"))
-
-        save_pyfunc(tmp_path / "saved", lstm.bundle)
-
-    def test_nothing_is_taken_along_from_the_working_directory(self, lstm, tmp_path, monkeypatch):
         (tmp_path / "uv.lock").write_text("version = 1")
         (tmp_path / "pyproject.toml").write_text("[project]\nname = 'private'")
         monkeypatch.chdir(tmp_path)
@@ -219,42 +214,21 @@ class TestFolder:
         assert not list((tmp_path / "saved").rglob("uv.lock"))
 
 
-class TestInput:
-    @pytest.fixture
-    def model(self, saved) -> mlflow.pyfunc.PyFuncModel:
-        return mlflow.pyfunc.load_model(str(saved))
+def test_texts_may_come_as_a_table_with_other_columns_a_series_a_list_or_a_dictionary(saved):
+    model = mlflow.pyfunc.load_model(str(saved))
 
-    @pytest.fixture
-    def expected(self, model) -> list[float]:
-        """What it says of the two examples."""
-        return model.predict(pd.DataFrame({"text": EXAMPLES}))["probability_positive"].tolist()
+    def positive(texts):
+        return model.predict(texts)["probability_positive"].tolist()
 
-    def test_texts_may_come_as_a_series(self, model, expected):
-        assert model.predict(pd.Series(EXAMPLES, name="text"))["probability_positive"].tolist() == expected
+    expected = positive(pd.DataFrame({"text": EXAMPLES}))
+    assert positive(pd.DataFrame({"id": [1, 2], "text": EXAMPLES}, index=[7, 3])) == expected  # in their order
+    assert positive(pd.Series(EXAMPLES, name="text")) == expected
+    assert positive({"text": EXAMPLES[0]}) == pytest.approx(expected[:1])
+    unchecked = model.unwrap_python_model().predict(None, list(EXAMPLES))  # without MLflow's check of names
+    assert unchecked["probability_positive"].tolist() == expected
 
-    def test_one_text_may_come_as_a_dictionary(self, model, expected):
-        assert model.predict({"text": EXAMPLES[0]})["probability_positive"].tolist() == pytest.approx(expected[:1])
-
-    def test_without_mlflows_check_of_names_they_may_be_a_list(self, model, expected):
-        table = model.unwrap_python_model().predict(None, list(EXAMPLES))
-
-        assert table["probability_positive"].tolist() == expected
-
-    def test_other_columns_are_left_alone(self, model, expected):
-        table = pd.DataFrame({"id": [1, 2], "text": EXAMPLES})
-
-        assert model.predict(table)["probability_positive"].tolist() == expected
-
-    def test_rows_keep_their_order_whatever_their_index(self, model, expected):
-        table = pd.DataFrame({"text": EXAMPLES}, index=[7, 3])
-
-        assert model.predict(table)["probability_positive"].tolist() == expected
-
-    def test_a_table_without_texts_is_refused(self, model):
-        with pytest.raises(MlflowException, match="text"):
-            model.predict(pd.DataFrame({"review": EXAMPLES}))
-
-    @pytest.mark.parametrize("cell", [None, 3, float("nan")])
-    def test_a_cell_that_is_no_text_is_refused(self, model, cell):
+    with pytest.raises(MlflowException, match="text"):
+        model.predict(pd.DataFrame({"review": EXAMPLES}))
+    for cell in (None, 3, float("nan")):
         with pytest.raises((MlflowException, ValueError)):
             model.predict(pd.DataFrame({"text": ["fine", cell]}))

@@ -1,9 +1,10 @@
-"""YAML as people mean it; what is wrong with a file is told in one line that names it."""
+"""YAML as people mean it; a file is refused in one line that names it and the place of its fault."""
 
 import pytest
 
 from benchmark.yaml_reader import YamlError, parse_scalar, read_yaml
 from data_pipeline.errors import InputError
+from tests.helpers.facts import assert_names
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def write(tmp_path):
 
 
 def complaint(path) -> str:
-    """The one line with which the file is refused."""
+    """The one line with which the file is refused, after its name."""
     with pytest.raises(YamlError) as caught:
         read_yaml(path)
     text = str(caught.value)
@@ -26,14 +27,26 @@ def complaint(path) -> str:
     return text.removeprefix(str(path))
 
 
-def test_a_file_is_read_as_plain_values(write):
-    path = write("a: [1, two, null]\nb: {c: true}\n")
-
-    assert read_yaml(path) == {"a": [1, "two", None], "b": {"c": True}}
-
-
-def test_the_byte_order_mark_of_windows_editors_is_no_part_of_the_first_key(write):
-    assert read_yaml(write("\ufeffa: 1")) == {"a": 1}
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: [1, two, null]\nb: {c: true}\n", {"a": [1, "two", None], "b": {"c": True}}),
+        ("\ufeffa: 1", {"a": 1}),  # the byte order mark of Windows' editors
+        ("name: '1e-5'", {"name": "1e-5"}),
+        ("a: {epochs: 1}\nb: {epochs: 2}", {"a": {"epochs": 1}, "b": {"epochs": 2}}),
+        (
+            "a: &a {epochs: 1, rate: 2}\nb: {<<: *a, epochs: 3}",
+            {"a": {"epochs": 1, "rate": 2}, "b": {"epochs": 3, "rate": 2}},
+        ),
+        (
+            "a: &a {epochs: 1}\nb: {c: &c {<<: *a, epochs: 2}}\nd: {<<: *c}\n",
+            {"a": {"epochs": 1}, "b": {"c": {"epochs": 2}}, "d": {"epochs": 2}},
+        ),
+        *((f"name: {word}", {"name": word}) for word in ("1e", "e-5", "1e-5s", "bert-1e5")),
+    ],
+)
+def test_a_file_is_read_as_plain_values(write, text, value):
+    assert read_yaml(write(text)) == value
 
 
 @pytest.mark.parametrize(
@@ -47,74 +60,41 @@ def test_an_exponent_makes_a_float_with_or_without_a_dot(write, text, number):
     assert parse_scalar(text, "--set") == number
 
 
-@pytest.mark.parametrize("word", ["1e", "e-5", "1e-5s", "bert-1e5"])
-def test_what_only_looks_like_an_exponent_stays_a_word(write, word):
-    assert read_yaml(write(f"name: {word}")) == {"name": word}
-
-
-def test_a_number_in_quotes_stays_a_word(write):
-    assert read_yaml(write("name: '1e-5'")) == {"name": "1e-5"}
-
-
-def test_a_key_given_twice_is_refused_with_its_place(write):
-    path = write("experiments:\n  lstm: {epochs: 1}\n  rnn: {}\n  lstm: {epochs: 2}\n")
-
-    assert complaint(path) == ", line 4, column 3: the name 'lstm' stands here twice; remove or rename one"
-
-
-def test_a_key_given_twice_within_braces_is_refused(write):
-    assert complaint(write("a: {b: 1, b: 2}")).startswith(", line 1, column 11: the name 'b' stands here twice")
-
-
-def test_the_same_key_in_two_mappings_is_no_repetition(write):
-    assert read_yaml(write("a: {epochs: 1}\nb: {epochs: 2}")) == {"a": {"epochs": 1}, "b": {"epochs": 2}}
-
-
-def test_a_merged_mapping_may_be_changed(write):
-    path = write("a: &a {epochs: 1, rate: 2}\nb: {<<: *a, epochs: 3}")
-
-    assert read_yaml(path)["b"] == {"epochs": 3, "rate": 2}
-
-
-def test_a_merged_mapping_may_be_merged_again_further_out(write):
-    path = write("a: &a {epochs: 1}\nb: {c: &c {<<: *a, epochs: 2}}\nd: {<<: *c}\n")
-
-    assert read_yaml(path) == {"a": {"epochs": 1}, "b": {"c": {"epochs": 2}}, "d": {"epochs": 2}}
-
-
 @pytest.mark.parametrize(
-    ("content", "fault"),
+    ("content", "facts"),
     [
-        (b"a: \xff\xfe", ": not UTF-8 text (invalid start byte at byte 3)"),
-        ("a: 1".encode("utf-16"), ": not UTF-8 text (invalid start byte at byte 0)"),
-        ("a: [1, 2\nb: 3\n", ", line 2, column 2: expected ',' or ']', but got ':'"),
-        ("a:\n\t- b", ", line 2, column 1: found character '\\t' that cannot start any token"),
-        ("a: *nowhere", ", line 1, column 4: found undefined alias 'nowhere'"),
-        ("a: 1\n---\nb: 2", ", line 2, column 1: but found another document"),
-        ("a: 2020-13-45", ", line 1, column 4: '2020-13-45' is no timestamp"),
-        ("a: \0", ": not YAML: unacceptable character #x0000"),
-        ("[" * 5000, ": not YAML: maximum recursion depth exceeded"),
+        ("experiments:\n  lstm: {epochs: 1}\n  rnn: {}\n  lstm: {epochs: 2}\n", ["line 4, column 3", "lstm"]),
+        ("a: {b: 1, b: 2}", ["line 1, column 11", "'b'"]),
+        (b"a: \xff\xfe", ["UTF-8", "byte 3"]),
+        ("a: 1".encode("utf-16"), ["UTF-8", "byte 0"]),
+        ("a: [1, 2\nb: 3\n", ["line 2, column 2", "','", "']'", "':'"]),
+        ("a:\n\t- b", ["line 2, column 1", r"'\t'"]),
+        ("a: *nowhere", ["line 1, column 4", "nowhere"]),
+        ("a: 1\n---\nb: 2", ["line 2, column 1"]),
+        ("a: 2020-13-45", ["line 1, column 4", "2020-13-45"]),
+        ("a: \0", ["#x0000"]),
+        ("[" * 5000, []),
     ],
-    ids=["not UTF-8", "UTF-16", "broken", "tab", "alias", "two documents", "no date", "NUL", "deep"],
+    ids=[
+        "twice",
+        "twice in braces",
+        *("no UTF-8", "UTF-16", "broken", "tab", "alias", "two", "no date", "NUL", "deep"),
+    ],
 )
-def test_what_is_no_yaml_is_refused_with_its_place(write, content, fault):
-    assert complaint(write(content)).startswith(fault)
+def test_what_is_no_yaml_is_refused_with_its_place(write, content, facts):
+    assert_names(complaint(write(content)), *facts)
 
 
 def test_nothing_of_a_file_is_executed(write, tmp_path):
-    path = write(f"a: !!python/object/apply:os.mkdir ['{tmp_path / 'made'}']")
+    complaint(write(f"a: !!python/object/apply:os.mkdir ['{tmp_path / 'made'}']"))
 
-    assert "could not determine a constructor" in complaint(path)
     assert not (tmp_path / "made").exists()
 
 
-def test_a_missing_file_is_an_input_error(tmp_path):
-    assert complaint(tmp_path / "nowhere.yaml") == ": cannot be read: No such file or directory"
+def test_a_missing_file_or_a_folder_is_an_input_error(tmp_path):
+    assert_names(complaint(tmp_path / "nowhere.yaml"), "No such file")
+    assert_names(complaint(tmp_path), "directory")
     assert issubclass(YamlError, InputError)
-
-
-def test_a_folder_is_no_file(tmp_path):
-    assert complaint(tmp_path) == ": cannot be read: Is a directory"
 
 
 @pytest.mark.parametrize(
@@ -126,5 +106,6 @@ def test_an_option_is_read_as_yaml_reads_it(text, value):
 
 
 def test_a_broken_option_is_named():
-    with pytest.raises(YamlError, match=r"^--set a=\[, line 1, column 2: "):
+    with pytest.raises(YamlError) as refused:
         parse_scalar("[", "--set a=[")
+    assert_names(refused, "--set a=[", "line 1, column 2")

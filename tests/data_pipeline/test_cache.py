@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from data_pipeline.cache import cached_entry
+from tests.helpers.facts import assert_names
 
 
 class Entry:
@@ -35,26 +36,23 @@ def entry(tmp_path):
     return Entry(tmp_path / "cache" / "key")
 
 
-def test_an_entry_is_built_once_and_then_opened(entry):
-    assert [entry.get(), entry.get()] == ["whole", "whole"]
-    assert entry.built == 1
-
-
 @pytest.mark.parametrize(
     "damage", [lambda file: file.write_text("who"), lambda file: file.write_text("whule"), lambda file: file.unlink()]
 )
-def test_a_damaged_entry_is_built_again_and_the_log_says_so(entry, damage, caplog):
-    entry.get()
-    damage(entry.folder / "text")
+def test_a_damaged_entry_is_built_again_and_logged(entry, damage, caplog):
+    assert [entry.get(), entry.get()] == ["whole", "whole"]
+    assert entry.built == 1
 
+    damage(entry.folder / "text")
     with caplog.at_level(logging.WARNING):
         assert entry.get() == "whole"
     assert entry.built == 2
-    assert "is damaged" in caplog.text
+    [record] = caplog.records
+    assert_names(record.getMessage(), entry.folder)
 
 
 @pytest.mark.parametrize("name", ["key", "key.unfinished"])
-@pytest.mark.parametrize("goes_on", [False, True])
+@pytest.mark.parametrize("resumes", [False, True])
 @pytest.mark.parametrize(
     "put",
     [
@@ -64,21 +62,21 @@ def test_a_damaged_entry_is_built_again_and_the_log_says_so(entry, damage, caplo
     ],
     ids=["a file", "a link to nothing", "a link to the cache"],
 )
-def test_what_is_no_folder_in_the_place_of_an_entry_makes_way(entry, name, goes_on, put):
+def test_what_is_no_folder_in_the_place_of_an_entry_is_replaced(entry, name, resumes, put):
     entry.folder.parent.mkdir()
     put(entry.folder.with_name(name))
 
-    assert cached_entry(entry.folder, entry.build, entry.open, goes_on=goes_on) == "whole"
+    assert cached_entry(entry.folder, entry.build, entry.open, goes_on=resumes) == "whole"
     assert not entry.folder.is_symlink()
     assert entry.get() == "whole"
 
 
-def test_a_build_that_can_go_on_finds_what_an_interrupted_one_left(entry):
+def test_a_build_that_can_resume_finds_what_an_interrupted_one_left(entry):
     def interrupted(folder):
         (folder / "half").write_text("half")
         raise KeyboardInterrupt
 
-    def go_on(folder):
+    def resume(folder):
         assert (folder / "half").read_text() == "half"
         (folder / "text").write_text("whole")
 
@@ -86,7 +84,7 @@ def test_a_build_that_can_go_on_finds_what_an_interrupted_one_left(entry):
         cached_entry(entry.folder, interrupted, entry.open, goes_on=True)
     assert not entry.folder.exists()
 
-    assert cached_entry(entry.folder, go_on, entry.open, goes_on=True) == "whole"
+    assert cached_entry(entry.folder, resume, entry.open, goes_on=True) == "whole"
 
 
 def test_a_build_that_fails_leaves_nothing_behind(entry):

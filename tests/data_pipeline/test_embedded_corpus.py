@@ -4,7 +4,7 @@ import pytest
 
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus, audit
-from data_pipeline.sources import load_corpus
+from data_pipeline.sources import EMBEDDED_NAME, Place, Source, read_source
 
 # Every published number belongs to this split: if these change, results do not compare with earlier ones.
 CORPUS_FINGERPRINT = "832c5af3ed3a55850bddc3d8c0fc9e4af8033b4248b4b05a30f47d25d786b3d5"
@@ -12,32 +12,31 @@ SPLIT_FINGERPRINT = "3b9a54d00fed7f6aca42dad930d82c0ca0b44600ee367733c4ea3c7d5a5
 
 
 @pytest.fixture(scope="module")
-def imdb() -> Corpus:
-    return load_corpus(DataConfig())
+def source() -> Source:
+    return read_source(DataConfig(), Place())
 
 
-def test_the_default_split_is_the_published_one(imdb):
+@pytest.fixture(scope="module")
+def imdb(source) -> Corpus:
+    return source.split(DataConfig())
+
+
+def test_the_default_split_is_the_published_one_and_not_the_official_one(imdb):
     assert imdb.fingerprint == CORPUS_FINGERPRINT
     assert imdb.split_fingerprint == SPLIT_FINGERPRINT
+    assert imdb.held_out_test
+    assert imdb.name == EMBEDDED_NAME
 
 
-def test_96_exact_duplicates_are_left_out_and_none_remain(imdb):
+def test_parts_are_balanced_and_without_the_96_exact_duplicates(imdb):
     found = audit(imdb)
 
     assert found.left_out == 96
     assert set(found.duplicates_within.values()) == set(found.duplicates_across.values()) == {0}
+    assert found.classes == {"train": {0: 2000, 1: 2000}, "val": {0: 500, 1: 500}, "test": {0: 1000, 1: 1000}}
 
 
-def test_the_parts_are_balanced(imdb):
-    assert audit(imdb).classes == {"train": {0: 2000, 1: 2000}, "val": {0: 500, 1: 500}, "test": {0: 1000, 1: 1000}}
-
-
-def test_the_table_must_say_that_this_test_part_is_not_the_official_one(imdb):
-    assert imdb.held_out_test
-    assert imdb.name == "IMDB (embedded train split)"
-
-
-def test_all_but_the_duplicates_of_25_000_can_be_used():
+def test_all_but_the_duplicates_of_25_000_can_be_used(source):
     config = DataConfig(train_size=25_000 - 96 - 3000, val_size=1000, test_size=2000)
 
-    assert sum(map(len, load_corpus(config).parts.values())) == 24_904
+    assert sum(map(len, source.split(config).parts.values())) == 24_904

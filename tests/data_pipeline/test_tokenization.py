@@ -9,8 +9,9 @@ from torchtext.data.utils import get_tokenizer
 from transformers import AutoTokenizer
 
 from data_pipeline import tokenization
-from data_pipeline.errors import DataError
 from data_pipeline.tokenization import WordPieceTokenizer, WordTokenizer, clean
+from tests.helpers.facts import assert_names
+from tests.helpers.hostility import refusal
 
 TEXTS = ["The film, the FILM!<br /><br />It's great.", "a bad film", "bad bad plot; the end"]
 
@@ -42,11 +43,6 @@ class TestWords:
         assert ids(tokenizer, "b a c never") == [2, 3, 4, 1]
         assert tokenizer.vocab_size == 5
 
-    def test_words_are_those_of_basic_english(self):
-        tokenizer = words("the film , it ' s great .")
-
-        assert ids(tokenizer, "The FILM,<br />it's great.") == ids(tokenizer, "the film , it ' s great .")
-
     def test_words_and_ids_are_those_that_torchtext_gives(self):
         split, tokenizer = get_tokenizer("basic_english"), words(*TEXTS)
         texts = [*TEXTS, "Never seen: the film!", "the end"]
@@ -55,20 +51,15 @@ class TestWords:
             [tokenizer._vocab[word] for word in split(clean(text))] for text in texts
         ]
 
-    def test_every_spelling_of_a_line_break_parts_two_words(self):
-        assert ids(words("a b"), "a<br>b<br/>a<BR />b") == [2, 3, 2, 3]
-
     def test_ties_in_count_are_broken_alphabetically(self):
         assert ids(words("c b a"), "a b c") == [2, 3, 4]
-        assert words("a b c").fingerprint == words("c b a").fingerprint
+        assert words("a b c").fingerprint == words("c b a").fingerprint != words("a b").fingerprint
 
-    def test_vocab_size_counts_words_and_not_the_two_special_ones(self):
+    def test_rare_words_are_unknown_and_vocab_size_leaves_out_the_two_special_ones(self):
         tokenizer = words("c c c b b a", vocab_size=2)
 
         assert tokenizer.vocab_size == 4
         assert ids(tokenizer, "a b c") == [1, 3, 2]
-
-    def test_words_seen_less_than_min_count_are_unknown(self):
         assert ids(words("a a b", min_count=2), "a b") == [2, 1]
 
     def test_an_unknown_word_leaves_the_vocabulary_as_it_is(self):
@@ -77,31 +68,19 @@ class TestWords:
         assert ids(tokenizer, "b c d") == [1, 1, 1]
         assert len(tokenizer._vocab.stoi) == tokenizer.vocab_size == 3  # torchtext's `stoi[word]` would insert b, c, d
 
-    def test_counting_and_encoding_in_one_pass_gives_what_two_passes_give(self):
-        texts = [*TEXTS, "", "<pad> rare"]
+    @pytest.mark.parametrize("chunk", [1, 2, 8, 9, tokenization.CHUNK])
+    def test_counting_and_encoding_in_one_pass_gives_what_two_passes_give(self, monkeypatch, chunk):
+        texts = [*TEXTS, "", "<pad> rare", *TEXTS]
+        expected = WordTokenizer.from_texts(texts, 6, 2).fingerprint
+        monkeypatch.setattr(tokenization, "CHUNK", chunk)
         tokenizer, rows = WordTokenizer.fit_encode(texts, vocab_size=6, min_count=2)
 
         assert [row.tolist() for row in rows] == [row.tolist() for row in tokenizer.encode(texts)]
-        assert tokenizer.fingerprint == WordTokenizer.from_texts(texts, 6, 2).fingerprint
-
-    def test_the_reviews_of_one_pass_are_parted_where_they_end(self, monkeypatch):
-        texts = [*TEXTS, "", "<pad> rare", *TEXTS]
-        whole = WordTokenizer.fit_encode(texts, vocab_size=6, min_count=2)
-        for chunk in (1, 2, 8, 9):
-            monkeypatch.setattr(tokenization, "CHUNK", chunk)
-            tokenizer, rows = WordTokenizer.fit_encode(texts, vocab_size=6, min_count=2)
-
-            assert tokenizer.fingerprint == whole[0].fingerprint
-            assert [row.tolist() for row in rows] == [row.tolist() for row in tokenizer.encode(texts)]
-
-    def test_no_reviews_make_a_vocabulary_of_the_two_special_words(self):
-        tokenizer, rows = WordTokenizer.fit_encode([], vocab_size=6, min_count=2)
-
-        assert (tokenizer.vocab_size, list(rows), list(tokenizer.encode([]))) == (2, [], [])
+        assert tokenizer.fingerprint == expected
 
     def test_one_pass_holds_four_bytes_a_word_until_they_are_handed_out(self, monkeypatch):
         monkeypatch.setattr(tokenization, "CHUNK", 20)
-        texts = ["film plot " * 2500] * 400  # 2,000,000 words
+        texts = ["film plot " * 500] * 400  # 400,000 words
         memory = []
         tracemalloc.start()
         try:
@@ -113,7 +92,7 @@ class TestWords:
         finally:
             tracemalloc.stop()
 
-        held, peak, half_way = (size / 8_000_000 for size in memory)
+        held, peak, half_way = (size / 1_600_000 for size in memory)
         assert 1 < held < 1.1
         assert peak < 1.4
         assert half_way < 0.7
@@ -124,11 +103,10 @@ class TestWords:
         assert (len(row), row.dtype) == (5000, np.int32)
         assert words("a").prefix_ids == words("a").suffix_ids == ()
 
-    @pytest.mark.parametrize("text", ["", "<br />", ' "" '])
-    def test_a_text_without_words_is_one_unknown_word(self, text):
-        assert ids(words("a"), text) == [1]
-
-    def test_a_review_that_spells_out_a_special_word_is_no_padding(self):
+    def test_no_words_are_one_unknown_no_texts_no_rows_and_a_spelled_out_special_word_is_no_padding(self):
+        assert [ids(words("a"), text) for text in ("", "<br />", ' "" ')] == [[1]] * 3
+        tokenizer, rows = WordTokenizer.fit_encode([], vocab_size=6, min_count=2)
+        assert (tokenizer.vocab_size, list(rows), list(tokenizer.encode([]))) == (2, [], [])
         assert ids(words("a <pad> <pad>"), "<pad> a <unk>") == [1, 2, 1]
 
     def test_a_round_trip_through_the_file_keeps_every_id(self, tmp_path):
@@ -145,11 +123,8 @@ class TestWords:
     def test_a_file_that_holds_no_vocabulary_is_refused(self, tmp_path, content):
         (tmp_path / "itos.json").write_text(content)
 
-        with pytest.raises(ValueError, match=r"vocabulary|list of words|Expecting"):
+        with pytest.raises(ValueError):  # noqa: PT011  the cache asks for no more
             WordTokenizer.load(tmp_path / "itos.json")
-
-    def test_another_vocabulary_has_another_fingerprint(self):
-        assert words("a b").fingerprint != words("a c").fingerprint
 
 
 class TestBoth:
@@ -167,14 +142,12 @@ class TestBoth:
 
 
 class TestWordPieces:
-    def test_the_ids_are_those_of_transformers(self, pieces, encoder_dir):
+    def test_ids_and_special_tokens_are_those_of_transformers_and_bert(self, pieces, encoder_dir):
         theirs = AutoTokenizer.from_pretrained(encoder_dir)(
             [clean(text) for text in TEXTS], add_special_tokens=False, truncation=False
         )["input_ids"]
 
         assert [row.tolist() for row in pieces.encode(TEXTS)] == theirs
-
-    def test_it_has_bert_s_vocabulary_and_special_tokens(self, pieces):
         assert (pieces.vocab_size, pieces.pad_id, pieces.prefix_ids, pieces.suffix_ids) == (30522, 0, (101,), (102,))
 
     def test_nothing_is_truncated_padded_or_warned_about(self, pieces, caplog, capfd):
@@ -192,11 +165,8 @@ class TestWordPieces:
 
         assert [len(row) for row in pieces.encode(texts)] == [1 + i % 7 for i in range(2500)]
 
-    @pytest.mark.parametrize("text", ["", "<br />", " \n"])
-    def test_a_text_without_tokens_is_one_unknown(self, pieces, text):
-        assert ids(pieces, text) == [100]
-
-    def test_a_review_that_spells_out_a_special_token_does_not_end_there(self, pieces):
+    def test_no_tokens_are_one_unknown_and_a_spelled_out_special_token_is_text(self, pieces):
+        assert [ids(pieces, text) for text in ("", "<br />", " \n")] == [[100]] * 3
         assert not {0, 101, 102} & set(ids(pieces, "[CLS] a [SEP] b [PAD]"))
 
     def test_the_fingerprint_is_that_of_the_tokenizer_files(self, pieces, encoder_dir, tmp_path):
@@ -208,16 +178,12 @@ class TestWordPieces:
         (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings | {"do_lower_case": False}))
         assert WordPieceTokenizer(tmp_path).fingerprint != pieces.fingerprint
 
-    def test_a_folder_without_tokenizer(self, tmp_path):
-        with pytest.raises(DataError, match=r"has no tokenizer \(tokenizer\.json or vocab\.txt\)"):
-            WordPieceTokenizer(tmp_path)
+    def test_a_folder_without_a_tokenizer_or_with_a_broken_one_is_refused(self, encoder_dir, tmp_path):
+        assert_names(refusal(lambda: WordPieceTokenizer(tmp_path)), tmp_path, "tokenizer.json", "vocab.txt")
 
-    def test_a_broken_tokenizer(self, encoder_dir, tmp_path):
         shutil.copy(encoder_dir / "config.json", tmp_path)
         (tmp_path / "tokenizer.json").write_text("{")
-
-        with pytest.raises(DataError, match="cannot be loaded"):
-            WordPieceTokenizer(tmp_path)
+        assert_names(refusal(lambda: WordPieceTokenizer(tmp_path)), tmp_path, "tokenizer")
 
 
 SPELLED = 'The "FILM"<br /><br />It\'s  a<BR>gr"eat (bad) plot; the end: \u0130stanbul \u039f\u0394\u039f\u03a3!\n'

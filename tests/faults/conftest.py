@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,6 @@ def pytest_terminal_summary(terminalreporter) -> None:
 
 
 def _outcomes(terminalreporter) -> Iterator[Outcome]:
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            if getattr(report, "when", "") == "call":
-                yield from (Outcome(**value) for key, value in report.user_properties if key == "kill")
+    for report in chain.from_iterable(terminalreporter.stats.values()):
+        if getattr(report, "when", "") == "call":
+            yield from (Outcome(**value) for key, value in report.user_properties if key == "kill")

@@ -35,11 +35,9 @@ def test_a_killed_suite_ends_with_the_record_of_an_undisturbed_one(
         calls += 1
     differing = differences(place.record(), undisturbed.record)
     if len(struck) == 1:
-        kill = struck[0]
-        outcome = Outcome(
-            *(kill.phase, kill.signal, kill.target, kill.experiment, kill.moment), status, calls, not differing
-        )
-        record_property("kill", asdict(outcome))
+        (kill,) = struck
+        of_kill = kill.phase, kill.signal, kill.target, kill.experiment, kill.moment
+        record_property("kill", asdict(Outcome(*of_kill, status, calls, not differing)))
 
     assert differing == [], place.log
     assert place.left_over() == []

@@ -1,4 +1,4 @@
-"""What is looked at, damaged, and how it is told."""
+"""What is looked at, damaged, and how it is reported."""
 
 import os
 from pathlib import Path
@@ -30,7 +30,7 @@ def spoil(folder: Path) -> None:
             os.truncate(path, path.stat().st_size // 2)
 
 
-def told(findings) -> list[tuple[str, str]]:
+def reported(findings) -> list[tuple[str, str]]:
     return [(str(finding.level), finding.text) for finding in findings]
 
 

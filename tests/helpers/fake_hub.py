@@ -9,23 +9,16 @@ from threading import Thread
 
 
 class FakeHub(ThreadingHTTPServer):
-    """One repository at one revision.
-
-    Attributes:
-        files: content by name.
-        announced: sha256 that the hub gives for a large file, where it is not that of the content.
-        refusal: status and X-Error-Code of every answer about the repository, or None.
-        asked: method and path of each request so far.
-    """
+    """One repository at one revision."""
 
     daemon_threads = True
 
     def __init__(self, repository: str, revision: str, files: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.repository, self.revision, self.files = repository, revision, files
-        self.announced: dict[str, str] = {}
-        self.refusal: tuple[int, str] | None = None
-        self.asked: list[str] = []
+        self.announced: dict[str, str] = {}  # sha256 of a large file, where it is not that of the content
+        self.refusal: tuple[int, str] | None = None  # status and X-Error-Code of all answers about the repository
+        self.asked: list[str] = []  # method and path of each request
 
     @property
     def url(self) -> str:
@@ -35,7 +28,6 @@ class FakeHub(ThreadingHTTPServer):
         return self.announced.get(name, hashlib.sha256(self.files[name]).hexdigest())
 
     def fetched(self, name: str) -> bool:
-        """Whether the content of a large file was asked for."""
         return f"GET /large/{name}" in self.asked
 
 

@@ -1,4 +1,4 @@
-"""A server that behaves as it is told to, and what tests do with it: fetch, be refused, be interrupted."""
+"""A server with faults that a test chooses, and what tests do with it: fetch, be refused, be interrupted."""
 
 import hashlib
 import re
@@ -10,7 +10,7 @@ import pytest
 
 import data_pipeline.download
 from data_pipeline.download import download
-from data_pipeline.errors import DataError
+from tests.helpers import hostility
 
 CONTENT = bytes(range(251)) * 3000  # 753,000 bytes: several chunks, and no two of them alike
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
@@ -18,7 +18,7 @@ ADVICE = "use the embedded reviews"
 
 
 class FileServer(ThreadingHTTPServer):
-    """Serves one file as it is told to, and notes each request's Range, its status and the bytes of its answer."""
+    """Serves one file and logs of each request its Range, its status and the bytes of its answer."""
 
     daemon_threads = True
 
@@ -86,14 +86,10 @@ def fetch(server, path):
 
 
 def refusal(url, path):
-    """The one line that a download is refused with."""
-    with pytest.raises(DataError) as caught:
-        download(url, path, MD5, advice=ADVICE)
-    message = str(caught.value)
-    assert message.endswith(f"; {ADVICE}")
-    assert "\n" not in message
+    line = hostility.refusal(lambda: download(url, path, MD5, advice=ADVICE))
+    assert ADVICE in line
     assert not path.exists()
-    return message
+    return line
 
 
 def interrupt(server, path, monkeypatch, chunks=4):

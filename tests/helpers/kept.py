@@ -18,11 +18,8 @@ def plan_of(profile="quick", seeds=(1, 2)) -> PlanRecord:
 
 
 def start(store, parent, *, seed=1, fingerprint=FINGERPRINT, profile="quick"):
-    return store.start_run(
-        profile,
-        f"lstm seed {seed}",
-        run_tags(parent=parent, experiment="lstm", seed=seed, fingerprint=fingerprint, note="what it is"),
-    )
+    tags = run_tags(parent=parent, experiment="lstm", seed=seed, fingerprint=fingerprint, note="what it is")
+    return store.start_run(profile, f"lstm seed {seed}", tags)
 
 
 def plan_file(client, run_id) -> Path:

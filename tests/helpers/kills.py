@@ -3,7 +3,7 @@
 import json
 import os
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,21 +57,15 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
-    return _all_cases() if FULL else _short_cases()
-
-
-def _all_cases() -> Iterator[Case]:
-    """Each way in each phase, in a working directory of its own."""
+    """Each way in each phase, in a working directory of its own; or one where a call is killed in each of its runs."""
+    if not FULL:
+        kills = Kill("epoch", "SIGKILL", "child", "rnn"), Kill("model", "SIGTERM", "parent", "bert-frozen")
+        yield Case("a-kill-in-each-run", (Call(kills, OPTIONS[2]),))
+        return
     for number, phase in enumerate(PHASES):
         for way, (signal, target) in enumerate(WAYS):
             options = OPTIONS[(number + way) % len(OPTIONS)]
             yield Case(f"{phase}-{signal}-{target}", (Call((Kill(phase, signal, target),), options),))
-
-
-def _short_cases() -> Iterator[Case]:
-    """One working directory, in which a call is killed in each of its runs."""
-    kills = Kill("epoch", "SIGKILL", "child", "rnn"), Kill("model", "SIGTERM", "parent", "bert-frozen")
-    yield Case("a-kill-in-each-run", (Call(kills, OPTIONS[2]),))
 
 
 @dataclass(frozen=True)
@@ -87,11 +81,8 @@ class Moments:
 
     def choose(self, phase: str, chance: random.Random, experiment: str | None) -> tuple[str, int]:
         """An experiment, the likelier the more moments it has, and one of the first 49 of 50."""
-        of_phase = {
-            name: phases[phase]
-            for name, phases in self.counts.items()
-            if phase in phases and experiment in {None, name}
-        }
+        named = self.counts if experiment is None else {experiment: self.counts[experiment]}
+        of_phase = {name: phases[phase] for name, phases in named.items() if phase in phases}
         (name,) = chance.choices(list(of_phase), list(of_phase.values()))
         return name, chance.randint(1, max(1, of_phase[name] * 49 // 50))
 
@@ -115,14 +106,16 @@ def markdown(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield "| phase | " + " | ".join(f"{signal} to {target}" for signal, target in WAYS) + " |"
     yield "|:--|" + ":--|" * len(WAYS)
     for phase in PHASES:
-        cells = [
-            _cell([each for each in outcomes if (each.phase, each.signal, each.target) == (phase, *way)])
-            for way in WAYS
-        ]
+        of_phase = [outcome for outcome in outcomes if outcome.phase == phase]
+        cells = [_cell([each for each in of_phase if (each.signal, each.target) == way]) for way in WAYS]
         yield f"| {phase} | " + " | ".join(cells) + " |"
     equal = sum(outcome.equal for outcome in outcomes)
     yield ""
-    yield f"{len(outcomes)} kills, {equal} records equal to the undisturbed one, {_calls(outcomes)} after the kill."
+    calls = [outcome.calls for outcome in outcomes]
+    least, most = min(calls, default=0), max(calls, default=0)
+    yield (
+        f"{len(outcomes)} kills, {equal} records equal to the undisturbed one, {least} to {most} calls after the kill."
+    )
 
 
 def _cell(outcomes: Sequence[Outcome]) -> str:
@@ -131,8 +124,3 @@ def _cell(outcomes: Sequence[Outcome]) -> str:
     moments = ", ".join(f"{each.experiment or 'parent'} {each.moment:,}" for each in outcomes)
     statuses = ", ".join(str(status) for status in sorted({each.status for each in outcomes}))
     return f"{sum(each.equal for each in outcomes)} of {len(outcomes)} equal ({moments}; status {statuses})"
-
-
-def _calls(outcomes: Iterable[Outcome]) -> str:
-    calls = [outcome.calls for outcome in outcomes]
-    return f"{min(calls, default=0)} to {max(calls, default=0)} calls"

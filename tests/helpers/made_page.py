@@ -8,7 +8,7 @@ import numpy as np
 from benchmark.analysis.metrics import classification_metrics
 from benchmark.records import PlanRecord, PlanRow, RunRecord, Status
 from benchmark.report.details import Details, ReviewTexts, RunDetails
-from benchmark.report.page import make_page, render_page
+from benchmark.report.page import Page, make_page, render_page
 from benchmark.report.results import Results
 from benchmark.report.table import make_report
 from benchmark.review_explanation import ReviewExplanation
@@ -63,12 +63,8 @@ class MadePage:
         results = results_of(plan, runs, speeds, reviews=self.reviews)
         for run in runs:  # the other scores as the predictions have them
             if run.status is Status.FINISHED:
-                run.metrics.update(
-                    {
-                        f"test/{k}": v
-                        for k, v in classification_metrics(results.labels, results.logits[run.run_id]).items()
-                    }
-                )
+                scores = classification_metrics(results.labels, results.logits[run.run_id])
+                run.metrics.update({f"test/{score}": value for score, value in scores.items()})
         return results
 
     def run(self, row: PlanRow, seed: int) -> RunRecord:
@@ -143,6 +139,9 @@ class MadePage:
         }
         return ReviewTexts(made, self.missing)
 
-    def html(self) -> str:
+    def page(self) -> Page:
         results = self.results()
-        return render_page(make_page(make_report(results), self.details(results)), self.review_texts())
+        return make_page(make_report(results), self.details(results))
+
+    def html(self) -> str:
+        return render_page(self.page(), self.review_texts())

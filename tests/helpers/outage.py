@@ -21,6 +21,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 
+from tests.helpers.facts import assert_names
 from tests.helpers.shell import PATIENCE, Done, Shell
 
 FULL = os.environ.get("FAULTS_FORM") == "full"  # as `make faults` calls it
@@ -29,8 +30,7 @@ LOCKED += "print('held', flush=True); time.sleep(float(sys.argv[2]))"
 
 
 def _free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as door:
         return int(door.getsockname()[1])
 
 
@@ -88,12 +88,12 @@ class Server:
     def stop(self) -> None:
         """It and all its workers are gone."""
         if self.process is not None:
-            everyone = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
-            for process in everyone:
+            processes = everyone(self.process)
+            for process in processes:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
             self.process.wait(PATIENCE)
-            psutil.wait_procs(everyone, PATIENCE)
+            psutil.wait_procs(processes, PATIENCE)
             self.process = None
 
     def _answers(self) -> bool:
@@ -162,13 +162,8 @@ class Disk:
     def free(self) -> None:
         (self.folder / "ballast").unlink(missing_ok=True)
 
-    def make_read_only(self) -> None:
-        self._remount("ro", 0o555)
-
-    def make_writable(self) -> None:
-        self._remount("rw", 0o755)
-
-    def _remount(self, option: str, mode: int) -> None:
+    def remount(self, *, writable: bool) -> None:
+        option, mode = ("rw", 0o755) if writable else ("ro", 0o555)
         if self.mounted:
             subprocess.run(["mount", "--options", f"remount,{option}", str(self.folder)], check=True)
             return
@@ -181,18 +176,14 @@ def small_disk(folder: Path) -> Iterator[Disk]:
     """A disk of 64 MiB at that folder."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
-    mounted = (
-        shutil.which("mount") is not None and subprocess.run(command, capture_output=True, check=False).returncode == 0
-    )
-    if not mounted and os.geteuid() == 0:
-        pytest.fail(
-            "root without the right to mount a disk: call the tests as another user"
-        )  # modes mean nothing to it
+    mounted = bool(shutil.which("mount")) and not subprocess.run(command, capture_output=True, check=False).returncode
+    if not mounted and os.geteuid() == 0:  # modes mean nothing to it
+        pytest.fail("root without the right to mount a disk: call the tests as another user")
     disk = Disk(folder, mounted)
     try:
         yield disk
     finally:
-        disk.make_writable()
+        disk.remount(writable=True)
         if mounted:
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
@@ -205,14 +196,7 @@ def in_training(shell: Shell, cache: Path, *options: str) -> subprocess.Popen[st
     return process
 
 
-def said_of_a_request(process: subprocess.Popen[str]) -> str:
-    """What the process says until it asks a server again that did not answer."""
-    said: list[str] = []
-    wait_for(lambda: said.append(process.stderr.readline()) or "asking again" in said[-1], "a request", process)
-    return "".join(said)
-
-
-def everyone(process: subprocess.Popen[str]) -> list[psutil.Process]:
+def everyone(process: subprocess.Popen) -> list[psutil.Process]:
     return [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
 
 
@@ -231,8 +215,8 @@ def assert_whole(client: MlflowClient) -> None:
     assert {metric.key for metric in model.metrics} >= {"test/accuracy", "tracking_seconds"}
 
 
-def assert_told(done: Done, status: int, words: str) -> None:
-    """The last line on standard error has these words, and there is no traceback."""
+def assert_named(done: Done, status: int, *facts: str) -> None:
+    """The last line on standard error names these facts, and there is no traceback."""
     assert done.status == status, done.err
     assert "Traceback" not in done.err
-    assert words in done.err.splitlines()[-1], done.err
+    assert_names(done.err.splitlines()[-1], *facts)

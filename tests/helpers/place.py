@@ -50,17 +50,17 @@ class Place:
         self, *options: str, faults: Sequence[Fault] = (), moments: str = "", log: str = "log.txt"
     ) -> subprocess.Popen[bytes]:
         """`run all`, as a terminal starts it: in a group of its own; it prints to the log."""
+        environment = {
+            "PYTHONPATH": f"{INJECTED}{os.pathsep}{ROOT}",
+            "HF_HUB_OFFLINE": "1",
+            "BENCHMARK_FAULTS": json.dumps([asdict(fault) for fault in faults]),
+            "BENCHMARK_MOMENTS": moments,
+        }
         with (self.folder / log).open("ab") as printed:
             return subprocess.Popen(
                 [sys.executable, "-m", "benchmark", "run", "all", *options],
                 cwd=self.folder,
-                env=os.environ
-                | {
-                    "PYTHONPATH": f"{INJECTED}{os.pathsep}{ROOT}",
-                    "HF_HUB_OFFLINE": "1",
-                    "BENCHMARK_FAULTS": json.dumps([asdict(fault) for fault in faults]),
-                    "BENCHMARK_MOMENTS": moments,
-                },
+                env=os.environ | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=printed,
@@ -68,7 +68,6 @@ class Place:
             )
 
     def call(self, *options: str, faults: Sequence[Fault] = (), moments: str = "") -> int:
-        """Exit status of `run all`."""
         return self.start(*options, faults=faults, moments=moments).wait(PATIENCE)
 
     @property

@@ -65,24 +65,14 @@ def made_logits(run: RunRecord, labels: np.ndarray) -> np.ndarray:
     predicted = labels.copy()
     predicted[wrong] = 1 - predicted[wrong]
     sure = generator.uniform(0.1, 3.0, len(labels))
-    return np.stack([np.where(predicted == 0, sure, 0.0), np.where(predicted == 1, sure, 0.0)], axis=1).astype(
-        "float32"
-    )
+    return np.where(predicted[:, None] == [0, 1], sure[:, None], 0.0).astype("float32")
 
 
 def eight_predictions(right: int) -> pd.DataFrame:
     """Of eight reviews, of which so many are labelled rightly."""
-    labels = [number % 2 for number in range(8)]
-    positive = [float(label == (number < right)) for number, label in enumerate(labels)]
-    return pd.DataFrame(
-        {
-            "id": [f"r{number}" for number in range(8)],
-            "label": labels,
-            "logit_negative": pd.Series([1 - value for value in positive], dtype="float32"),
-            "logit_positive": pd.Series(positive, dtype="float32"),
-            "tokens": 5,
-        }
-    )
+    positive = [float(number % 2 == (number < right)) for number in range(8)]
+    table = predictions({f"r{number}": (1 - value, value) for number, value in enumerate(positive)})
+    return table.assign(label=[number % 2 for number in range(8)])
 
 
 def predictions(logits: Mapping[str, tuple[float, float]]) -> pd.DataFrame:

@@ -21,7 +21,6 @@ METRICS = {
 
 
 def record_plan(store_uri, suite, folder, *, failed=()):
-    """What `run all` leaves in the store, without the training."""
     store = TrackingStore(store_uri, folder)
     plan = make_plan(suite, NOWHERE)
     parent = store.open_plan(plan.record)
@@ -31,10 +30,7 @@ def record_plan(store_uri, suite, folder, *, failed=()):
             config.profile,
             config.name,
             run_tags(
-                parent=parent,
-                experiment=config.experiment_name,
-                seed=config.seed,
-                fingerprint=planned.fingerprint,
+                parent=parent, experiment=config.experiment_name, seed=config.seed, fingerprint=planned.fingerprint
             ),
         )
         if config.experiment_name in failed:
@@ -48,6 +44,6 @@ def record_plan(store_uri, suite, folder, *, failed=()):
 
 
 def cells(table: str, model: str) -> list[str]:
-    """Seeds and accuracy in the model's row of the terminal's table."""
+    """Seeds and accuracy in the terminal's table."""
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in table.splitlines() if line.startswith("│")]
     return next(row[2:4] for row in rows if row[0] == model)

@@ -18,7 +18,7 @@ PATIENCE = 300  # seconds after which a process that should have ended counts as
 
 @dataclass(frozen=True)
 class Done:
-    """A command that has ended: exit status and what it printed."""
+    """A command that has ended."""
 
     status: int
     out: str
@@ -84,13 +84,8 @@ class Shell:
     def recorded(self, profile: str, kind: str = "run") -> list[Run]:
         """The profile's runs (or its plans) in MLflow, the oldest first."""
         experiment = self.client.get_experiment_by_name(f"imdb-{profile}")
-        return list(
-            self.client.search_runs(
-                [experiment.experiment_id],
-                f"tags.`benchmark.kind` = '{kind}'",
-                order_by=["attributes.start_time ASC"],
-            )
-        )
+        which, order = f"tags.`benchmark.kind` = '{kind}'", ["attributes.start_time ASC"]
+        return list(self.client.search_runs([experiment.experiment_id], which, order_by=order))
 
     def states(self, profile: str) -> list[tuple[str, str]]:
         """Name and status of the profile's runs, the oldest first."""
@@ -108,7 +103,6 @@ def rows(table: str) -> dict[str, list[str]]:
 
 
 def first_epoch(process: subprocess.Popen[str]) -> str:
-    """What the process says until the first epoch of a run is over."""
     return said_until(process, "  epoch 1/")
 
 

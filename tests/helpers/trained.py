@@ -71,27 +71,16 @@ def train(write_config: Callable[..., Path], folder: Path, name: str, *assignmen
     }
     bundle = folder / "written" / name
     bundle.mkdir(parents=True)
-    write_bundle(
-        bundle,
-        planned,
-        model=model,
-        tokenizer=data.tokenizer,
-        encoder_dir=encoder_dir,
-        corpus=corpus,
-        metrics=metrics,
-    )
+    tools = {"model": model, "tokenizer": data.tokenizer, "encoder_dir": encoder_dir}
+    write_bundle(bundle, planned, corpus=corpus, metrics=metrics, **tools)
     return Trained(plan, planned, corpus, model, trainer, predictions, metrics, bundle)
 
 
 def record(store: TrackingStore, trained: Trained, *, seed: int = 1, status: Status = Status.FINISHED, **values) -> str:
     """A run of it in the store, its model logged; `values` take the place of metrics. The run's id."""
     experiment = trained.planned.config.experiment_name
-    labels = run_tags(
-        parent=store.open_plan(trained.plan.record),
-        experiment=experiment,
-        seed=seed,
-        fingerprint=trained.planned.fingerprint,
-    )
+    parent, fingerprint = store.open_plan(trained.plan.record), trained.planned.fingerprint
+    labels = run_tags(parent=parent, experiment=experiment, seed=seed, fingerprint=fingerprint)
     tracker = store.start_run("quick", f"{experiment} seed {seed}", labels)
     tracker.log_model(trained.bundle, experiment, step=1)
     tracker.log_metrics(trained.metrics | values)

@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmark.progress import NullProgress
 from benchmark.training.config import TrainingConfig
 from benchmark.training.trainer import Trainer
 from data_pipeline.batch import Batch
@@ -49,8 +48,6 @@ class Indifferent(Classifier):
 
 
 class TwoSpeeds(Classifier):
-    """A body and a head that wants ten times the learning rate."""
-
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
@@ -90,33 +87,9 @@ class InfiniteSlope(Linear):
 
 
 class NanOnVal(Linear):
-    """Trains, but its logits are not numbers once it is evaluated."""
-
     def forward(self, batch: Batch) -> Tensor:
         logits = super().forward(batch)
         return logits if self.training else logits * float("nan")
-
-
-class CountingProgress(NullProgress):
-    """Remembers what it is told."""
-
-    def __init__(self) -> None:
-        self.announced: list[tuple[str, int]] = []
-        self.advanced = 0
-        self.finished = 0
-        self.said: list[str] = []
-
-    def start(self, phase: str, total: int) -> None:
-        self.announced.append((phase, total))
-
-    def advance(self, reviews: int, note: str = "") -> None:
-        self.advanced += reviews
-
-    def finish(self) -> None:
-        self.finished += 1
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
 
 
 def trainer(model: Classifier, *, seed: int = 0, progress: Any = None, **settings: Any) -> Trainer:

@@ -13,7 +13,7 @@ from models import bow
 from models.bow import NO_FEATURE, BagOfNgrams, learn_ngrams
 from models.classifier import Classifier
 from models.configs import BowConfig
-from models.registry import ModelContext, get_model_spec
+from tests.helpers.facts import assert_names
 
 TEXTS = [
     "a good film a good film",
@@ -45,7 +45,6 @@ def build(**settings: object) -> BagOfNgrams:
 
 
 def taught(**settings: object) -> BagOfNgrams:
-    """Knows the n-grams of TEXTS, each with a weight of its own."""
     model = build(**settings)
     learn_ngrams(model, [batch_of(TEXTS[:2], LABELS[:2]), batch_of(TEXTS[2:], LABELS[2:], padding=2)])
     torch.manual_seed(1)
@@ -56,7 +55,6 @@ def taught(**settings: object) -> BagOfNgrams:
 
 
 def ngrams(model: BagOfNgrams) -> list[str]:
-    """The table, spelled out."""
     spelled = []
     for key in model.keys[model.keys != NO_FEATURE].tolist():
         words, rest = [], key
@@ -111,50 +109,43 @@ class TestFeatures:
         assert torch.equal(in_parts.keys, at_once.keys)
         assert torch.equal(in_parts.ratios, at_once.ratios)
 
-    def test_those_of_few_reviews_are_left_out(self):
-        features, counts = vectorized()
-        often = {name for name, reviews in zip(features, counts.sum(axis=0), strict=True) if reviews >= 3}
-
-        assert set(ngrams(taught(min_count=3))) == often
-
-    def test_of_too_many_those_of_the_most_reviews_are_kept(self):
+    def test_those_of_few_reviews_are_left_out_and_of_too_many_those_of_the_most_are_kept(self):
         features, counts = vectorized()
         reviews = dict(zip(features, counts.sum(axis=0), strict=True))
         kept = ngrams(taught(max_features=7))
 
+        assert set(ngrams(taught(min_count=3))) == {name for name, count in reviews.items() if count >= 3}
         assert len(kept) == 7
         assert min(reviews[name] for name in kept) >= max(reviews[name] for name in reviews.keys() - set(kept))
 
-    def test_an_unknown_word_is_none_and_parts_its_neighbours(self):
-        model = build(naive_bayes=False)
-        learn_ngrams(model, [batch_of(["a good strange film"])])
-
-        assert ngrams(model) == ["a", "film", "good", "a good"]
-
-    def test_none_runs_on_into_the_next_review(self):
+    @pytest.mark.parametrize(
+        ("texts", "expected"),
+        [
+            (["a good strange film"], {"a", "film", "good", "a good"}),
+            (["a good", "film so"], {"a", "good", "film", "so", "a good", "film so"}),
+        ],
+        ids=["unknown word", "next review"],
+    )
+    def test_none_runs_across_an_unknown_word_or_into_the_next_review(self, texts, expected):
         model = build()
-        learn_ngrams(model, [batch_of(["a good", "film so"])])
+        learn_ngrams(model, [batch_of(texts)])
 
-        assert set(ngrams(model)) == {"a", "good", "film", "so", "a good", "film so"}
+        assert len(ngrams(model)) == len(expected)
+        assert set(ngrams(model)) == expected
 
 
 class TestLogits:
     def test_they_are_the_weighted_sum_for_positive_and_nothing_for_negative(self):
-        model = taught()
+        model, untrained = taught(), build()
+        learn_ngrams(untrained, [batch_of(TEXTS, LABELS)])
         found = np.stack(list(values(model, TEXTS).values()), axis=1)
         weights = model.weights.weight[: found.shape[1], 0].detach().numpy()
-
         logits = model(batch_of(TEXTS)).detach()
 
         assert logits.dtype == torch.float32
         np.testing.assert_allclose(logits[:, 1], found @ weights + 0.25, rtol=1e-5)
         assert torch.equal(logits[:, 0], torch.zeros(len(TEXTS)))
-
-    def test_before_training_they_favour_neither_class(self):
-        model = build()
-        learn_ngrams(model, [batch_of(TEXTS, LABELS)])
-
-        assert torch.equal(model(batch_of(TEXTS)), torch.zeros(len(TEXTS), 2))
+        assert torch.equal(untrained(batch_of(TEXTS)), torch.zeros(len(TEXTS), 2))
 
     @pytest.mark.parametrize("junk", [0, WORDS.index("good")])
     def test_neither_padding_nor_what_stands_in_it_changes_them(self, junk):
@@ -176,8 +167,8 @@ class TestLogits:
 
     @pytest.mark.parametrize("text", ["strange", "strange words only", ""])
     def test_a_review_without_known_words_gets_the_bias(self, text):
-        torch.testing.assert_close(taught(ngrams=3)(batch_of([text, "film"]))[0], torch.tensor([0.0, 0.25]))
-        torch.testing.assert_close(taught(ngrams=3)(batch_of([text]))[0], torch.tensor([0.0, 0.25]))
+        for texts in ([text, "film"], [text]):
+            torch.testing.assert_close(taught(ngrams=3)(batch_of(texts))[0], torch.tensor([0.0, 0.25]))
 
     def test_dropout_is_on_in_training_alone(self):
         model = taught(dropout=0.5)
@@ -188,24 +179,15 @@ class TestLogits:
 
 
 class TestState:
-    def test_a_saved_one_says_the_same_in_a_new_network_of_the_same_settings(self, tmp_path):
-        model = taught()
+    def test_table_and_weights_are_saved_and_part_of_a_checkpoint_until_others_are_learned(self, tmp_path):
+        model, loaded, resumed = taught(), build(), build()
         save_file(model.state_dict(), tmp_path / "weights.safetensors")
-        again = build()
-        again.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+        loaded.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+        resumed.load_trained_state(model.trained_state())
 
-        assert torch.equal(again(batch_of(TEXTS)), model(batch_of(TEXTS)))
-
-    def test_the_table_is_part_of_what_a_checkpoint_holds(self):
-        model, again = taught(), build()
-        again.load_trained_state(model.trained_state())
-
-        assert torch.equal(again(batch_of(TEXTS)), model(batch_of(TEXTS)))
-
-    def test_other_reviews_take_the_place_of_those_learned_before(self):
-        model = taught()
+        assert torch.equal(loaded(batch_of(TEXTS)), model(batch_of(TEXTS)))
+        assert torch.equal(resumed(batch_of(TEXTS)), model(batch_of(TEXTS)))
         learn_ngrams(model, [batch_of(["a film"])])
-
         assert ngrams(model) == ["a", "film", "a film"]
 
     def test_the_table_has_no_gradient_and_each_feature_one_weight(self):
@@ -214,40 +196,34 @@ class TestState:
         assert trained == {"weights.weight": (60, 1), "bias": (1,)}
 
 
-class TestRefused:
-    def test_three_classes(self):
-        with pytest.raises(ValueError, match="one of 2 classes, not of 3"):
-            BagOfNgrams(BowConfig(name="bow"), len(WORDS), 3)
-
-    def test_more_words_than_keys_have_room_for(self):
-        with pytest.raises(ValueError, match="3-grams of 3000000 words have no 63-bit keys; lower `vocab_size`"):
-            BagOfNgrams(BowConfig(name="bow", ngrams=3, max_features=1), 3_000_000, 2)
-
-    def test_another_kind_of_model_has_no_ngrams(self):
-        class Other(Classifier):
-            def forward(self, batch: Batch) -> torch.Tensor:
-                raise NotImplementedError
-
-        with pytest.raises(TypeError, match="Other has no n-grams to count"):
-            learn_ngrams(Other(), [])
+@pytest.mark.parametrize(
+    ("settings", "words", "classes", "facts"),
+    [
+        ({}, len(WORDS), 3, ["2", "3"]),
+        ({"ngrams": 3, "max_features": 1}, 3_000_000, 2, ["3-grams", "3000000", "vocab_size"]),
+    ],
+    ids=["three classes", "more words than there are keys for"],
+)
+def test_what_it_cannot_count_is_refused(settings, words, classes, facts):
+    with pytest.raises(ValueError, match=r"\d") as error:
+        BagOfNgrams(BowConfig(name="bow", **settings), words, classes)
+    assert_names(error, *facts)
 
 
-def test_it_is_registered_as_the_baseline_and_learns_its_table_before_training():
-    spec = get_model_spec("bow")
-    model = spec.build(BowConfig(name="bow", max_features=60, min_count=1), ModelContext(len(WORDS)))
-    spec.prepare(model, [batch_of(TEXTS, LABELS)])
+def test_another_kind_of_model_has_no_ngrams():
+    class Other(Classifier):
+        def forward(self, batch: Batch) -> torch.Tensor:
+            raise NotImplementedError
 
-    assert spec.baseline
-    assert set(ngrams(model)) == set(vectorized()[0])
+    with pytest.raises(TypeError, match="Other"):
+        learn_ngrams(Other(), [])
 
 
 class TestAttributions:
     @pytest.mark.parametrize("ngrams", [1, 2, 3])
     def test_they_add_up_to_the_log_odds_but_for_the_bias(self, ngrams):
-        model, batch = (
-            taught(ngrams=ngrams),
-            batch_of([*TEXTS, "a never seen film", "nothing known"], padding=2, junk=3),
-        )
+        model = taught(ngrams=ngrams)
+        batch = batch_of([*TEXTS, "a never seen film", "nothing known"], padding=2, junk=3)
         found = model.linear_attributions(batch)
         logits = model(batch).double()
 

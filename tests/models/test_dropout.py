@@ -43,8 +43,9 @@ def test_equal_seeds_drop_alike_and_each_call_anew():
     assert not torch.equal(first, second)
 
 
-def test_bf16_stays_bf16():
+def test_bf16_stays_bf16_and_a_rate_next_to_1_keeps_numbers_finite():
     assert drop(torch.ones(10, dtype=torch.bfloat16), 0.1).dtype == torch.bfloat16
+    assert drop(torch.ones(1000), 0.999999).isfinite().all()
 
 
 def test_nothing_is_dropped_in_evaluation_or_at_rate_0():
@@ -54,16 +55,9 @@ def test_nothing_is_dropped_in_evaluation_or_at_rate_0():
     assert Dropout(0.0)(states) is states
 
 
-def test_a_rate_next_to_1_keeps_numbers_finite():
-    assert drop(torch.ones(1000), 0.999999).isfinite().all()
-
-
 def test_replaced_throughout_a_network_at_the_same_rates():
     network = nn.Sequential(nn.Dropout(0.1), nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.2)), nn.Dropout1d(0.3))
     replace_dropout(network)
+    rates = [(type(m), m.p) for m in network.modules() if hasattr(m, "p")]
 
-    assert [(type(m), m.p) for m in network.modules() if hasattr(m, "p")] == [
-        (Dropout, 0.1),
-        (Dropout, 0.2),
-        (nn.Dropout1d, 0.3),
-    ]
+    assert rates == [(Dropout, 0.1), (Dropout, 0.2), (nn.Dropout1d, 0.3)]

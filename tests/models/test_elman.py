@@ -52,5 +52,5 @@ def test_gradients_are_those_of_finite_differences():
 
 
 def test_a_state_before_the_inputs_is_refused():
-    with pytest.raises(ValueError, match="starts at zero"):
+    with pytest.raises(ValueError, match="zero"):
         ElmanRNN(INPUT, HIDDEN)(torch.randn(1, 2, INPUT), torch.zeros(1, 1, HIDDEN))

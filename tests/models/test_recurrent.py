@@ -65,21 +65,12 @@ def test_equals_the_packed_computation(make_batch, cell, layers, bidirectional, 
 @pytest.mark.parametrize("pooling", ["last", "mean", "max"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize(("cell", "bf16"), PRECISIONS)
-def test_padding_never_changes_logits(make_batch, cell, bidirectional, pooling, bf16):
+def test_padding_and_what_stands_in_it_never_change_logits(make_batch, cell, bidirectional, pooling, bf16):
     model = build(cell, layers=2, bidirectional=bidirectional, pooling=pooling)
+    tight, loose = make_batch(LENGTHS), make_batch(LENGTHS, padding=9)
+    loose.input_ids[~loose.attention_mask] = 99
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        tight, loose = model(make_batch(LENGTHS)), model(make_batch(LENGTHS, padding=9))
-
-    torch.testing.assert_close(tight, loose, rtol=0, atol=5e-3 if bf16 else 1e-6)
-
-
-def test_what_stands_in_the_padding_never_changes_logits(make_batch):
-    model = build("lstm", layers=2, bidirectional=True)
-    batch = make_batch(LENGTHS)
-    before = model(batch)
-    batch.input_ids[~batch.attention_mask] = 99
-
-    torch.testing.assert_close(model(batch), before, rtol=0, atol=1e-6)
+        torch.testing.assert_close(model(tight), model(loose), rtol=0, atol=5e-3 if bf16 else 1e-6)
 
 
 def test_max_pooling_ignores_padding_even_where_all_real_states_are_lower(make_batch):
@@ -134,25 +125,16 @@ def test_gradients_reach_every_parameter_but_the_padding_vector(make_batch, cell
     assert model.embedding.weight.grad[0].abs().sum() == 0
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
-def test_one_batch_can_be_learned_by_heart(make_batch, learn_by_heart, cell):
-    assert learn_by_heart(build(cell, embedding_dim=16, hidden_dim=16), make_batch(LENGTHS), 0.02, steps=40) < 0.05
-
-
-def test_dropout_works_in_training_only(make_batch):
-    model, batch = build("lstm", dropout=0.5), make_batch(LENGTHS)
-    assert not torch.equal(model(batch), model(batch))
-    model.eval()
-    assert torch.equal(model(batch), model(batch))
-
-
-def test_dropout_falls_on_word_vectors_between_layers_and_on_the_pooled_vector(make_batch):
-    model = build("lstm", layers=2, dropout=0.5)
+def test_dropout_falls_on_word_vectors_between_layers_and_on_the_pooled_vector_in_training_only(make_batch):
+    model, batch = build("lstm", layers=2, dropout=0.5), make_batch([4, 2])
     dropped = []
-    model.dropout.register_forward_hook(lambda _module, inputs, _output: dropped.append(tuple(inputs[0].shape)))
-    model(make_batch([4, 2]))
+    with model.dropout.register_forward_hook(lambda _module, inputs, _output: dropped.append(inputs[0].shape)):
+        first = model(batch)
 
     assert dropped == [(2, 4, 6), (2, 4, 5), (2, 5)]
+    assert not torch.equal(model(batch), first)
+    model.eval()
+    assert torch.equal(model(batch), model(batch))
 
 
 def test_all_parameters_form_one_group_at_the_runs_learning_rate():
@@ -194,22 +176,19 @@ class TestAttention:
         torch.testing.assert_close(model(batch), model.output(torch.stack(expected)), rtol=0, atol=1e-6)
 
     @pytest.mark.parametrize("bf16", [False, True])
-    def test_weights_are_shares_of_the_real_tokens(self, make_batch, bf16):
+    def test_weights_are_shares_of_the_real_tokens_and_other_poolings_have_none(self, make_batch, bf16):
         model, batch = build("lstm-attention", **DEEP), make_batch(LENGTHS, padding=2)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16 and "lstm" in IN_BF16):
             weights = model.attention_weights(batch)
 
+        assert build("lstm").attention_weights(batch) is None
         assert weights.shape == batch.input_ids.shape
         assert weights[~batch.attention_mask].count_nonzero() == 0
         assert (weights[batch.attention_mask] > 0).all()
         torch.testing.assert_close(weights.sum(dim=1), torch.ones(len(LENGTHS)), rtol=0, atol=1e-6)
 
     def test_padding_and_what_stands_in_it_never_change_logits(self, make_batch):
-        model, tight, loose = (
-            build("lstm-attention", **DEEP),
-            make_batch(LENGTHS),
-            make_batch(LENGTHS, padding=9),
-        )
+        model, tight, loose = build("lstm-attention", **DEEP), make_batch(LENGTHS), make_batch(LENGTHS, padding=9)
         loose.input_ids[~loose.attention_mask] = 99
 
         torch.testing.assert_close(model(loose), model(tight), rtol=0, atol=1e-6)
@@ -233,6 +212,3 @@ class TestAttention:
 
         assert logits.isfinite().all()
         assert all(p.grad.isfinite().all() and p.grad.abs().sum() > 0 for p in model.parameters())
-
-    def test_any_other_pooling_has_no_weights(self, make_batch):
-        assert build("lstm").attention_weights(make_batch(LENGTHS)) is None

@@ -36,44 +36,30 @@ def test_each_of_them_turns_a_batch_into_logits(name, classes, context, make_bat
     assert model(make_batch([4, 9])).shape == (2, classes)
 
 
-def test_rnn_and_lstm_differ_in_their_cell(context):
-    def size(name: str) -> int:
-        model = get_model_spec(name).build(RecurrentConfig(name=name), context)
-        return sum(p.numel() for p in model.layers.parameters())
-
-    assert size("lstm") == 4 * size("rnn")
-
-
-def test_a_name_is_given_once():
+def test_a_name_is_given_once_and_to_what_has_a_file():
     def build(config, context):
         raise NotImplementedError
 
     decorate = register_model("mine", config=RecurrentConfig, tokenizer="word")
     assert decorate(build) is build
     assert get_model_spec("mine").build is build
-    with pytest.raises(ValueError, match=f"'mine' is registered twice: by {__name__}"):
+    with pytest.raises(ValueError, match=f"'mine'.*{__name__}"):
         decorate(build)
-
-
-def test_what_builds_a_model_has_a_file():
-    with pytest.raises(ValueError, match="model 'mine': its builder is no function or class"):
-        register_model("mine", config=RecurrentConfig, tokenizer="word")(partial(print))
-
-
-def test_an_unknown_name_gets_a_suggestion():
-    with pytest.raises(UnknownModelError, match=r"no model 'bert-frosen'; did you mean 'bert-frozen'\?"):
-        get_model_spec("bert-frosen")
-
-
-def test_a_name_like_no_other_gets_the_list():
-    with pytest.raises(UnknownModelError, match="known: rnn, lstm, lstm-attention, bert-frozen, bert-finetuned, bow"):
-        get_model_spec("xyz")
+    with pytest.raises(ValueError, match="'mine'"):
+        decorate(partial(print))
 
 
 @pytest.mark.parametrize(
-    "statement", ["import models.builtin", "from models.registry import model_names; model_names()"]
+    ("name", "suggested"),
+    [("bert-frosen", "'bert-frozen'"), ("xyz", "rnn, lstm, lstm-attention, bert-frozen, bert-finetuned, bow")],
 )
-def test_looking_models_up_imports_neither_torch_nor_transformers(statement):
-    code = f"import sys; {statement}; print([m for m in ('torch', 'transformers') if m in sys.modules])"
+def test_an_unknown_name_gets_a_suggestion_or_the_list(name, suggested):
+    with pytest.raises(UnknownModelError, match=f"'{name}'.*{suggested}"):
+        get_model_spec(name)
+
+
+def test_looking_models_up_imports_neither_torch_nor_transformers():
+    look_up = "import models.builtin; from models.registry import model_names; assert model_names()"
+    code = f"import sys; {look_up}; print([m for m in ('torch', 'transformers') if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

@@ -24,18 +24,13 @@ def methods(answers):
     return answers(chance, 3, 400, seed_sd=0.03), answers(chance, 2, 400, accuracy=0.8)
 
 
-def test_of_one_method(methods):
-    (drawn,) = one_by_one(np.random.default_rng(1), methods[:1], 5000)
-
-    found = bootstrap_accuracy(methods[0], resamples=5000)
-    assert found == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.004)
-
-
-def test_of_a_difference_over_the_same_reviews(methods):
+def test_of_one_method_and_of_a_difference_over_the_same_reviews(methods):
     one, other = one_by_one(np.random.default_rng(1), methods, 5000)
 
-    found = bootstrap_difference(*methods, resamples=5000, confidence=0.9)
-    assert found == pytest.approx(tuple(np.quantile(one - other, [0.05, 0.95])), abs=0.004)
+    alone = bootstrap_accuracy(methods[0], resamples=5000)
+    assert alone == pytest.approx(tuple(np.quantile(one, [0.025, 0.975])), abs=0.004)
+    difference = bootstrap_difference(*methods, resamples=5000, confidence=0.9)
+    assert difference == pytest.approx(tuple(np.quantile(one - other, [0.05, 0.95])), abs=0.004)
 
 
 def test_of_one_network_it_is_about_the_reviews_alone():

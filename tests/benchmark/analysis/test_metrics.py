@@ -20,31 +20,21 @@ def logits_for(positive: list[float]) -> np.ndarray:
     return np.stack([np.log(1 - share), np.log(share)], axis=1)
 
 
-class TestByHand:
-    # truth      1    1    1    0    0
-    # prediction 1    1    0    1    0      two true positives, one false, one missed
-    LABELS = np.array([1, 1, 1, 0, 0])
-    LOGITS = logits_for([0.9, 0.6, 0.3, 0.8, 0.1])
+def test_scores_by_hand():
+    labels = np.array([1, 1, 1, 0, 0])
+    scores = classification_metrics(labels, logits_for([0.9, 0.6, 0.3, 0.8, 0.1]))
+    never_positive = classification_metrics(labels, logits_for([0.1, 0.2, 0.3, 0.4, 0.1]))
 
-    def test_accuracy(self):
-        assert classification_metrics(self.LABELS, self.LOGITS)["accuracy"] == pytest.approx(3 / 5)
-
-    def test_f1_is_of_the_positive_class(self):
-        assert classification_metrics(self.LABELS, self.LOGITS)["f1"] == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
-
-    def test_roc_auc_is_the_share_of_pairs_in_the_right_order(self):
-        # 0.9 beats 0.8 and 0.1; 0.6 and 0.3 beat 0.1 alone
-        assert classification_metrics(self.LABELS, self.LOGITS)["roc_auc"] == pytest.approx(4 / 6)
-
-    def test_log_loss_is_the_mean_cross_entropy_in_nats(self):
-        expected = -sum(map(math.log, [0.9, 0.6, 0.3, 0.2, 0.9])) / 5
-        assert classification_metrics(self.LABELS, self.LOGITS)["log_loss"] == pytest.approx(expected)
-
-    def test_a_network_that_never_says_positive_has_an_f1_of_0(self):
-        scores = classification_metrics(self.LABELS, logits_for([0.1, 0.2, 0.3, 0.4, 0.1]))
-
-        assert scores["f1"] == 0.0
-        assert scores["accuracy"] == pytest.approx(2 / 5)
+    assert {type(value) for value in scores.values()} == {float}
+    assert scores == pytest.approx(
+        {
+            "accuracy": 3 / 5,
+            "f1": 2 * 2 / (2 * 2 + 1 + 1),  # of the positive class: two true positives, one false, one missed
+            "roc_auc": 4 / 6,  # pairs in the right order: 0.9 beats 0.8 and 0.1; 0.6 and 0.3 beat 0.1 alone
+            "log_loss": -sum(map(math.log, [0.9, 0.6, 0.3, 0.2, 0.9])) / 5,
+        }
+    )
+    assert (never_positive["f1"], never_positive["accuracy"]) == (0.0, pytest.approx(2 / 5))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -65,18 +55,15 @@ def test_scores_are_those_of_scikit_learn(seed):
     )
 
 
-def test_scores_are_plain_numbers():
-    scores = classification_metrics(np.array([0, 1]), np.zeros((2, 2), dtype=np.float32))
-
-    assert {type(value) for value in scores.values()} == {float}
-
-
 class TestProbabilities:
     def test_they_are_the_softmax(self):
-        found = probabilities(np.array([[0.0, math.log(3)], [5.0, 5.0]], dtype=np.float32))
+        found = probabilities(np.array([[0.0, math.log(3)], [5.0, 5.0], [10_000.0, 10_001.0]], dtype=np.float32))
 
         assert found.dtype == np.float64
-        np.testing.assert_allclose(found, [[0.25, 0.75], [0.5, 0.5]], rtol=1e-7)
+        near = 1 / (1 + math.exp(-1))  # a small difference between huge logits counts
+        np.testing.assert_allclose(found, [[0.25, 0.75], [0.5, 0.5], [1 - near, near]], rtol=1e-7)
+        three_classes = np.random.default_rng(0).normal(scale=50, size=(100, 3)).astype(np.float32)
+        np.testing.assert_allclose(probabilities(three_classes).sum(axis=1), 1.0, rtol=1e-12)
 
     @pytest.mark.parametrize("size", [1e3, 1e6, 3e38])
     def test_huge_logits_neither_overflow_nor_warn(self, size):
@@ -84,16 +71,6 @@ class TestProbabilities:
             found = probabilities(np.array([[size, -size], [-size, size], [size, size]], dtype=np.float32))
 
         assert found.tolist() == [[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]
-
-    def test_small_differences_between_huge_logits_are_kept(self):
-        found = probabilities(np.array([[10_000.0, 10_001.0]], dtype=np.float32))
-
-        assert found[0, 1] == pytest.approx(1 / (1 + math.exp(-1)))
-
-    def test_they_add_up_to_one(self):
-        logits = np.random.default_rng(0).normal(scale=50, size=(100, 3)).astype(np.float32)
-
-        np.testing.assert_allclose(probabilities(logits).sum(axis=1), 1.0, rtol=1e-12)
 
 
 def test_a_confident_mistake_has_a_large_finite_log_loss():
@@ -110,7 +87,7 @@ class TestCalibration:
     LABELS = np.array([1, 0, 0, 0])
     LOGITS = logits_for([0.9, 0.95, 0.4, 0.2])
 
-    def test_bins_are_those_of_the_predicted_classs_probability(self):
+    def test_bins_are_those_of_the_predicted_classs_probability_and_the_error_is_the_mean_gap(self):
         found = reliability_bins(self.LABELS, self.LOGITS)
 
         assert found.count.tolist() == [0] * 8 + [1, 0, 0, 1, 0, 1, 1]
@@ -119,11 +96,8 @@ class TestCalibration:
         np.testing.assert_allclose(found.accuracy[filled], [1, 1, 1, 0])
         assert np.isnan(found.confidence[~filled]).all()
         assert np.isnan(found.accuracy[~filled]).all()
-
-    def test_the_error_is_the_mean_gap(self):
-        found = expected_calibration_error(self.LABELS, self.LOGITS)
-
-        assert found == pytest.approx((0.4 + 0.2 + 0.1 + 0.95) / 4)
+        error = expected_calibration_error(self.LABELS, self.LOGITS)
+        assert error == pytest.approx((0.4 + 0.2 + 0.1 + 0.95) / 4)
 
     def test_a_bin_counts_as_often_as_it_has_predictions(self):
         # two of three right at 0.7 each, one right at 0.9
@@ -139,12 +113,9 @@ class TestCalibration:
         assert expected_calibration_error(labels, logits_for(list(positive))) < 0.01
         assert expected_calibration_error(labels, 3 * logits_for(list(positive))) > 0.1
 
-    def test_certainty_is_in_the_last_bin_and_indecision_with_two_classes_in_the_eighth(self):
+    def test_every_prediction_is_in_one_bin_certainty_in_the_last_and_indecision_of_two_in_the_eighth(self):
         found = reliability_bins(np.array([0, 0]), np.array([[1e6, 0.0], [0.0, 0.0]]))
-
-        assert np.flatnonzero(found.count).tolist() == [7, 14]
-
-    def test_every_prediction_is_in_one_bin(self):
         logits = np.random.default_rng(0).normal(size=(1000, 3)).astype(np.float32)
 
+        assert np.flatnonzero(found.count).tolist() == [7, 14]
         assert reliability_bins(np.zeros(1000), logits, bins=7).count.sum() == 1000

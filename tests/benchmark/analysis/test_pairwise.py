@@ -64,29 +64,19 @@ class TestNetworks:
         detectable = smallest_detectable_difference(2000, pair.discordance, alpha=0.05 / 3)
         assert pair.smallest_detectable == detectable
 
-    def test_one_method_with_several_seeds_is_no_comparison_of_methods(self, suite):
-        found = compare_all({"rnn": suite["rnn"], "lstm": suite["lstm"][:1]})
-
-        assert found.about == "networks"
-
     def test_of_several_seeds_the_first_speaks_not_the_best(self, suite):
-        found = compare_all_networks(suite)
+        rows = compare_all_networks(suite).rows
 
-        assert {name: row.accuracy for name, row in found.rows.items()} == {
-            name: suite[name][0].mean() for name in suite
-        }
-
-
-def test_one_method_alone_has_a_row_and_a_letter(suite):
-    found = compare_all({"rnn": suite["rnn"]})
-
-    assert (list(found.rows), found.pairs, found.letters) == (["rnn"], (), {"rnn": "a"})
+        assert {name: row.accuracy for name, row in rows.items()} == {name: suite[name][0].mean() for name in suite}
+        # one method alone has several seeds, which is no comparison of methods
+        assert compare_all({"rnn": suite["rnn"], "lstm": suite["lstm"][:1]}).about == "networks"
 
 
-def test_no_method_is_no_comparison():
-    found = compare_all({})
+def test_one_method_alone_has_a_row_and_a_letter_and_none_has_nothing(suite):
+    alone, none = compare_all({"rnn": suite["rnn"]}), compare_all({})
 
-    assert (found.rows, found.pairs, found.letters) == ({}, (), {})
+    assert (list(alone.rows), alone.pairs, alone.letters) == (["rnn"], (), {"rnn": "a"})
+    assert (none.rows, none.pairs, none.letters) == ({}, (), {})
 
 
 def test_equal_accuracies_keep_the_order_given(suite):

@@ -7,19 +7,13 @@ from benchmark.analysis.intervals import wilson_interval
 from benchmark.analysis.slices import Groups, accuracy_by, flag_groups, length_groups, star_groups
 
 
-def test_a_slice_is_about_its_own_reviews_alone():
+def test_a_slice_is_about_its_own_reviews_and_one_without_reviews_is_left_out():
     correct = np.array([[True, True, False, True, False]])
 
-    first, second = accuracy_by(correct, Groups(("a", "b"), np.array([0, 0, 0, 1, -1])))
+    first, second = accuracy_by(correct, Groups(("a", "none", "b"), np.array([0, 0, 0, 2, -1])))
 
     assert (first.name, first.reviews, first.accuracy) == ("a", 3, pytest.approx(2 / 3))
     assert (second.name, second.reviews, second.accuracy) == ("b", 1, 1.0)
-
-
-def test_a_part_without_reviews_is_left_out():
-    found = accuracy_by(np.array([[True, False]]), Groups(("a", "b"), np.array([1, 1])))
-
-    assert [each.name for each in found] == ["b"]
 
 
 def test_accuracy_is_the_mean_over_seeds_and_more_seeds_make_the_interval_no_narrower():
@@ -35,25 +29,14 @@ def test_accuracy_is_the_mean_over_seeds_and_more_seeds_make_the_interval_no_nar
 
 def test_lengths_fall_into_bins_that_hold_their_upper_end():
     groups = length_groups(np.array([1, 100, 101, 500, 501, 9000]))
+    names = ["up to 100", "up to 100", "101 to 150", "301 to 500", "over 500", "over 500"]
 
-    assert [groups.names[code] for code in groups.codes] == [
-        "up to 100",
-        "up to 100",
-        "101 to 150",
-        "301 to 500",
-        "over 500",
-        "over 500",
-    ]
+    assert [groups.names[code] for code in groups.codes] == names
 
 
-def test_stars_that_are_not_known_are_in_no_part():
-    groups = star_groups(np.array([10, np.nan, 1, 10]))
+def test_stars_that_are_not_known_are_in_no_part_and_a_flag_makes_two():
+    stars = star_groups(np.array([10, np.nan, 1, 10]))
+    flags = flag_groups(np.array([False, True]), "whole", "cut")
 
-    assert groups.names == ("1", "10")
-    assert groups.codes.tolist() == [1, -1, 0, 1]
-
-
-def test_a_flag_makes_two_parts():
-    groups = flag_groups(np.array([False, True]), "whole", "cut")
-
-    assert [groups.names[code] for code in groups.codes] == ["whole", "cut"]
+    assert (stars.names, stars.codes.tolist()) == (("1", "10"), [1, -1, 0, 1])
+    assert [flags.names[code] for code in flags.codes] == ["whole", "cut"]

@@ -73,14 +73,11 @@ def test_seeds_of_equal_number_are_one_part_as_in_welchs_test(answers):
     assert reviews.freedom == np.inf
 
 
-def test_seeds_of_unequal_number_stay_apart(answers):
+def test_seeds_of_unequal_number_stay_apart_and_those_that_do_not_scatter_add_nothing(answers):
     chance = np.random.default_rng(6)
     parts = difference_parts(answers(chance, 2, 1000), answers(chance, 5, 1000))
 
     assert [part.freedom for part in parts] == [1, 4, np.inf]
-
-
-def test_seeds_that_do_not_scatter_add_nothing():
     assert welch(Part(0.0, 2), Part(0.0, 2)) == Part(0.0)
     assert welch(Part(0.5, 2), Part(0.0, 2)) == Part(0.5, 2)
 
@@ -92,14 +89,10 @@ def test_p_is_the_alpha_whose_interval_just_reaches_0(parts, alpha):
     assert p_value(-half_width(parts, alpha), parts) == pytest.approx(alpha)
 
 
-def test_with_one_part_it_is_the_t_test():
+def test_with_one_part_it_is_the_t_test_and_where_nothing_varies_any_difference_is_certain():
     assert half_width([Part(0.01, 3)], 0.1) == pytest.approx(0.1 * stats.t.isf(0.05, 3))
     assert p_value(0.2, [Part(0.01, 3)]) == pytest.approx(2 * stats.t.sf(2, 3))
-
-
-@pytest.mark.parametrize(("difference", "p"), [(0.0, 1.0), (0.01, 0.0)])
-def test_where_nothing_varies_any_difference_is_certain(difference, p):
-    assert p_value(difference, [Part(0.0, 1), Part(0.0)]) == p
+    assert [p_value(difference, [Part(0.0, 1), Part(0.0)]) for difference in (0.0, 0.01)] == [1.0, 0.0]
 
 
 @pytest.mark.parametrize("true", [(1, 0), (0.5, 0.5), (0.1, 0.9), (0.01, 0.99)])

@@ -1,7 +1,6 @@
 """A made-up page, and the browser that shows it."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
@@ -12,11 +11,10 @@ from tests.helpers.shown_page import DESKTOP, Shown
 
 @pytest.fixture
 def show(browser, tmp_path) -> Iterator[Callable[..., Shown]]:
-    """`show(html)` opens it at this size and in these colours."""
     opened = []
 
     def open_page(html: str, size: dict[str, int] = DESKTOP, scheme: str = "light") -> Shown:
-        file: Path = tmp_path / "index.html"
+        file = tmp_path / "index.html"
         file.write_text(html, encoding="utf-8")
         page = browser.new_page(viewport=size, color_scheme=scheme)
         opened.append(page)

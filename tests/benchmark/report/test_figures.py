@@ -13,7 +13,7 @@ from benchmark.records import EpochRecord
 from benchmark.report.figures import confusion_matrix, learning_curve
 
 PNG = b"\x89PNG\r\n\x1a\n"
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def epochs(count: int) -> list[EpochRecord]:
@@ -21,10 +21,8 @@ def epochs(count: int) -> list[EpochRecord]:
 
 
 def is_drawn(path: Path) -> bool:
-    """A PNG with something on it."""
-    if not path.read_bytes().startswith(PNG):
-        return False
-    return len(np.unique(matplotlib.image.imread(path).reshape(-1, 4), axis=0)) > 10
+    colours = np.unique(matplotlib.image.imread(path).reshape(-1, 4), axis=0)
+    return path.read_bytes().startswith(PNG) and len(colours) > 10
 
 
 @pytest.mark.parametrize("count", [1, 2, 30])
@@ -41,37 +39,30 @@ def test_the_chosen_epoch_is_marked(tmp_path):
     assert (tmp_path / "first.png").read_bytes() != (tmp_path / "last.png").read_bytes()
 
 
-@pytest.mark.parametrize("predicted", [[0, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 0]])
-def test_the_confusion_matrix_is_drawn_even_where_a_class_is_never_predicted(tmp_path, predicted):
-    confusion_matrix(tmp_path / "matrix.png", "lstm seed 1", np.array([0, 1, 0, 1]), np.array(predicted))
+@pytest.mark.parametrize(
+    ("labels", "predicted"), [([0, 1, 0, 1], [0, 1, 1, 0]), ([0, 1, 0, 1], [0, 0, 0, 0]), ([1, 1], [1, 0])]
+)
+def test_the_confusion_matrix_is_drawn_even_where_a_class_is_missing(tmp_path, labels, predicted):
+    confusion_matrix(tmp_path / "matrix.png", "lstm seed 1", np.array(labels), np.array(predicted))
 
     assert is_drawn(tmp_path / "matrix.png")
 
 
 def test_the_confusion_matrix_counts_true_label_by_predicted_label(tmp_path, monkeypatch):
     written: dict[tuple[int, int], str] = {}
-    monkeypatch.setattr(
-        "matplotlib.axes.Axes.text", lambda self, x, y, text, **style: written.update({(y, x): text}), raising=True
-    )
-    labels, predicted = np.array([0, 0, 0, 1, 1, 1, 1]), np.array([0, 1, 1, 1, 1, 1, 0])
-    confusion_matrix(tmp_path / "matrix.png", "lstm seed 1", labels, predicted)
+    monkeypatch.setattr("matplotlib.axes.Axes.text", lambda _, x, y, text, **style: written.update({(y, x): text}))
+    answers = np.array([0, 0, 0, 1, 1, 1, 1]), np.array([0, 1, 1, 1, 1, 1, 0])
+    confusion_matrix(tmp_path / "matrix.png", "lstm seed 1", *answers)
 
-    assert written == {
-        (0, 0): "1\n33.3% of the row",
-        (0, 1): "2\n66.7% of the row",
-        (1, 0): "1\n25.0% of the row",
-        (1, 1): "3\n75.0% of the row",
+    assert {place: text.split()[:2] for place, text in written.items()} == {
+        (0, 0): ["1", "33.3%"],
+        (0, 1): ["2", "66.7%"],
+        (1, 0): ["1", "25.0%"],
+        (1, 1): ["3", "75.0%"],
     }
 
 
-def test_a_missing_class_is_no_division_by_zero(tmp_path):
-    confusion_matrix(tmp_path / "matrix.png", "lstm seed 1", np.array([1, 1]), np.array([1, 0]))
-
-    assert is_drawn(tmp_path / "matrix.png")
-
-
 def test_nothing_is_asked_of_a_display_or_of_pyplot(tmp_path):
-    """In a process of its own, where the display named is not there and the backend would need one."""
     script = (
         "import sys; from pathlib import Path; import numpy as np\n"
         "from benchmark.report.figures import confusion_matrix\n"

@@ -9,12 +9,13 @@ from playwright.sync_api import Page, expect
 from benchmark.report.chosen_reviews import OF_EACH_KIND
 from benchmark.report.details import ReviewTexts
 from benchmark.report.explained_reviews import MOST_EXPLAINED
-from benchmark.report.page import make_page, render_page
+from benchmark.report.page import render_page
 from benchmark.report.table import make_report
 from tests.helpers.made_page import ACCURACY, ATTACK, MadePage
 from tests.helpers.shown_page import DESKTOP, PHONE
 
 BEST = max(ACCURACY, key=ACCURACY.get)
+SECTIONS = ["apart", "learning", "cost", "sizes", "slices", "confusion", "calibration", "words", "reviews"]
 
 
 def names_in(page: Page, table: int = 0) -> list[str]:
@@ -23,45 +24,34 @@ def names_in(page: Page, table: int = 0) -> list[str]:
 
 
 def choose(page: Page, **wanted: str) -> None:
-    for label, option in wanted.items():
-        page.get_by_role("combobox", name=label, exact=True).select_option(label=option)
+    for name, value in wanted.items():
+        page.locator(f"#filters [name={name}]").select_option(value)
+
+
+def sections(page: Page) -> list[str]:
+    return page.locator("main section").evaluate_all("all => all.map((section) => section.id)")
 
 
 class TestThePage:
     @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
     @pytest.mark.parametrize("scheme", ["light", "dark"])
-    def test_shows_everything_without_a_complaint_a_request_or_a_scroll_sideways(self, show, html, size, scheme):
+    def test_shows_everything_without_a_complaint_a_request_a_scroll_sideways_or_a_barrier(
+        self, show, html, size, scheme
+    ):
         shown = show(html, size, scheme)
         page = shown.page
 
-        assert page.get_by_role("heading", level=2).all_text_contents() == [
-            "The result",
-            "What separates them",
-            "How they learned",
-            "What accuracy costs",
-            "What more reviews bring",
-            "Where they err",
-            "Which way they err",
-            "Do they know what they know?",
-            "What they leaned on",
-            "Read for yourself",
-            "How this was made",
-        ]
+        assert sections(page) == ["result", *SECTIONS, "made"]
+        assert page.get_by_role("heading", level=2).count() == len(SECTIONS) + 2
         expect(page.locator("#cards > li")).to_have_count(20)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert shown.complaints == []
         assert [url for url in shown.requests if not url.startswith(("file:", "data:"))] == []
         assert len([url for url in shown.requests if url.startswith("file:")]) == 1
-
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-    def test_has_no_serious_barrier(self, show, html, size, scheme):
-        page = show(html, size, scheme).page
         for summary in page.locator("summary").all()[:3]:
             summary.click()
-        found = Axe().run(page).response["violations"]
-
-        assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+        barriers = Axe().run(page).response["violations"]
+        assert [each["id"] for each in barriers if each["impact"] in ("serious", "critical")] == []
 
     def test_fits_a_sheet_of_paper(self, show, html):
         page = show(html, {"width": 718, "height": 1047}, "dark").page  # A4 within margins of a centimetre
@@ -80,7 +70,7 @@ class TestThePage:
         pictures = page.get_by_role("img")
 
         assert pictures.count() == page.locator("figure").count() > 20
-        expect(page.get_by_role("img", name="Test accuracy Best first: bert-finetuned")).to_be_visible()
+        expect(page.get_by_role("img", name=re.compile(f"Test accuracy.*{BEST}")).first).to_be_visible()
         for figure in page.locator("figure").all():
             assert figure.locator("details tbody tr").count() > 0
 
@@ -95,16 +85,14 @@ class TestThePage:
     def test_of_one_model_has_nothing_to_compare(self, show):
         shown = show(MadePage(reviews=60, accuracy={"lstm": 0.8}, seeds=(1,)).html())
 
-        titles = shown.page.get_by_role("heading", level=2).all_text_contents()
-        assert "How they learned" in titles
-        assert "What separates them" not in titles
+        assert {"learning", "apart"} & set(sections(shown.page)) == {"learning"}
         assert shown.complaints == []
 
-    def test_of_nothing_finished_says_so(self, show):
+    def test_of_nothing_finished_says_what_failed(self, show):
         shown = show(MadePage(reviews=0, accuracy={}, error="boom").html())
 
-        expect(shown.page.get_by_text("No model has all its runs finished yet.")).to_be_visible()
-        expect(shown.page.get_by_text("gru failed: boom")).to_be_visible()
+        expect(shown.page.get_by_text(re.compile("gru.*boom")).first).to_be_visible()
+        expect(shown.page.locator("#cards > li")).to_have_count(0)
         assert shown.complaints == []
 
 
@@ -120,13 +108,16 @@ class TestTables:
         assert header.get_attribute("aria-sort") == "ascending"
         assert names_in(page)[-1] == BEST
 
-    def test_sort_by_the_keyboard(self, page):
-        header = page.locator("table.sortable").first.get_by_role("columnheader", name="log loss")
+    def test_have_one_sorted_column_also_by_the_keyboard(self, page):
+        table = page.locator("table.sortable").first
+        table.get_by_role("columnheader", name="F1, %").get_by_role("button").click()
+        header = table.get_by_role("columnheader", name="log loss")
         header.get_by_role("button").focus()
         page.keyboard.press("Enter")
         page.keyboard.press("Space")
 
         assert header.get_attribute("aria-sort") == "ascending"
+        assert table.locator("[aria-sort=descending], [aria-sort=ascending]").count() == 1
 
     def test_sort_times_and_counts_by_what_they_are_not_by_their_letters(self, page):
         table = page.locator("table.sortable").nth(1)
@@ -135,70 +126,61 @@ class TestTables:
         times = [row.locator("td").nth(3).text_content() for row in table.locator("tbody tr").all()]
         assert times == sorted(times, key=["2 h 05 min", "25 min 00 s", "5 min 00 s", "1 min 00 s", "12 s"].index)
 
-    def test_have_one_sorted_column(self, page):
-        table = page.locator("table.sortable").first
-        for name in ("F1, %", "ECE, %"):
-            table.get_by_role("columnheader", name=name).get_by_role("button").click()
-
-        assert table.locator("[aria-sort=descending], [aria-sort=ascending]").count() == 1
-
 
 class TestReviews:
     def test_are_filtered_by_kind_model_and_answer(self, page):
-        choose(page, Reviews="drawn at random", Model=BEST, Answer="wrong")
+        choose(page, kind="random", model=BEST, answer="wrong")
 
         for card in page.locator("#cards > li").all():
             expect(card.get_by_role("row", name=BEST)).to_contain_text("wrong")
 
     def test_on_which_models_disagree_have_both_answers(self, page):
-        choose(page, Reviews="models disagree")
+        choose(page, kind="disagree")
 
         for card in page.locator("#cards > li").all():
             expect(card.get_by_role("cell", name="right").first).to_be_visible()
             expect(card.get_by_role("cell", name="wrong").first).to_be_visible()
 
-    def test_are_filtered_by_label(self, page):
-        choose(page, Label="negative")
+    def test_are_filtered_by_label_and_length(self, page):
+        choose(page, label="0", size="long")
 
-        assert set(page.locator("#cards h3").all_text_contents()) == {"Is negative"}
-
-    def test_are_filtered_by_length(self, page):
-        choose(page, Length="300 words and more")
-
+        titles = page.locator("#cards h3").all_text_contents()
         lengths = [int(text.split()[0]) for text in page.locator("#cards .about").all_text_contents()]
-        assert lengths
+        assert titles
+        assert all("negative" in title for title in titles)
+        assert len(lengths) == len(titles)
         assert min(lengths) >= 300
 
     def test_are_filtered_by_a_word(self, show):
         shown = show(MadePage(reviews=60, texts={7: "A zebra, wonderful."}).html())
-        shown.page.get_by_role("searchbox", name="Word").fill("ZEBRA")
+        shown.page.get_by_role("searchbox").fill("ZEBRA")
 
         expect(shown.page.locator("#cards > li")).to_have_count(1)
-        expect(shown.page.get_by_role("status")).to_have_text("1 of 1 reviews shown")
+        expect(shown.page.get_by_role("status")).to_contain_text("1 of 1")
 
-    def test_that_are_none_are_told(self, page):
-        page.get_by_role("searchbox", name="Word").fill("no such word")
-        expect(page.get_by_role("status")).to_have_text("No review is like that.")
+    def test_that_are_none_come_back_when_the_filters_are_cleared(self, page):
+        page.get_by_role("searchbox").fill("no such word")
+        expect(page.locator("#cards > li")).to_have_count(0)
+        expect(page.get_by_role("status")).not_to_be_empty()
 
-        page.get_by_role("button", name="Clear").click()
+        page.locator("#filters [type=reset]").click()
         expect(page.locator("#cards > li")).to_have_count(20)
 
-    def test_come_twenty_at_a_time_and_the_keyboard_goes_on_at_the_first_new_one(self, page):
-        page.get_by_role("button", name="Show more").press("Enter")
+    def test_come_twenty_at_a_time_and_the_keyboard_continues_at_the_first_new_one(self, page):
+        page.locator("#more").press("Enter")
 
         expect(page.locator("#cards > li")).to_have_count(40)
         expect(page.locator("#cards > li").nth(20)).to_be_focused()
 
     def test_open_to_their_whole_text(self, page):
         card = page.locator("#cards > li").first
-        card.get_by_role("button", name="The whole review").click()
+        card.locator("button[aria-expanded=false]").click()
 
-        expect(card.get_by_role("button", name="Less of it")).to_have_attribute("aria-expanded", "true")
+        expect(card.locator("button[aria-expanded=true]")).to_be_visible()
 
     def test_give_each_model_the_mean_probability_over_its_seeds(self, show):
         made = MadePage(reviews=40)
-        results = made.results()
-        chosen = make_page(make_report(results), made.details(results)).chosen
+        chosen = made.page().chosen
         page = show(made.html()).page
         place = made.ids[chosen.all_places[0]]
         card = page.locator("#cards > li").filter(has_text=place)
@@ -206,11 +188,8 @@ class TestReviews:
         for name, positive in zip(chosen.models, chosen.positive[:, chosen.all_places[0]], strict=True):
             expect(card.get_by_role("row", name=name)).to_contain_text(f"{100 * positive:.1f} %")
 
-    def test_without_texts_are_told_by_their_ids_and_why(self, show):
-        made = MadePage(reviews=60)
-        results = made.results()
-        page = make_page(make_report(results), made.details(results))
-        shown = show(render_page(page, ReviewTexts(missing="The reviews are not here.")))
+    def test_without_texts_are_named_by_their_ids(self, show):
+        shown = show(render_page(MadePage(reviews=60).page(), ReviewTexts(missing="The reviews are not here.")))
 
         expect(shown.page.get_by_text("The reviews are not here.")).to_be_visible()
         expect(shown.page.locator("#cards .about").first).to_have_text(re.compile("[0-9a-f]{16}-0$"))
@@ -218,9 +197,7 @@ class TestReviews:
         assert shown.complaints == []
 
     def test_are_a_hundred_of_a_kind_at_most(self):
-        made = MadePage(reviews=3000)
-        results = made.results()
-        chosen = make_page(make_report(results), made.details(results)).chosen
+        chosen = MadePage(reviews=3000).page().chosen
 
         assert {kind: len(places) for kind, places in chosen.places.items()}["random"] == OF_EACH_KIND
         assert max(len(places) for places in chosen.places.values()) <= OF_EACH_KIND
@@ -243,7 +220,7 @@ class TestWhatIsWrittenByOthers:
 
         for name in accuracy:
             expect(shown.page.locator("table.sortable").first.get_by_role("rowheader", name=name).first).to_be_visible()
-        expect(shown.page.get_by_text(f"gru failed: {ATTACK}").first).to_be_visible()
+        expect(shown.page.get_by_text(f"failed: {ATTACK}").first).to_be_visible()
         assert shown.page.title() != "taken"
         assert shown.page.locator("img").count() == 0
         assert shown.complaints == []
@@ -260,8 +237,7 @@ def test_of_the_official_reviews_five_models_and_three_seeds_it_is_below_5_mb():
     made = MadePage(  # at 0.55 all err together on many
         reviews=25_000, accuracy=dict.fromkeys(ACCURACY, 0.55), longest=600, explained=dict.fromkeys(range(20), 0.0)
     )
-    results = made.results()
-    page = make_page(make_report(results), made.details(results))
+    page = made.page()
     explained = made.review_texts().texts
     texts = dict.fromkeys(page.review_ids, longest) | {name: explained[name] for name in page.chosen.explained}
     html = render_page(page, ReviewTexts(texts))
@@ -272,10 +248,7 @@ def test_of_the_official_reviews_five_models_and_three_seeds_it_is_below_5_mb():
 
 
 def test_a_picture_of_its_own_needs_no_style_sheet():
-    made = MadePage(reviews=60)
-    results = made.results()
-
-    for picture in make_page(make_report(results), made.details(results)).pictures:
+    for picture in MadePage(reviews=60).page().pictures:
         alone = picture.standalone()
         assert alone.startswith("<svg ")
         assert "var(" not in alone

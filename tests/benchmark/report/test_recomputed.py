@@ -48,12 +48,7 @@ def stored(store) -> dict[tuple[str, int], pd.DataFrame]:
     return made
 
 
-@pytest.fixture
-def table(stored, store) -> pd.DataFrame:
-    return make_report(read_results(store, "quick")).quality.set_index("model")
-
-
-def expected(stored, name, score, scale=100.0, digits=2) -> str:
+def expected(stored, name, score, scale, digits) -> str:
     """Mean and standard deviation over seeds of a score of labels and probabilities."""
     values = []
     for seed in SEEDS:
@@ -61,24 +56,6 @@ def expected(stored, name, score, scale=100.0, digits=2) -> str:
         chances = softmax(found[["logit_negative", "logit_positive"]].to_numpy(np.float64), axis=1)[:, 1]
         values.append(scale * score(found["label"].to_numpy(), chances))
     return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}"
-
-
-SCORES = {
-    "test accuracy, %": lambda labels, chances: metrics.accuracy_score(labels, chances > 0.5),
-    "F1, %": lambda labels, chances: metrics.f1_score(labels, chances > 0.5),
-    "ROC-AUC, %": metrics.roc_auc_score,
-}
-
-
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("column", SCORES)
-def test_shares(stored, table, name, column):
-    assert table.loc[name, column] == expected(stored, name, SCORES[column])
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_log_loss(stored, table, name):
-    assert table.loc[name, "log loss"] == expected(stored, name, metrics.log_loss, scale=1, digits=3)
 
 
 def calibration_error(labels, chances) -> float:
@@ -90,21 +67,24 @@ def calibration_error(labels, chances) -> float:
     )
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_calibration(stored, table, name):
-    assert table.loc[name, "ECE, %"] == expected(stored, name, calibration_error)
+SCORES = {
+    "test accuracy, %": (lambda labels, chances: metrics.accuracy_score(labels, chances > 0.5), 100, 2),
+    "F1, %": (lambda labels, chances: metrics.f1_score(labels, chances > 0.5), 100, 2),
+    "ROC-AUC, %": (metrics.roc_auc_score, 100, 2),
+    "log loss": (metrics.log_loss, 1, 3),
+    "ECE, %": (calibration_error, 100, 2),
+}
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_the_interval_holds_the_mean(stored, table, name):
-    low, high = map(float, table.loc[name, "95 % interval"].split(" to "))
+def test_every_figure_is_what_scikit_learn_computes_of_the_predictions(stored, store):
+    table = make_report(read_results(store, "quick")).quality.set_index("model")
 
-    assert low < float(table.loc[name, "test accuracy, %"].split()[0]) < high
-
-
-def test_letters_rank_by_accuracy(table):
+    for name in MODELS:
+        for column, (score, scale, digits) in SCORES.items():
+            assert table.loc[name, column] == expected(stored, name, score, scale, digits), (name, column)
+        low, high = map(float, table.loc[name, "95 % interval"].split(" to "))
+        assert low < float(table.loc[name, "test accuracy, %"].split()[0]) < high
     accuracy = table["test accuracy, %"].str.split().str[0].astype(float)
-    best = table["rank"].loc[accuracy.sort_values(ascending=False).index]
-
-    assert list(best) == sorted(best)
-    assert best.iloc[0].startswith("a")
+    letters = table["rank"].loc[accuracy.sort_values(ascending=False).index]
+    assert list(letters) == sorted(letters)
+    assert letters.iloc[0].startswith("a")

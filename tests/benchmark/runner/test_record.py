@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,26 +60,25 @@ def all_recorded() -> dict[str, Recorded]:
     return {}
 
 
+@pytest.fixture
+def start(store_uri: str, tmp_path: Path) -> Callable[..., Any]:
+    """`start(plan, "rnn")` is its run in the store, begun."""
+
+    def begin(made: Plan, name: str) -> Any:
+        planned, store = of(made, name), TrackingStore(store_uri, tmp_path / "cache")
+        tags = run_tags(parent=store.open_plan(made.record), experiment=name, seed=1, fingerprint=planned.fingerprint)
+        return planned, store.start_run("quick", planned.config.name, tags)
+
+    return begin
+
+
 @pytest.fixture(params=MODELS)
-def recorded(
-    request: pytest.FixtureRequest,
-    all_recorded: dict[str, Recorded],
-    plan: Callable[..., Plan],
-    store_uri: str,
-    tmp_path: Path,
-) -> Recorded:
+def recorded(request, all_recorded, plan, start, store_uri, tmp_path) -> Recorded:
     """The model's run, finished and recorded."""
     name = request.param
     if name not in all_recorded:
-        made, store = plan(), TrackingStore(store_uri, tmp_path / "cache")
-        planned = of(made, name)
-        tracker = store.start_run(
-            "quick",
-            planned.config.name,
-            run_tags(parent=store.open_plan(made.record), experiment=name, seed=1, fingerprint=planned.fingerprint),
-        )
-        workspace = Workspace(store_uri, tmp_path / "cache", "cpu")
-        outcome = run_experiment(planned, workspace, tracker, NullProgress())
+        planned, tracker = start(plan(), name)
+        outcome = run_experiment(planned, Workspace(store_uri, tmp_path / "cache", "cpu"), tracker, NullProgress())
         tracker.finish(Status.FINISHED)
         client = MlflowClient(store_uri)
         artifacts = Path(client.download_artifacts(tracker.run_id, "", str(tmp_path)))
@@ -87,40 +87,33 @@ def recorded(
 
 
 class TestRecord:
-    def test_every_setting_is_a_param(self, recorded):
-        params = recorded.run.data.params
-        settings = pd.json_normalize(recorded.planned.config.settings()).iloc[0].to_dict()
+    def test_every_setting_is_a_param_and_the_logged_ones_make_the_same_run_again(self, recorded):
+        params, config = recorded.run.data.params, recorded.planned.config
+        settings = pd.json_normalize(config.settings()).iloc[0].to_dict()
 
         assert params == {key: str(value) for key, value in settings.items()}
-        assert params["model.name"] == params["experiment"] == recorded.planned.config.experiment_name
+        assert params["model.name"] == params["experiment"] == config.experiment_name
         assert (params["seed"], params["data.train_size"], params["training.precision"]) == ("1", "200", "fp32")
+        logged = yaml.safe_load((recorded.artifacts / "config.yaml").read_text(encoding="utf-8"))
+        assert run_from_settings(logged) == config
 
-    def test_each_epoch_is_in_the_history_of_its_metrics(self, recorded):
-        epochs = recorded.outcome.fit.epochs
+    def test_each_epoch_is_in_the_history_and_the_one_of_the_lowest_val_loss_is_chosen(self, recorded):
+        epochs, found = recorded.outcome.fit.epochs, recorded.metrics
 
         assert [epoch.epoch for epoch in epochs] == [1, 2]
-        for key, value in (
-            ("train/loss", "train_loss"),
-            ("train/learning_rate", "learning_rate"),
-            ("train/seconds", "train_seconds"),
-            ("val/loss", "val_loss"),
-            ("val/accuracy", "val_accuracy"),
-            ("val/seconds", "val_seconds"),
-        ):
+        for key in ("train/loss", "train/learning_rate", "train/seconds", "val/loss", "val/accuracy", "val/seconds"):
+            value = "learning_rate" if key == "train/learning_rate" else key.replace("/", "_")
             assert recorded.history(key) == [(epoch.epoch, getattr(epoch, value)) for epoch in epochs]
-
-    def test_the_epoch_chosen_is_the_one_of_the_lowest_val_loss(self, recorded):
-        lowest = min(recorded.history("val/loss"), key=lambda entry: entry[1])
-
-        assert (recorded.metrics["best_epoch"], recorded.metrics["best_val_loss"]) == lowest
-        assert (lowest[0], recorded.metrics["best_val_accuracy"]) in recorded.history("val/accuracy")
+        best = min(epochs, key=lambda epoch: epoch.val_loss)
+        assert (found["best_epoch"], found["best_val_loss"]) == (best.epoch, best.val_loss)
+        assert found["best_val_accuracy"] == best.val_accuracy
 
     def test_test_scores_can_be_worked_out_again_from_the_predictions(self, recorded):
-        table = recorded.predictions()
+        table, found = recorded.predictions(), recorded.metrics
         difference = (table["logit_positive"] - table["logit_negative"]).astype(float)
         positive = 1 / (1 + np.exp(-difference))
 
-        assert {key: value for key, value in recorded.metrics.items() if key.startswith("test/")} == pytest.approx(
+        assert {key: value for key, value in found.items() if key.startswith("test/")} == pytest.approx(
             {
                 "test/accuracy": metrics.accuracy_score(table["label"], difference > 0),
                 "test/f1": metrics.f1_score(table["label"], difference > 0),
@@ -129,6 +122,9 @@ class TestRecord:
             },
             abs=1e-6,
         )
+        assert {key: found[key] for key in recorded.outcome.metrics} == recorded.outcome.metrics
+        logits = table[["logit_negative", "logit_positive"]].to_numpy()
+        assert np.array_equal(logits, recorded.outcome.predictions.logits)
 
     def test_predictions_stand_beside_the_reviews_they_are_of(self, recorded):
         table, reviews = recorded.predictions(), load_corpus(recorded.planned.config.data).test
@@ -148,11 +144,6 @@ class TestRecord:
         assert {entry.path for entry in listed} == ARTIFACTS
         assert all((recorded.artifacts / name).stat().st_size > 0 for name in ARTIFACTS)
 
-    def test_the_logged_settings_make_the_same_run_again(self, recorded):
-        settings = yaml.safe_load((recorded.artifacts / "config.yaml").read_text(encoding="utf-8"))
-
-        assert run_from_settings(settings) == recorded.planned.config
-
     def test_the_parts_it_read_are_dataset_inputs(self, recorded):
         corpus = load_corpus(recorded.planned.config.data)
         inputs = {entry.tags[0].value: entry.dataset for entry in recorded.run.inputs.dataset_inputs}
@@ -163,24 +154,18 @@ class TestRecord:
             assert part_digest(corpus.parts[split]).startswith(dataset.digest)
             assert json.loads(dataset.source)["split_fingerprint"] == corpus.split_fingerprint
 
-    def test_the_packages_it_ran_with_are_a_constraints_file(self, recorded):
-        lines = (recorded.artifacts / "constraints.txt").read_text(encoding="utf-8").splitlines()
-
-        assert f"torch=={torch.__version__}" in lines
-        assert all("==" in line for line in lines[1:])
-
-    def test_the_machine_is_on_record(self, recorded):
+    def test_machine_packages_and_fingerprints_are_on_record(self, recorded):
         machine = json.loads((recorded.artifacts / "environment.json").read_text(encoding="utf-8"))
-        tags = recorded.run.data.tags
+        packages = (recorded.artifacts / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        corpus, tags = load_corpus(recorded.planned.config.data), recorded.run.data.tags
 
         assert machine["torch"] == tags["torch"] == torch.__version__
         assert machine["threads"] == str(torch.get_num_threads())
         assert machine["processor"] in tags["hardware"]
         assert (tags["device"], tags["precision"]) == ("cpu", "fp32")
-
-    def test_fingerprints_are_tags(self, recorded):
-        corpus, tags = load_corpus(recorded.planned.config.data), recorded.run.data.tags
-
+        assert 100 < recorded.metrics["peak_memory_mib"] < 100_000
+        assert f"torch=={torch.__version__}" in packages
+        assert all("==" in line for line in packages[1:])
         assert tags["benchmark.fingerprint"] == recorded.planned.fingerprint
         assert tags["corpus_fingerprint"] == corpus.fingerprint
         assert tags["split_fingerprint"] == corpus.split_fingerprint
@@ -215,34 +200,23 @@ class TestRecord:
 
         assert found == expected[recorded.planned.config.experiment_name]
 
-    def test_peak_memory_is_that_of_a_process_with_torch(self, recorded):
-        assert 100 < recorded.metrics["peak_memory_mib"] < 100_000
+    def test_the_same_run_again_gives_the_same_predictions_and_another_seed_others(self, recorded, run):
+        first, name = recorded.outcome, recorded.planned.config.experiment_name
+        again, other = run(name), run(name, seed=2)
 
-    def test_the_outcome_says_what_the_record_says(self, recorded):
-        assert {key: recorded.metrics[key] for key in recorded.outcome.metrics} == recorded.outcome.metrics
-        logits = recorded.predictions()[["logit_negative", "logit_positive"]].to_numpy()
-        assert np.array_equal(logits, recorded.outcome.predictions.logits)
-
-    def test_the_same_run_again_gives_the_same_predictions(self, recorded, run):
-        again = run(recorded.planned.config.experiment_name)
-
-        assert np.array_equal(again.predictions.logits, recorded.outcome.predictions.logits)
-        assert [epoch.val_loss for epoch in again.fit.epochs] == [
-            epoch.val_loss for epoch in recorded.outcome.fit.epochs
-        ]
+        assert np.array_equal(again.predictions.logits, first.predictions.logits)
+        assert [epoch.val_loss for epoch in again.fit.epochs] == [epoch.val_loss for epoch in first.fit.epochs]
+        assert not np.array_equal(other.predictions.logits, first.predictions.logits)
+        assert np.array_equal(other.predictions.labels, first.predictions.labels)
 
 
-def test_a_run_that_cannot_read_its_data_leaves_the_last_word_to_its_caller(plan, store_uri, tmp_path, reviews_csv):
-    made, store = plan(), TrackingStore(store_uri, tmp_path / "cache")
-    tracker = store.start_run(
-        "quick", "rnn", run_tags(parent=store.open_plan(made.record), experiment="rnn", seed=1, fingerprint="f")
-    )
-    planned = of(made, "rnn")
+def test_a_run_that_cannot_read_its_data_leaves_its_status_to_its_caller(plan, start, store_uri, tmp_path):
+    planned, tracker = start(plan(), "rnn")
     gone = planned.config.settings() | {"data": planned.config.data.model_dump() | {"path": tmp_path / "gone.csv"}}
     workspace = Workspace(store_uri, tmp_path / "cache", "cpu")
 
     with pytest.raises(DataError, match=r"gone\.csv"):
         run_experiment(PlannedRun(run_from_settings(gone), "f", "fp32"), workspace, tracker, NullProgress())
 
-    (record,) = store.runs("quick")
+    (record,) = TrackingStore(store_uri, tmp_path / "cache").runs("quick")
     assert record.status is Status.RUNNING

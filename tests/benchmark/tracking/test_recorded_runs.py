@@ -10,20 +10,16 @@ from benchmark.tracking.tracker import NullTracker, Tracker
 from tests.helpers.kept import FINGERPRINT, start
 
 
-def test_a_new_run_is_running_below_its_plan(store, client, parent):
-    run = client.get_run(start(store, parent).run_id)
-
-    assert run.info.status == "RUNNING"
-    assert run.info.run_name == "lstm seed 1"
+def test_a_run_is_running_below_its_plan_and_read_back_as_a_record(store, client, parent):
+    tracker = start(store, parent)
+    run = client.get_run(tracker.run_id)
+    assert (run.info.status, run.info.run_name) == ("RUNNING", "lstm seed 1")
     assert run.data.tags["mlflow.parentRunId"] == parent
     assert run.data.tags["mlflow.note.content"] == "what it is"
 
-
-def test_a_run_is_read_back_as_a_record(store, parent):
-    tracker = start(store, parent)
-    tracker.log_metrics({"test/accuracy": 0.875, "train_seconds": 12.5})
-    tracker.finish(Status.FINISHED)
-
+    again = store.reopen(tracker.run_id)
+    again.log_metrics({"test/accuracy": 0.875, "train_seconds": 12.5})
+    again.finish(Status.FINISHED)
     [record] = store.runs("quick")
 
     assert record.run_id == tracker.run_id
@@ -32,48 +28,30 @@ def test_a_run_is_read_back_as_a_record(store, parent):
     assert record.metrics == {"test/accuracy": 0.875, "train_seconds": 12.5}
 
 
-def test_tags_are_kept(store, client, parent):
+def test_tags_are_kept_and_settings_become_params_with_dots(store, client, parent):
     tracker = start(store, parent)
     tracker.set_tags({"device": "cpu", "precision": "fp32"})
-
-    tags = client.get_run(tracker.run_id).data.tags
-
-    assert (tags["device"], tags["precision"]) == ("cpu", "fp32")
-
-
-def test_settings_become_params_with_dots(store, client, parent):
-    tracker = start(store, parent)
     tracker.log_params({"seed": 1, "model": {"name": "lstm", "encoder": {"path": None}}, "training": {"lr": 1e-3}})
+    data = client.get_run(tracker.run_id).data
 
-    assert client.get_run(tracker.run_id).data.params == {
-        "seed": "1",
-        "model.name": "lstm",
-        "model.encoder.path": "None",
-        "training.lr": "0.001",
-    }
+    assert (data.tags["device"], data.tags["precision"]) == ("cpu", "fp32")
+    assert data.params == {"seed": "1", "model.name": "lstm", "model.encoder.path": "None", "training.lr": "0.001"}
 
 
-def test_metrics_keep_every_step_and_the_record_the_last(store, client, parent):
+def test_epochs_keep_every_step_under_the_names_that_the_report_knows_and_the_record_the_last(store, client, parent):
     tracker = start(store, parent)
-    for epoch, loss in ((1, 0.7), (2, 0.5), (3, 0.6)):
-        tracker.log_metrics({"val/loss": loss, "val/accuracy": epoch / 10}, step=epoch)
-
+    for number, loss in ((1, 0.7), (2, 0.5), (3, 0.6)):
+        epoch = EpochRecord(number, 0.7, loss, number / 10, 1e-3, 10.0, 1.0)
+        tracker.log_metrics(epoch.metrics(), step=epoch.epoch)
     history = client.get_metric_history(tracker.run_id, "val/loss")
 
     assert [(point.step, point.value) for point in history] == [(1, 0.7), (2, 0.5), (3, 0.6)]
-    assert store.runs("quick")[0].metrics == {"val/loss": 0.6, "val/accuracy": 0.3}
-
-
-def test_an_epoch_is_kept_under_the_names_that_the_report_knows(store, parent):
-    epoch = EpochRecord(1, 0.7, 0.6, 0.8, 1e-3, 10.0, 1.0)
-    start(store, parent).log_metrics(epoch.metrics(), step=epoch.epoch)
-
     assert store.runs("quick")[0].metrics == {
         "train/loss": 0.7,
         "train/learning_rate": 1e-3,
         "train/seconds": 10.0,
         "val/loss": 0.6,
-        "val/accuracy": 0.8,
+        "val/accuracy": 0.3,
         "val/seconds": 1.0,
     }
 
@@ -93,25 +71,14 @@ def test_artifacts_are_all_files_of_the_folder(store, client, parent, tmp_path):
 
 
 @pytest.mark.parametrize("status", [Status.FINISHED, Status.FAILED, Status.KILLED])
-def test_a_run_ends_with_its_status(store, parent, status):
-    start(store, parent).finish(status)
+def test_a_run_ends_with_its_status_and_as_much_of_the_reason_as_the_store_takes(store, parent, status):
+    start(store, parent).finish(status, "NonFiniteError: loss is nan")
+    start(store, parent, seed=2).finish(status, "x" * 100_000)
+    [short, long] = sorted(store.runs("quick"), key=lambda record: record.seed)
 
-    assert store.runs("quick")[0].status is status
-
-
-def test_the_reason_of_a_failure_is_read_back(store, parent):
-    start(store, parent).finish(Status.FAILED, "NonFiniteError: loss is nan")
-
-    assert store.runs("quick")[0].error == "NonFiniteError: loss is nan"
-
-
-def test_a_reason_longer_than_the_store_takes_is_cut(store, parent):
-    start(store, parent).finish(Status.FAILED, "x" * 100_000)
-
-    record = store.runs("quick")[0]
-
-    assert record.status is Status.FAILED
-    assert len(record.error) >= 1000
+    assert (short.status, short.error) == (status, "NonFiniteError: loss is nan")
+    assert long.status is status
+    assert len(long.error) >= 1000
 
 
 def test_the_status_is_written_last(store, parent, monkeypatch):
@@ -129,17 +96,6 @@ def test_the_status_is_written_last(store, parent, monkeypatch):
 
     assert seen == [("RUNNING", "boom")]
     assert store.runs("quick")[0].status is Status.FAILED
-
-
-def test_a_run_can_be_gone_on_with(store, parent):
-    run_id = start(store, parent).run_id
-
-    again = store.reopen(run_id)
-    again.log_metrics({"test/accuracy": 0.5})
-    again.finish(Status.FINISHED)
-
-    [record] = store.runs("quick")
-    assert (record.run_id, record.status, record.metrics) == (run_id, Status.FINISHED, {"test/accuracy": 0.5})
 
 
 def test_runs_come_newest_first_and_without_the_plan(store, client, parent):
@@ -179,6 +135,7 @@ def test_the_tracker_that_keeps_nothing_has_the_same_face(tmp_path):
     tracker.log_params({"a": 1})
     tracker.log_metrics({"a": 1.0}, step=1)
     tracker.log_artifacts(tmp_path)
+    tracker.log_model(tmp_path, "rnn", step=1)
     tracker.finish(Status.FAILED, "boom")
 
     methods = {name for name in vars(Tracker) if not name.startswith("_")}

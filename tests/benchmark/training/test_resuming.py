@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -21,8 +22,8 @@ from models.registry import ModelContext, get_model_spec
 CPU = torch.device("cpu")
 EACH_STEP = Interval(seconds=float("inf"), steps=1)
 SETTINGS = {
-    "rnn": {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.4},
-    "lstm": {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.4, "bidirectional": True},
+    "rnn": {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.4, "layers": 2},
+    "lstm": {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.4, "bidirectional": True, "layers": 2},
     "lstm-attention": {"embedding_dim": 16, "hidden_dim": 16, "attention_dim": 8, "dropout": 0.4},
     "bert-frozen": {"dropout": 0.4},
     "bert-finetuned": {"attention_dropout": 0.2, "hidden_dropout": 0.2},
@@ -37,35 +38,23 @@ class Killed(BaseException):
 
 
 class KilledAt(NullProgress):
-    """Ends the process once so many reviews, trained or evaluated, are done in it."""
+    """Ends the process once so many reviews are trained or evaluated in it, or at its n-th call of progress."""
 
-    def __init__(self, reviews: int) -> None:
-        self.left = reviews
-
-    def advance(self, reviews: int, note: str = "") -> None:
-        self.left -= reviews
-        if self.left <= 0:
-            raise Killed
-
-
-class KilledAtCall(NullProgress):
-    """Ends the process when it tells its progress for the n-th time; what it finds done is told at once."""
-
-    def __init__(self, calls: int) -> None:
-        self.left = calls
+    def __init__(self, *, reviews: float = float("inf"), calls: float = float("inf")) -> None:
+        self.reviews, self.calls = reviews, calls
 
     def advance(self, reviews: int, note: str = "") -> None:
-        self.left -= 1
-        if self.left == 0:
+        self.reviews -= reviews
+        self.calls -= 1
+        if self.reviews <= 0 or self.calls <= 0:
             raise Killed
 
 
 @pytest.fixture(scope="session")
 def pieces(small_corpus, tiny_encoder, tmp_path_factory):
     """The small corpus as word pieces."""
-    return build_data(
-        small_corpus, TokensConfig(max_length=24), "wordpiece", tiny_encoder, tmp_path_factory.mktemp("cache")
-    )
+    tokens = TokensConfig(max_length=24)
+    return build_data(small_corpus, tokens, "wordpiece", tiny_encoder, tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture
@@ -99,7 +88,7 @@ def test_killed_again_and_again_it_ends_as_undisturbed(process, name):
     kills = 0
     while True:  # each process gets a step or a batch of an evaluation further than the one before, or two
         try:
-            ended = process(name, "killed", KilledAtCall(4))
+            ended = process(name, "killed", KilledAt(calls=4))
             break
         except Killed:
             kills += 1
@@ -109,23 +98,17 @@ def test_killed_again_and_again_it_ends_as_undisturbed(process, name):
     assert ended == undisturbed
 
 
-@pytest.mark.parametrize("steps_done", [1, 2, 3, 4])
+@pytest.mark.parametrize("steps_done", [1, 2, 4])
 def test_no_step_that_is_on_disk_is_trained_again(process, tmp_path, steps_done):
     with pytest.raises(Killed):
-        process("rnn", "killed", KilledAt(steps_done * REVIEWS_A_STEP + 24 * (steps_done > 3)))
+        process("rnn", "killed", KilledAt(reviews=steps_done * REVIEWS_A_STEP + 24 * (steps_done > 3)))
     at_disk = last_step(tmp_path / "killed")
-
-    class Steps(NullProgress):
-        notes = 0
-
-        def advance(self, reviews: int, note: str = "") -> None:
-            self.notes += bool(note)  # training alone tells its loss
-
-    steps = Steps()
-    process("rnn", "killed", steps)
+    progress = Mock(spec=NullProgress)
+    process("rnn", "killed", progress)
 
     assert at_disk == steps_done - 1  # the kill came before the checkpoint of its step
-    assert steps.notes == 9 - at_disk
+    # training alone gives progress a note, its loss
+    assert sum(len(call.args) == 2 for call in progress.advance.call_args_list) == 9 - at_disk
 
 
 def test_a_checkpoint_whose_writing_was_killed_costs_one_step(process, monkeypatch, tmp_path):
@@ -148,46 +131,32 @@ def test_a_checkpoint_whose_writing_was_killed_costs_one_step(process, monkeypat
     assert process("lstm", "killed") == undisturbed
 
 
-def test_a_damaged_newest_checkpoint_falls_back_and_still_ends_alike(process, tmp_path, caplog):
+@pytest.mark.parametrize(
+    ("reviews", "damaged"),
+    [(48 + 24 + 2 * REVIEWS_A_STEP, "step-*/optimizer.safetensors"), (3 * (48 + 24) + 15, "test.logits")],
+)
+def test_damaged_files_are_made_again_and_training_ends_alike(process, tmp_path, caplog, reviews, damaged):
     undisturbed = process("rnn", "undisturbed")
     with pytest.raises(Killed):
-        process("rnn", "killed", KilledAt(48 + 24 + 2 * REVIEWS_A_STEP))
-    newest = max((tmp_path / "killed").glob("step-*"))
-    (newest / "optimizer.safetensors").write_bytes(b"")
+        process("rnn", "killed", KilledAt(reviews=reviews))
+    newest = max((tmp_path / "killed").glob(damaged))
+    content = bytearray(newest.read_bytes())
+    content[-1] ^= 1
+    newest.write_bytes(content)
 
     assert process("rnn", "killed") == undisturbed
-    assert f"{newest.name} is damaged" in caplog.text
+    assert (newest.parent.name if "*" in damaged else newest.name) in caplog.text
 
 
-def test_reviews_that_were_scored_are_not_read_again(process, tmp_path):
+def test_reviews_that_were_scored_are_not_read_again(process):
     with pytest.raises(Killed):
-        process("rnn", "killed", KilledAt(3 * (48 + 24) + 15))  # in the third batch of test
-    read = []
-
-    class Reads(NullProgress):
-        def advance(self, reviews: int, note: str = "") -> None:
-            read.append(reviews)
-
-        def skip(self, reviews: int) -> None:
-            read.append(-reviews)
-
-    process("rnn", "killed", Reads())
+        process("rnn", "killed", KilledAt(reviews=3 * (48 + 24) + 15))  # in the third batch of test
+    progress = Mock(spec=NullProgress)
+    process("rnn", "killed", progress)
+    read = [(name, values[0]) for name, values, _ in progress.method_calls if name in {"advance", "skip"}]
 
     # no step of training; three batches of test, on disk before the kill, are known at once, and then comes the last
-    assert read == [0, -21, 4]
-
-
-def test_a_damaged_file_of_logits_is_made_again(process, tmp_path, caplog):
-    undisturbed = process("rnn", "undisturbed")
-    with pytest.raises(Killed):
-        process("rnn", "killed", KilledAt(3 * (48 + 24) + 15))
-    file = tmp_path / "killed" / "test.logits"
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
-
-    assert process("rnn", "killed") == undisturbed
-    assert "test.logits is damaged" in caplog.text
+    assert read == [("skip", 0), ("skip", 21), ("advance", 4)]
 
 
 def test_time_alone_decides_where_no_steps_are_asked_for(process, tmp_path, monkeypatch):
@@ -198,9 +167,9 @@ def test_time_alone_decides_where_no_steps_are_asked_for(process, tmp_path, monk
     assert list((tmp_path / "always").glob("*.logits"))
 
 
-def test_the_seconds_before_the_interruption_are_part_of_the_epoch(words, process, tmp_path):
+def test_the_seconds_before_the_interruption_are_part_of_the_epoch(process, tmp_path):
     with pytest.raises(Killed):
-        process("rnn", "killed", KilledAt(2 * REVIEWS_A_STEP))
+        process("rnn", "killed", KilledAt(reviews=2 * REVIEWS_A_STEP))
     before = CheckpointFolder(tmp_path / "killed", "run", {}).load().unfinished.seconds
     process("rnn", "killed")
     after = CheckpointFolder(tmp_path / "killed", "run", {}).load()

@@ -1,4 +1,4 @@
-"""Trials that fail, are interrupted or killed: told from those at work, tried again, billed for their work alone."""
+"""Trials that fail, are interrupted or killed: recognized, tried again, billed for their work alone."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from optuna.distributions import FloatDistribution
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from benchmark import runner
 from benchmark.progress import NullProgress
@@ -35,25 +35,18 @@ def lock(tmp_path) -> str:
 
 
 class TestFailing:
-    @pytest.fixture
-    def failed(self, searching, monkeypatch):
+    def test_a_failed_trial_does_not_count_and_its_settings_are_tried_again(self, searching, monkeypatch):
         made = searching()
         with monkeypatch.context() as broken:
             broken.setattr(Trainer, "_train_step", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
-                made.study()
-        return made
-
-    def test_is_the_same_in_mlflow(self, failed):
-        (run,) = failed.recorded()
+                made.study(trials=1)
+        (run,) = made.recorded()
+        study = made.study(trials=1)
 
         assert (run.status, run.tags["optuna.state"]) == ("FAILED", "FAIL")
-        assert run.error == "ZeroDivisionError: division by zero"
-
-    def test_a_failed_trial_does_not_count_and_its_settings_are_tried_again(self, failed):
-        study = failed.study()
-
-        assert states(study) == ["FAIL", "COMPLETE", "COMPLETE", "COMPLETE"]
+        assert run.error.startswith("ZeroDivisionError: ")
+        assert states(study) == ["FAIL", "COMPLETE"]
         assert study.trials[1].params == study.trials[0].params == study.user_attrs[OWN]
 
     @pytest.fixture
@@ -75,39 +68,28 @@ class TestFailing:
         seen.clear()
         return made, seen
 
-    def test_an_interrupted_trial_is_tried_again_and_goes_on_with_its_epochs(self, interrupted):
+    @pytest.mark.parametrize(("conditions", "epochs"), [("the same", {2}), ("others", {1, 2})])
+    def test_an_interrupted_trial_is_tried_again_and_resumed_under_equal_conditions(
+        self, interrupted, monkeypatch, conditions, epochs
+    ):
         made, seen = interrupted
+        if conditions == "others":
+            monkeypatch.setattr(runner, "decisive", lambda machine: {"torch": "another"})
         study = made.study(trials=1)
 
         assert states(study) == ["FAIL", "COMPLETE"]
         assert study.trials[1].params == study.trials[0].params
-        assert set(seen) == {2}
-        assert [(run.status, run.error) for run in made.recorded()] == [
-            ("KILLED", "interrupted; the study tries it again"),
-            ("FINISHED", ""),
-        ]
-
-    def test_one_begun_under_other_conditions_begins_anew(self, interrupted, monkeypatch):
-        made, seen = interrupted
-        monkeypatch.setattr(runner, "decisive", lambda machine: {"torch": "another"})
-
-        assert states(made.study(trials=1)) == ["FAIL", "COMPLETE"]
-        assert set(seen) == {1, 2}
+        assert set(seen) == epochs
+        assert ended(made) == [("KILLED", "FAIL"), ("FINISHED", "COMPLETE")]
+        assert ["interrupted" in run.error for run in made.recorded()] == [True, False]
 
     def test_one_that_another_worker_was_interrupted_in_is_tried_again_in_the_same_call(self, searching, monkeypatch):
         made, run_trial = searching(), objective.run_trial
-        lost = FrozenTrial(
-            1,
-            TrialState.FAIL,
-            None,
-            datetime.now(),
-            datetime.now(),
-            {"training.learning_rate": 2e-2},
-            {"training.learning_rate": FloatDistribution(1e-4, 1e-1, log=True)},
-            {"interrupted": True},
-            {},
-            {},
-            1,
+        lost = create_trial(
+            state=TrialState.FAIL,
+            params={"training.learning_rate": 2e-2},
+            distributions={"training.learning_rate": FloatDistribution(1e-4, 1e-1, log=True)},
+            user_attrs={"interrupted": True},
         )
 
         def with_another_worker(planned, *rest, **named):
@@ -161,10 +143,8 @@ class TestATrialThatCountedAsDead:
         monkeypatch.setattr(RDBStorage, "_get_stale_trial_ids", lambda *_: [silent.pop()] if silent else [])
         made.study(trials=2)
 
-        assert (made.store.run(tracker.run_id).status, made.store.run(tracker.run_id).tags["optuna.state"]) == (
-            "KILLED",
-            "FAIL",
-        )
+        run = made.store.run(tracker.run_id)
+        assert (run.status, run.tags["optuna.state"]) == ("KILLED", "FAIL")
 
 
 def count_as_dead(study: optuna.Study) -> None:
@@ -175,41 +155,27 @@ def count_as_dead(study: optuna.Study) -> None:
 
 
 class TestARunThatWasCompleteWhenItsTrialWasBrokenOff:
-    """MLflow is told before Optuna: between the two a kill, or Ctrl-C, leaves a finished run of a trial tried again."""
+    """MLflow is written before Optuna: between the two a kill, or Ctrl-C, leaves a finished run of a repeated trial."""
 
-    @pytest.fixture
-    def begun(self, searching):
+    @pytest.mark.parametrize("how", ["killed", "interrupted", "deleted"])
+    def test_becomes_killed(self, searching, lock, how):
         made = searching()
-        return made, made.study(trials=1), made.recorded()[0].run_id
-
-    @pytest.fixture
-    def interrupted(self, begun):
-        made, study, run_id = begun
-        begin(study, interrupted=True, mlflow_run_id=run_id)
-        study.tell(1, state=TrialState.FAIL)
-        return made, run_id
-
-    def test_says_that_it_was_killed(self, begun, lock):
-        made, study, run_id = begun
-        begin(study, lock, mlflow_run_id=run_id)
-        made.study(trials=2)
-
-        assert ended(made) == [("KILLED", "FAIL"), ("FINISHED", "COMPLETE")]
-
-    def test_says_so_too_after_an_interruption(self, interrupted):
-        made, _ = interrupted
-        made.study(trials=2)
-
-        assert ended(made) == [("KILLED", "FAIL"), ("FINISHED", "COMPLETE")]
-
-    def test_may_be_deleted(self, interrupted):
-        made, run_id = interrupted
-        MlflowClient(made.store.uri).delete_run(run_id)
+        study = made.study(trials=1)
+        run_id = made.recorded()[0].run_id
+        if how == "killed":
+            begin(study, lock, mlflow_run_id=run_id)
+        else:
+            begin(study, interrupted=True, mlflow_run_id=run_id)
+            study.tell(1, state=TrialState.FAIL)
+        if how == "deleted":
+            MlflowClient(made.store.uri).delete_run(run_id)
 
         assert states(made.study(trials=2)) == ["COMPLETE", "FAIL", "COMPLETE"]
+        assert ended(made) == [("KILLED", "FAIL"), ("FINISHED", "COMPLETE")][how == "deleted" :]
 
-    @pytest.fixture
-    def interrupted_after_its_last_write(self, searching, monkeypatch):
+    def test_becomes_killed_by_an_interruption_right_after_its_last_write_and_is_not_trained_again(
+        self, searching, monkeypatch
+    ):
         made, finish = searching(), MlflowTracker.finish
 
         def interrupted_afterwards(tracker, status, error=""):
@@ -221,17 +187,11 @@ class TestARunThatWasCompleteWhenItsTrialWasBrokenOff:
             pressed.setattr(MlflowTracker, "finish", interrupted_afterwards)
             with pytest.raises(KeyboardInterrupt):
                 made.study(trials=1)
-        return made
+        assert ended(made) == [("KILLED", "FAIL")]
 
-    def test_says_it_of_an_interruption_right_after_its_last_write(self, interrupted_after_its_last_write):
-        assert ended(interrupted_after_its_last_write) == [("KILLED", "FAIL")]
-
-    def test_is_not_trained_again(self, interrupted_after_its_last_write, monkeypatch):
         monkeypatch.setattr(Trainer, "_train_step", lambda *_: pytest.fail("trained again"))
-        study = interrupted_after_its_last_write.study(trials=1)
-
-        assert states(study) == ["FAIL", "COMPLETE"]
-        assert list((interrupted_after_its_last_write.folder / ".benchmark" / "checkpoints").iterdir()) == []
+        assert states(made.study(trials=1)) == ["FAIL", "COMPLETE"]
+        assert list((made.folder / ".benchmark" / "checkpoints").iterdir()) == []
 
 
 def ended(made) -> list[tuple[str, str]]:
@@ -259,24 +219,15 @@ def begin(study, lock="", *, ago=0.0, **attributes) -> None:
 
 
 class TestWhoseWorkerWasKilled:
-    def test_waits_again(self, study, lock):
-        begin(study, lock)
-        put_right(study, [].append)
-
-        assert states(study) == ["FAIL", "WAITING"]
-
-    def test_a_trial_at_work_is_left_alone(self, study, lock):
+    def test_is_tried_again_but_not_where_it_is_at_work_or_on_another_host(self, study, lock):
         begin(study, lock, ago=100_000)
+        begin(study, "elsewhere:/a/worker.lock", ago=100_000)
         with hold(local_lock(lock)):
             put_right(study, [].append)
+        assert states(study) == ["RUNNING", "RUNNING"]
 
-        assert states(study) == ["RUNNING"]
-
-    def test_of_another_host_nothing_is_known(self, study, lock):
-        begin(study, "elsewhere:/a/worker.lock", ago=100_000)
         put_right(study, [].append)
-
-        assert states(study) == ["RUNNING"]
+        assert states(study) == ["FAIL", "RUNNING", "WAITING"]
 
     @pytest.mark.parametrize(("ago", "expected"), [(5, ["RUNNING"]), (100, ["FAIL", "WAITING"])])
     def test_one_whose_settings_were_being_chosen_is_given_a_minute(self, study, ago, expected):

@@ -8,6 +8,7 @@ import yaml
 
 from benchmark.exit_status import EXIT_FAILED
 from benchmark.tuning import objective, search
+from tests.helpers.facts import assert_names
 
 
 def interrupted_child(*_) -> int:
@@ -37,13 +38,14 @@ class TestASearchThatIsEndedEarly:
 
         return call
 
-    @pytest.mark.parametrize("how", [interrupted_child, failed_child, killed_child])
-    def test_has_written_the_best_so_far(self, end, searching, how):
+    def test_has_written_the_best_so_far(self, end, searching):
         made = searching()
         made.study(trials=2)
 
-        assert end(made, how)[-1] == "wrote tuned/quick/rnn.yaml"
-        assert winner(made)["complete"] == 2
+        for how in (interrupted_child, failed_child, killed_child):
+            assert_names(end(made, how)[-1], "tuned/quick/rnn.yaml")
+            assert winner(made)["complete"] == 2
+            (made.folder / "tuned/quick/rnn.yaml").unlink()
 
     def test_leaves_the_winner_of_another_study_alone(self, end, searching):
         done, made = searching("rnn.model.hidden_dim=8"), searching()
@@ -52,37 +54,26 @@ class TestASearchThatIsEndedEarly:
         before = winner(done)
         made.study(trials=1)
 
-        assert end(made, interrupted_child)[-1].startswith(
-            f"tuned/quick/rnn.yaml keeps the winner of study {before['study']}; "
-        )
+        assert_names(end(made, interrupted_child)[-1], "tuned/quick/rnn.yaml", before["study"])
         assert winner(made) == before
 
-    def test_writes_nothing_when_no_trial_is_complete(self, end, searching, monkeypatch):
-        made = searching()
-        monkeypatch.setattr(objective, "run_trial", failing_trial)
-        with pytest.raises(ZeroDivisionError):
-            made.study(trials=1)
-        said = end(made, failed_child)
-
-        assert not (made.folder / "tuned").exists()
-        assert said == []
-
-    def test_writes_nothing_when_it_had_not_begun(self, end, searching):
+    def test_writes_nothing_before_the_first_complete_trial(self, end, searching, monkeypatch):
         made = searching()
         end(made, interrupted_child)
-
         assert not (made.folder / "tuned").exists()
 
-    def test_says_that_the_winner_cannot_be_written_and_ends_as_it_would(self, end, searching):
+        monkeypatch.setattr(objective, "run_trial", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            made.study(trials=1)
+        assert end(made, failed_child) == []
+        assert not (made.folder / "tuned").exists()
+
+    def test_reports_a_winner_that_cannot_be_written_and_ends_the_same(self, end, searching):
         made = searching()
         made.study(trials=1)
         (made.folder / "tuned").touch()
 
-        assert "tuned/quick/rnn.yaml: cannot be written" in end(made, interrupted_child)[-1]
-
-
-def failing_trial(*_, **__):
-    raise ZeroDivisionError
+        assert_names(end(made, interrupted_child)[-1], "tuned/quick/rnn.yaml", "written")
 
 
 def winner(made) -> dict[str, object]:

@@ -10,13 +10,12 @@ from pathlib import Path
 import optuna
 import pytest
 
-from benchmark.config_file import load_suite
-from benchmark.plan import Workspace
 from benchmark.progress import NullProgress
-from benchmark.tuning.planned_study import Budget, SearchOptions, plan_study
+from benchmark.tuning.planned_study import Budget, SearchOptions
 from benchmark.tuning.worker import spend_budget
+from tests.helpers.facts import assert_names, error_lines
+from tests.helpers.in_process import states
 
-RATE = {"type": "float", "low": 1e-3, "high": 1e-1, "log": True}
 PATIENCE = 60  # seconds after which a server that does not answer counts as hanging
 
 
@@ -60,27 +59,24 @@ def server() -> Iterator[str]:
     shutil.rmtree(folder)
 
 
-def test_a_search_is_kept_there_goes_on_and_is_shown(server, write_config, store, tmp_path, call):
-    suite = load_suite(write_config(search={"rnn": {"training.learning_rate": RATE}}))
-    workspace = Workspace(store.uri, tmp_path / ".benchmark", "cpu")
-    planned = plan_study(suite, "rnn", workspace, "val/loss")
+def test_a_search_is_stored_there_resumed_and_shown(server, searching, call):
+    made = searching()
+    for trials in (1, 2):
+        options = SearchOptions(server, Budget(trials, None))
+        spend_budget(made.plan(), options, made.workspace, "parent", NullProgress())
 
-    for trials in (2, 4):
-        spend_budget(planned, SearchOptions(server, Budget(trials, None)), workspace, "parent", NullProgress())
-
-    study = optuna.load_study(study_name=planned.name, storage=server)
-    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 4
-    assert not (tmp_path / "optuna.db").exists()
-
+    assert states(optuna.load_study(study_name=made.plan().name, storage=server)) == ["COMPLETE"] * 2
+    assert not (made.folder / "optuna.db").exists()
     status, out, err = call("study", "rnn", "--storage", server)
     assert (status, err) == (0, "")
-    assert "4 complete" in out
+    assert "2 complete" in out
 
 
-def test_a_server_that_is_not_there_is_told(tmp_path, call, monkeypatch):
+def test_a_missing_server_is_reported_without_the_password(tmp_path, call, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, _, err = call("study", "rnn", "--storage", "postgresql+psycopg://me:secret@127.0.0.1:1/none")
 
     assert status == 2
-    assert "--storage postgresql+psycopg://127.0.0.1:1/none: cannot be opened" in err
-    assert len(err.splitlines()) == 1
+    [line] = error_lines(err)
+    assert_names(line, "--storage postgresql+psycopg://127.0.0.1:1/none")
+    assert "secret" not in line

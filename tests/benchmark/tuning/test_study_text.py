@@ -7,6 +7,7 @@ import pytest
 from benchmark.commands.study import study_text
 from benchmark.search_space import SearchSpace
 from benchmark.tuning.outcome import Outcome, Tried, edges
+from tests.helpers.facts import assert_names
 
 
 def outcome(pruned: int) -> Outcome:
@@ -30,30 +31,28 @@ def outcome(pruned: int) -> Outcome:
         ({"type": "categorical", "choices": ["linear", "cosine"]}, "linear", None),
     ],
 )
-def test_the_edge_is_told_of_what_has_an_order(parameter, value, side):
-    told = edges(SearchSpace.from_json({"key": parameter}), {"key": value})
+def test_a_value_at_the_edge_of_an_ordered_parameter_is_reported(parameter, value, side):
+    found = edges(SearchSpace.from_json({"key": parameter}), {"key": value})
 
-    assert [line.split(" edge of ")[0] for line in told] == ([f"key {value:g} lies on the {side}"] if side else [])
+    assert len(found) == (side is not None)
+    for line in found:
+        assert_names(line, f"key {value:g}", side)
 
 
-@pytest.mark.parametrize(("trials", "words"), [(9, "(fANOVA; 9 trials are too few to trust it)"), (10, "(fANOVA)")])
-def test_importance_out_of_few_trials_is_not_to_be_trusted(trials, words):
+@pytest.mark.parametrize("trials", [9, 10])
+def test_importance_from_few_trials_is_qualified(trials):
     best = tuple(Tried(number, 0.5, {"rate": 0.1}, 1.0, "") for number in range(trials))
-    told = study_text(replace(outcome(0), best=best), {"rate": 1.0})
+    text = study_text(replace(outcome(0), best=best), {"rate": 1.0})
 
-    assert f"importance of the parameters that all trials have {words}\n  rate: 100 %" in told
-
-
-def test_a_few_that_were_pruned_are_all_told():
-    told = study_text(outcome(2), {}).split("\n\n")[-1]
-
-    assert told.splitlines() == ["pruned", "  trial 0 after epoch 1: rate 0.1", "  trial 1 after epoch 1: rate 0.1"]
+    assert "\n  rate: 100 %" in text
+    assert ("9 trials" in text.split("importance")[1]) == (trials == 9)
 
 
-@pytest.mark.parametrize("pruned", [11, 135])
-def test_of_many_that_were_pruned_the_newest_are_told_and_how_many_they_are(pruned):
-    told = study_text(outcome(pruned), {}).split("\n\n")[-1].splitlines()
+@pytest.mark.parametrize(("pruned", "shown"), [(2, 2), (11, 10), (135, 10)])
+def test_of_the_pruned_trials_the_newest_ten_are_listed(pruned, shown):
+    first, *rest = study_text(outcome(pruned), {}).split("\n\n")[-1].splitlines()
 
-    assert told[0] == f"pruned: {pruned}, of which the newest are"
-    assert len(told) == 11
-    assert told[-1].startswith(f"  trial {pruned - 1} after")
+    assert (str(pruned) in first) == (pruned > shown)
+    assert len(rest) == shown
+    for number, line in enumerate(rest, pruned - shown):
+        assert_names(line, f"  trial {number} ", "epoch 1", "rate 0.1")

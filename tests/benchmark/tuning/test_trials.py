@@ -1,4 +1,4 @@
-"""What trials do: chosen, trained on train, judged on val, told to Optuna and to MLflow alike."""
+"""What trials do: chosen, trained on train, judged on val, recorded in Optuna and in MLflow alike."""
 
 import optuna
 import pytest
@@ -13,11 +13,16 @@ from benchmark.tuning import study as study_module
 from benchmark.tuning.study import OWN
 from benchmark.validation import ConfigError
 from data_pipeline.sources import load_corpus
+from tests.helpers.facts import assert_names
 from tests.helpers.in_process import RATE, states
 
 GRID = {
     "training.schedule": {"type": "categorical", "choices": ["constant", "linear"]},
     "training.batch_size": {"type": "categorical", "choices": [16, 32]},
+}
+CONDITIONAL = {
+    "training.schedule": GRID["training.schedule"],
+    "training.warmup_fraction": {"type": "float", "low": 0, "high": 0.5, "when": {"training.schedule": ["linear"]}},
 }
 
 
@@ -34,17 +39,12 @@ class TestASearch:
             kept.append((made, made.study()))
         return kept[0]
 
-    def test_begins_with_the_experiments_own_settings(self, searched):
+    def test_does_its_trials_with_the_experiments_own_settings_first_and_others_of_the_space_after(self, searched):
         _, study = searched
+        rates = [trial.params["training.learning_rate"] for trial in study.trials]
 
+        assert states(study) == ["COMPLETE"] * 3
         assert study.trials[0].params == {"training.learning_rate": 1e-2} == study.user_attrs[OWN]
-
-    def test_does_as_many_trials_as_it_may(self, searched):
-        assert states(searched[1]) == ["COMPLETE"] * 3
-
-    def test_tries_other_settings_after_that_within_the_space(self, searched):
-        rates = [trial.params["training.learning_rate"] for trial in searched[1].trials]
-
         assert len(set(rates)) == 3
         assert all(1e-4 <= rate <= 1e-1 for rate in rates)
 
@@ -66,24 +66,17 @@ class TestASearch:
             assert run.params["training.learning_rate"] == str(trial.params["training.learning_rate"])
             assert (run.status, run.tags["optuna.state"]) == ("FINISHED", "COMPLETE")
 
-    def test_scores_nothing_on_test(self, searched):
+    def test_scores_nothing_on_test_and_leaves_no_checkpoints(self, searched):
         assert not [key for run in searched[0].recorded() for key in run.metrics if key.startswith("test")]
-
-    def test_leaves_no_checkpoints(self, searched):
         assert list((searched[0].folder / ".benchmark" / "checkpoints").iterdir()) == []
 
-    def test_called_again_does_nothing(self, searched):
-        made, study = searched
-
-        assert [t.number for t in made.study().trials] == [t.number for t in study.trials]
-
-    def test_goes_on_with_a_larger_budget_and_new_settings(self, searching):
+    def test_called_again_does_only_what_a_larger_budget_allows(self, searching):
         made = searching()
-        made.study()
+        first = made.study(trials=2).trials
+        assert [trial.number for trial in made.study(trials=2).trials] == [trial.number for trial in first]
 
-        trials = made.study(trials=5).trials
-
-        assert len(trials) == 5 == len({trial.params["training.learning_rate"] for trial in trials})
+        trials = made.study(trials=3).trials
+        assert len(trials) == 3 == len({trial.params["training.learning_rate"] for trial in trials})
 
 
 def test_equal_seeds_search_the_same(searching, tmp_path):
@@ -101,7 +94,7 @@ class TestTheTestPart:
         corpus = load_corpus(planned.config.data)
         assert corpus.test
 
-        with pytest.raises(ValueError, match="must not be given the test reviews"):
+        with pytest.raises(ValueError, match="test reviews"):
             run_trial(planned, corpus, made.workspace, NullTracker(), progress=NullProgress(), on_epoch=lambda _: None)
 
     def test_the_corpus_that_trials_share_has_none(self, searching, monkeypatch):
@@ -124,40 +117,23 @@ class TestTheTestPart:
 
 
 class TestPruning:
+    @pytest.fixture
     def prune_all(self, monkeypatch):
         monkeypatch.setattr(optuna.Trial, "should_prune", lambda trial: True)
 
-    def test_ends_any_trial_but_that_of_the_own_settings(self, searching, monkeypatch):
-        self.prune_all(monkeypatch)
-
-        assert states(searching().study()) == ["COMPLETE", "PRUNED", "PRUNED"]
-
-    def test_a_pruned_trial_is_pruned_in_mlflow_too(self, searching, monkeypatch):
-        self.prune_all(monkeypatch)
+    def test_ends_any_trial_but_that_of_the_own_settings_and_counts_it(self, searching, prune_all):
         made = searching()
-        made.study()
+        study = made.study()
 
-        assert [(run.status, run.tags["optuna.state"], run.error) for run in made.recorded()[1:]] == [
-            ("KILLED", "PRUNED", "pruned after epoch 1")
-        ] * 2
-
-    def test_a_pruned_trial_leaves_no_checkpoints(self, searching, monkeypatch):
-        self.prune_all(monkeypatch)
-        made = searching()
-        made.study()
-
+        assert states(study) == ["COMPLETE", "PRUNED", "PRUNED"]
+        assert [(run.status, run.tags["optuna.state"]) for run in made.recorded()[1:]] == [("KILLED", "PRUNED")] * 2
+        for run in made.recorded()[1:]:
+            assert_names(run.error, "pruned", "epoch 1")
         assert list((made.folder / ".benchmark" / "checkpoints").iterdir()) == []
+        assert len(made.study().trials) == 3
 
-    def test_pruned_trials_count(self, searching, monkeypatch):
-        self.prune_all(monkeypatch)
-        made = searching()
-
-        assert len(made.study(trials=3).trials) == len(made.study(trials=3).trials) == 3
-
-    def test_after_the_last_epoch_there_is_nothing_to_save(self, searching, monkeypatch):
-        self.prune_all(monkeypatch)
-
-        assert states(searching("rnn.training.epochs=1").study()) == ["COMPLETE"] * 3
+    def test_after_the_last_epoch_there_is_nothing_to_save(self, searching, prune_all):
+        assert states(searching("rnn.training.epochs=1").study(trials=2)) == ["COMPLETE"] * 2
 
     def test_median_ends_what_is_worse_than_half(self, searching):
         study = searching("rnn.training.epochs=3").study(trials=12, pruner="median")
@@ -183,31 +159,27 @@ class TestPruning:
         study = made.study(trials=2)
 
         assert states(study) == ["COMPLETE", "PRUNED"]
-        assert study.trials[1].user_attrs["reason"] == "diverged: loss nan"
+        assert_names(study.trials[1].user_attrs["reason"], "diverged", "loss nan")
 
     def test_settings_that_do_not_go_together_are_pruned_with_the_reason(self, searching, monkeypatch):
         made = searching()
         planned = made.plan()
 
         def refuse(*_):
-            raise ConfigError("trial: these two exclude each other")
+            raise ConfigError("trial: excluded")
 
         monkeypatch.setattr(type(planned), "with_values", refuse)
 
-        assert made.study(trials=1).trials[0].user_attrs["reason"] == "trial: these two exclude each other"
+        assert made.study(trials=1).trials[0].user_attrs["reason"] == "trial: excluded"
         assert [run.tags["optuna.state"] for run in made.recorded()] == ["PRUNED"]
 
 
 class TestBudget:
     def test_of_time(self, searching):
         made = searching()
-        study = made.study(trials=None, minutes=1e-6)
-
-        assert len(study.trials) == 1
-        assert len(made.study(trials=None, minutes=1e-6).trials) == 1
-
-    def test_whichever_is_reached_first(self, searching):
-        assert len(searching().study(trials=2, minutes=1000).trials) == 2
+        for _ in range(2):
+            assert len(made.study(trials=None, minutes=1e-6).trials) == 1
+        assert len(made.study(trials=2, minutes=1000).trials) == 2  # whichever is reached first
 
     def test_a_trial_that_another_worker_made_needless_gives_way(self, searching, monkeypatch):
         made = searching()
@@ -227,22 +199,15 @@ class TestBudget:
 
 
 class TestSamplers:
-    def test_a_grid_is_every_combination_once(self, searching):
-        study = searching(rnn=GRID).study(trials=None, sampler="grid")
+    def test_a_grid_is_every_combination_once_also_when_it_is_resumed(self, searching):
+        made = searching(rnn=GRID)
+        assert states(made.study(trials=2, sampler="grid")) == ["COMPLETE"] * 2  # and none waits for other samplers
 
+        study = made.study(trials=10, sampler="grid")
         assert states(study) == ["COMPLETE"] * 4
         assert {tuple(trial.params.values()) for trial in study.trials} == {
             (schedule, size) for schedule in ("constant", "linear") for size in (16, 32)
         }
-
-    def test_a_grid_goes_on(self, searching):
-        made = searching(rnn=GRID)
-        made.study(trials=2, sampler="grid")
-
-        assert len(made.study(trials=10, sampler="grid").trials) == 4
-
-    def test_what_a_grid_did_not_come_to_does_not_wait_for_other_samplers(self, searching):
-        assert states(searching(rnn=GRID).study(trials=2, sampler="grid")) == ["COMPLETE"] * 2
 
     def test_a_grid_draws_nothing_where_another_worker_took_what_was_waiting(self, searching, monkeypatch):
         made, enqueue, calls = searching(rnn=GRID), study_module.enqueue_first, []
@@ -257,32 +222,31 @@ class TestSamplers:
         assert sorted(states(study)) == ["COMPLETE"] * 4 + ["FAIL"] * (len(study.trials) - 4)
         assert len(made.recorded()) == 4
 
-    def test_a_grid_of_a_range_is_refused(self, searching):
-        with pytest.raises(
-            ConfigError, match=r"--sampler grid: training.learning_rate is a range \(0.0001 to 0.1, log\)"
-        ):
-            searching().study(sampler="grid")
-
-    def test_a_grid_with_a_condition_is_refused(self, searching):
-        conditional = {"type": "categorical", "choices": [0.0, 0.1], "when": {"training.schedule": ["linear"]}}
-        space = GRID | {"training.warmup_fraction": conditional}
-
-        with pytest.raises(ConfigError, match=r"training.warmup_fraction has a condition \(`when`\)"):
-            searching(rnn=space).study(sampler="grid")
+    @pytest.mark.parametrize(
+        ("space", "facts"),
+        [
+            (None, ["--sampler grid", "training.learning_rate", "0.0001 to 0.1, log"]),
+            (
+                GRID
+                | {
+                    "training.warmup_fraction": {
+                        "type": "categorical",
+                        "choices": [0.0, 0.1],
+                        "when": {"training.schedule": ["linear"]},
+                    }
+                },
+                ["training.warmup_fraction", "`when`"],
+            ),
+        ],
+    )
+    def test_a_grid_of_a_range_or_with_a_condition_is_refused(self, searching, space, facts):
+        made = searching(rnn=space) if space else searching()
+        with pytest.raises(ConfigError) as caught:
+            made.study(sampler="grid")
+        assert_names(caught, *facts)
 
     def test_a_parameter_is_chosen_only_where_its_condition_is_met(self, searching):
-        space = {
-            "training.schedule": GRID["training.schedule"],
-            "training.warmup_fraction": {
-                "type": "float",
-                "low": 0,
-                "high": 0.5,
-                "when": {"training.schedule": ["linear"]},
-            },
-        }
-        study = searching(rnn=space).study(trials=8)
-
-        for trial in study.trials:
+        for trial in searching("rnn.training.epochs=1", rnn=CONDITIONAL).study(trials=8).trials:
             assert ("training.warmup_fraction" in trial.params) == (trial.params["training.schedule"] == "linear")
 
     def test_equal_settings_are_trained_once(self, searching):
@@ -317,26 +281,25 @@ class TestWhichStudy:
 
         assert len(names) == 6
 
-    def test_adopted_values_are_the_same_study(self, searching):
-        assert searching("rnn.training.learning_rate=0.02").plan().name == searching().plan().name
-
     def test_what_trials_have_where_a_condition_is_not_met_makes_another(self, searching):
-        conditional = {"type": "float", "low": 0, "high": 0.5, "when": {"training.schedule": ["linear"]}}
-        space = {"training.schedule": GRID["training.schedule"], "training.warmup_fraction": conditional}
-        names = {searching(f"rnn.training.warmup_fraction={value}", rnn=space).plan().name for value in (0.1, 0.2)}
+        names = {
+            searching(f"rnn.training.warmup_fraction={value}", rnn=CONDITIONAL).plan().name for value in (0.1, 0.2)
+        }
 
         assert len(names) == 2
 
-    def test_which_begins_again_with_them(self, searching):
-        searching().study(trials=2)
-        study = searching("rnn.training.learning_rate=0.02").study(trials=3)
+    def test_adopted_values_are_the_same_study_which_begins_again_with_them(self, searching):
+        first = searching().study(trials=1)
+        study = searching("rnn.training.learning_rate=0.02").study(trials=2)
 
-        assert study.trials[2].params == {"training.learning_rate": 0.02} == study.user_attrs[OWN]
+        assert study.study_name == first.study_name
+        assert study.trials[1].params == {"training.learning_rate": 0.02} == study.user_attrs[OWN]
 
-    def test_an_experiment_without_a_space_is_refused(self, searching):
-        with pytest.raises(ConfigError, match="experiment lstm: has no search space"):
-            searching().plan("lstm")
-
-    def test_several_train_sizes_are_refused(self, searching):
-        with pytest.raises(ConfigError, match="a search wants one size"):
-            searching("data.train_size=50,100").plan()
+    @pytest.mark.parametrize(
+        ("assignments", "name", "facts"),
+        [([], "lstm", ["lstm", "search space"]), (["data.train_size=50,100"], "rnn", ["size"])],
+    )
+    def test_no_space_or_several_train_sizes_are_refused(self, searching, assignments, name, facts):
+        with pytest.raises(ConfigError) as caught:
+            searching(*assignments).plan(name)
+        assert_names(caught, *facts)

@@ -5,6 +5,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.in_process import RATE
 
 
@@ -15,97 +16,40 @@ def place(here, write_config) -> Path:
     return here
 
 
-def test_an_experiment_without_a_space(place, call):
-    status, _, err = call("tune", "bert-frozen")
+@pytest.mark.parametrize(
+    ("arguments", "facts"),
+    [
+        (["tune", "bert-frozen"], ["bert-frozen", "experiments.yaml", "search.bert-frozen"]),
+        (["tune", "lstm", "--storage", "sqlite:///mlflow.db"], ["sqlite:///mlflow.db", "MLflow"]),
+        (["tune", "lstm", "--storage", "sqlite://"], ["--storage sqlite://:", "memory", "sqlite:///optuna.db"]),
+        (["tune", "lstm", "--storage", "sqlite:///:memory:"], ["--storage sqlite:///:memory:", "sqlite:///optuna.db"]),
+        (
+            ["tune", "rnn", "lstm", "--sampler", "grid", "--storage", "sqlite:///none.db"],
+            ["--sampler grid", "training.learning_rate"],
+        ),
+        (["tune", "lstm", "--storage", "sqlite:///text.db"], ["--storage sqlite:///text.db"]),
+        (["study", "lstm", "--storage", "optuna.db"], ["--storage optuna.db", "sqlite:///optuna.db"]),
+        (["study", "lstm", "--storage", "sqlite:///none.db"], ["sqlite:///none.db", "`python -m benchmark tune NAME`"]),
+        (["study", "lstm", "--storage", "sqlite:///begun.db"], ["'lstm'"]),
+        (["study", "lstm", "--storage", "mysql://localhost/searches"], ["mysql://localhost/searches", "driver"]),
+        (["run", "rnn", "--tuned"], ["--tuned", "tuned/quick/rnn.yaml"]),
+    ],
+)
+def test_refused(place, call, arguments, facts):
+    (place / "text.db").write_text("not a database")
+    optuna.create_study(storage="sqlite:///begun.db").set_user_attr("profile", "quick")
+    status, out, err = call(*arguments)
 
-    assert status == 2
-    assert err == (
-        "error: experiment bert-frozen: has no search space; state one in experiments.yaml under search.bert-frozen\n"
-    )
+    assert (status, out) == (2, "")
+    [line] = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert err.endswith(line + "\n")  # `tune` names its study before it
+    assert_names(line, *facts)
+    assert not (place / "none.db").exists()
 
 
 def test_all_of_a_file_without_spaces(here, call):
     status, out, err = call("tune", "all")
 
     assert (status, out) == (2, "")
-    assert err == (
-        "error: profile quick: none of its experiments has a search space; state one in experiments.yaml under search\n"
-    )
-
-
-def test_a_storage_that_is_mlflows(place, call):
-    status, _, err = call("tune", "lstm", "--storage", "sqlite:///mlflow.db")
-
-    assert status == 2
-    assert "is MLflow's database; give Optuna one of its own" in err
-
-
-@pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///:memory:"])
-def test_a_storage_that_is_gone_with_its_process(place, call, uri):
-    status, _, err = call("tune", "lstm", "--storage", uri)
-
-    assert (status, err.splitlines()[-1]) == (
-        2,
-        f"error: --storage {uri}: is a database in memory, gone with its process; give sqlite:///optuna.db",
-    )
-
-
-def test_a_grid_of_ranges_before_any_search_begins(place, call):
-    status, out, err = call("tune", "rnn", "lstm", "--sampler", "grid", "--storage", "sqlite:///grid.db")
-
-    assert (status, out) == (2, "")
-    assert "--sampler grid: training.learning_rate is a range" in err
-    assert not (place / "grid.db").exists()
-
-
-def test_a_storage_that_is_no_database(place, call):
-    (place / "text.db").write_text("not a database")
-
-    status, _, err = call("tune", "lstm", "--storage", "sqlite:///text.db")
-
-    assert status == 2
-    assert "--storage sqlite:///text.db: cannot be opened" in err
-
-
-def test_a_storage_that_is_no_url(place, call):
-    assert call("study", "lstm", "--storage", "optuna.db")[2] == (
-        "error: --storage optuna.db: is no URL such as sqlite:///optuna.db\n"
-    )
-
-
-def test_a_password_is_not_told(place, call):
-    status, _, err = call("study", "lstm", "--storage", "postgresql+psycopg://me:secret@127.0.0.1:1/none")
-
-    assert status == 2
-    assert "cannot be opened" in err
-    assert "secret" not in err
-
-
-def test_a_study_that_is_not_there(place, call):
-    status, _, err = call("study", "lstm", "--storage", "sqlite:///none.db")
-
-    assert status == 2
-    assert err == "error: there is no study at sqlite:///none.db yet; `python -m benchmark tune NAME` makes one\n"
-    assert not (place / "none.db").exists()
-
-
-def test_a_study_that_is_being_made(place, call):
-    storage = f"sqlite:///{place / 'begun.db'}"
-    optuna.create_study(storage=storage).set_user_attr("profile", "quick")
-    status, _, err = call("study", "lstm", "--storage", storage)
-
-    assert status == 2
-    assert "there is no study of 'lstm'" in err
-
-
-def test_a_database_whose_driver_is_not_here(place, call):
-    err = call("study", "lstm", "--storage", "mysql://localhost/searches")[2]
-
-    assert err.endswith("; install its driver\n")
-
-
-def test_tuned_settings_of_nobody(place, call):
-    status, _, err = call("run", "rnn", "--tuned")
-
-    assert status == 2
-    assert "--tuned: there is none of tuned/quick/rnn.yaml" in err
+    [line] = error_lines(err)
+    assert_names(line, "quick", "experiments.yaml", "search")

@@ -1,4 +1,4 @@
-"""A file fetched once, gone on with where it broke off, and never mixed from two versions."""
+"""A file is fetched once, resumed where it broke off, and never mixed from two versions."""
 
 import io
 import subprocess
@@ -8,10 +8,11 @@ import pytest
 
 import data_pipeline.download
 from data_pipeline.download import CHUNK
+from tests.helpers.facts import assert_names
 from tests.helpers.file_server import CONTENT, MD5, fetch, interrupt, refusal
 
 
-def test_the_file_is_fetched_once_and_nothing_but_its_lock_stays_beside_it(server, path, capfd):
+def test_the_file_is_fetched_once_and_again_only_when_it_changed(server, path, capfd, caplog):
     fetch(server, path)
     fetch(server, path)
 
@@ -20,22 +21,16 @@ def test_the_file_is_fetched_once_and_nothing_but_its_lock_stays_beside_it(serve
     assert server.log == [(None, 200, len(CONTENT))]
     assert capfd.readouterr() == ("", "")
 
-
-def test_on_a_terminal_a_bar_tells_how_far_it_is(server, path, monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    interrupt(server, path, monkeypatch)
+    path.write_bytes(CONTENT[:-1])
     fetch(server, path)
+    assert path.read_bytes() == CONTENT
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert_names(caplog.text, path)
 
-    assert "file.tar.gz:   0%" in sys.stderr.getvalue()
-    assert "file.tar.gz:  35%" in sys.stderr.getvalue()  # where the second one went on
-    assert "262k/753k" in sys.stderr.getvalue()
 
-
-def test_an_interrupted_download_is_continued_and_only_the_rest_is_transferred(server, path, partial, monkeypatch):
+def test_an_interrupted_download_resumes_with_a_bar_on_a_terminal(server, path, partial, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     interrupt(server, path, monkeypatch)
     assert partial.read_bytes() == CONTENT[: 4 * CHUNK]
     assert not path.exists()
@@ -43,6 +38,7 @@ def test_an_interrupted_download_is_continued_and_only_the_rest_is_transferred(s
     fetch(server, path)
     assert path.read_bytes() == CONTENT
     assert server.log == [(f"bytes={4 * CHUNK}-", 206, len(CONTENT) - 4 * CHUNK)]
+    assert_names(sys.stderr.getvalue(), "file.tar.gz:   0%", "file.tar.gz:  35%", "262k/753k")
 
 
 @pytest.mark.parametrize(
@@ -61,48 +57,40 @@ def test_a_server_without_a_strong_etag_is_asked_by_date(server, path, monkeypat
     assert [status for _, status, _ in server.log] == [206]
 
 
-@pytest.mark.parametrize("version", [{}, {"ETag": 'W/"1"'}], ids=["no version", "a weak ETag alone"])
-def test_without_a_version_to_ask_for_the_download_starts_over(server, path, monkeypatch, version):
-    server.version = version
+NO_VERSION, WEAK, DAMAGED = {}, {"ETag": 'W/"1"'}, [b"", b"\0\0\0", b'"1"\nX-Other: 2', b"\xff\xfe\x85"]
+
+
+@pytest.mark.parametrize("version", [NO_VERSION, WEAK, *DAMAGED])
+def test_without_a_usable_version_the_download_starts_over(server, path, partial, monkeypatch, version):
+    if version in (NO_VERSION, WEAK):
+        server.version = version
     interrupt(server, path, monkeypatch)
+    if version in DAMAGED:
+        partial.with_name(f"{partial.name}.version").write_bytes(version)
 
     fetch(server, path)
     assert path.read_bytes() == CONTENT
-    assert server.log == [(None, 200, len(CONTENT))]
+    assert [(status, sent) for _, status, sent in server.log] == [(200, len(CONTENT))]
 
 
-@pytest.mark.parametrize("version", [b"", b"\0\0\0", b'"1"\nX-Other: 2', b"\xff\xfe\x85"])
-def test_a_damaged_version_file_makes_the_download_start_over(server, path, partial, monkeypatch, version):
-    interrupt(server, path, monkeypatch)
-    partial.with_name(f"{partial.name}.version").write_bytes(version)
-
-    fetch(server, path)
-    assert path.read_bytes() == CONTENT
-    assert [status for _, status, _ in server.log] == [200]
-
-
-def test_a_connection_that_breaks_off_is_continued(server, path):
+def test_a_connection_that_breaks_off_is_resumed(server, path):
     server.cuts = [300_000, 200_000]
 
     fetch(server, path)
     assert path.read_bytes() == CONTENT
-    assert server.log == [
-        (None, 200, 300_000),
-        ("bytes=300000-", 206, 200_000),
-        ("bytes=500000-", 206, 253_000),
-    ]
+    assert server.log == [(None, 200, 300_000), ("bytes=300000-", 206, 200_000), ("bytes=500000-", 206, 253_000)]
 
 
-def test_a_connection_that_always_breaks_off_is_given_up_and_what_came_is_kept(server, path, partial):
+def test_after_five_attempts_a_download_fails_and_the_next_one_resumes(server, path, partial):
     server.cuts = [100_000] * data_pipeline.download.ATTEMPTS
 
-    assert "broke off 5 times" in refusal(server.url, path)
+    assert_names(refusal(server.url, path), server.url, "5 times")
     assert partial.read_bytes() == CONTENT[:500_000]
     fetch(server, path)
     assert server.log[-1] == ("bytes=500000-", 206, 253_000)
 
 
-def test_a_server_that_goes_away_meanwhile_is_asked_again_a_few_times(server, path, partial, monkeypatch):
+def test_a_server_that_goes_away_meanwhile_is_asked_five_times(server, path, partial, monkeypatch):
     import requests
 
     asked = []
@@ -121,52 +109,29 @@ def test_a_server_that_goes_away_meanwhile_is_asked_again_a_few_times(server, pa
     assert partial.stat().st_size == 300_000
 
 
-def test_a_server_that_ignores_ranges_sends_the_whole_file_again(server, path, monkeypatch):
+@pytest.mark.parametrize(("trait", "value", "statuses"), [("ranges", False, [200]), ("wrong_part", True, [206, 200])])
+def test_a_server_that_cannot_send_the_rest_sends_the_whole_file_again(
+    server, path, monkeypatch, trait, value, statuses
+):
     interrupt(server, path, monkeypatch)
-    server.ranges = False
+    setattr(server, trait, value)
 
     fetch(server, path)
     assert path.read_bytes() == CONTENT
-    assert server.log == [(f"bytes={4 * CHUNK}-", 200, len(CONTENT))]
+    assert [status for _, status, _ in server.log] == statuses
+    assert server.log[-1][2] == len(CONTENT)
 
 
-def test_a_server_that_answers_with_another_part_is_asked_for_the_whole_file(server, path, monkeypatch):
-    interrupt(server, path, monkeypatch)
-    server.wrong_part = True
-
-    fetch(server, path)
-    assert path.read_bytes() == CONTENT
-    assert [status for _, status, _ in server.log] == [206, 200]
-
-
-def test_a_file_that_changed_meanwhile_is_fetched_from_its_start(server, path, monkeypatch):
+@pytest.mark.parametrize("cuts", [[], [400_000]], ids=["in one go", "resumed"])
+def test_a_file_that_changed_meanwhile_is_fetched_from_its_start(server, path, monkeypatch, cuts):
     server.content, server.version = b"old" * 200_000, {"ETag": '"0"'}
     interrupt(server, path, monkeypatch)
-    server.content, server.version = CONTENT, {"ETag": '"1"'}
+    server.content, server.version, server.cuts = CONTENT, {"ETag": '"1"'}, list(cuts)
 
     fetch(server, path)
     assert path.read_bytes() == CONTENT
-    assert server.log == [(f"bytes={4 * CHUNK}-", 200, len(CONTENT))]
-
-
-def test_a_file_that_changed_meanwhile_is_continued_in_its_new_version(server, path, monkeypatch):
-    server.content, server.version = b"old" * 200_000, {"ETag": '"0"'}
-    interrupt(server, path, monkeypatch)
-    server.content, server.version = CONTENT, {"ETag": '"1"'}
-    server.cuts = [400_000]
-
-    fetch(server, path)
-    assert path.read_bytes() == CONTENT
-    assert [(status, sent) for _, status, sent in server.log] == [(200, 400_000), (206, 353_000)]
-
-
-def test_a_file_that_changed_since_it_was_fetched_is_fetched_again(server, path, caplog):
-    fetch(server, path)
-    path.write_bytes(CONTENT[:-1])
-
-    fetch(server, path)
-    assert path.read_bytes() == CONTENT
-    assert f"{path} is not what was fetched and is fetched again" in caplog.text
+    rest = [("bytes=400000-", 206, 353_000)] if cuts else []
+    assert server.log == [(f"bytes={4 * CHUNK}-", 200, *(cuts or [len(CONTENT)])), *rest]
 
 
 def test_a_partial_file_that_is_whole_needs_no_server(server, path, partial):
@@ -188,21 +153,15 @@ def test_a_partial_file_that_is_too_long_is_thrown_away(server, path, partial, m
     assert [status for _, status, _ in server.log] == [416, 200]
 
 
-def test_an_archive_labelled_as_compressed_is_kept_as_it_is(server, path):
-    server.other_headers = {"Content-Encoding": "x-gzip"}
+@pytest.mark.parametrize("headers", [{"Content-Encoding": "x-gzip"}, {"Content-Length": None}])
+def test_an_archive_is_not_unpacked_and_needs_no_announced_length(server, path, headers):
+    server.other_headers = headers
 
     fetch(server, path)
     assert path.read_bytes() == CONTENT
 
 
-def test_a_server_that_does_not_say_how_long_its_file_is_will_do(server, path):
-    server.other_headers = {"Content-Length": None}
-
-    fetch(server, path)
-    assert path.read_bytes() == CONTENT
-
-
-def test_a_redirect_is_followed_and_a_download_continued_through_it(server, path, monkeypatch):
+def test_a_redirect_is_followed_and_a_download_resumed_through_it(server, path, monkeypatch):
     server.redirect = f"http://localhost:{server.server_port}/elsewhere"
     interrupt(server, path, monkeypatch)
 

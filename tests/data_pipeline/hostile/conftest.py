@@ -17,10 +17,7 @@ def content_below(folder: Path, *, without: Path) -> dict[str, bytes | None]:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch) -> Iterator[Path]:
-    """Where something may be written; the working directory is another one, and the test ends with a look at the rest.
-
-    What the test itself puts into tmp_path/given may change.
-    """
+    """Where something may be written; only what the test puts into tmp_path/given may change besides."""
     for name in ("here", "given"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / "here")

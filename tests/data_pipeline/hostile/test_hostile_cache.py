@@ -1,5 +1,6 @@
 """Cache entries that an enemy, or a bad disk, has changed: made again, and never read for something else."""
 
+import io
 import os
 
 import numpy as np
@@ -15,7 +16,7 @@ from data_pipeline.token_store import OFFSETS_FILE, TOKENS_FILE, cached_tokens
 from tests.helpers.official import members, write_archive
 
 
-def flipped(content: bytes, place: int) -> bytes:
+def with_bit_flipped(content: bytes, place: int) -> bytes:
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
@@ -26,7 +27,6 @@ class TestParsedReviews:
 
     @pytest.fixture
     def entry(self, archive, cache):
-        """The file of an archive that was parsed before."""
         read_aclimdb(archive, cache)
         [path] = cache.rglob(PARSED_FILE)
         return path
@@ -55,7 +55,7 @@ class TestParsedReviews:
     def test_a_byte_that_changed_is_never_taken_for_another_review(self, archive, cache, entry):
         whole, expected = entry.read_bytes(), read_aclimdb(archive, cache)
         for place in range(4, len(whole), 97):
-            entry.write_bytes(flipped(whole, place))
+            entry.write_bytes(with_bit_flipped(whole, place))
 
             assert read_aclimdb(archive, cache) == expected
 
@@ -64,7 +64,7 @@ NO_VOCABULARY = [b"", b"[", b"[" * 100_000, b'["\\ud800"]', b'["<pad>", "<unk>",
 
 
 @pytest.mark.parametrize("content", NO_VOCABULARY, ids=range(len(NO_VOCABULARY)))
-def test_a_vocabulary_that_is_none_is_counted_again(corpus, cache, content):
+def test_a_damaged_vocabulary_is_counted_again(corpus, cache, content):
     def build():
         return build_data(corpus, TokensConfig(), "word", None, cache, parts=("train",)).tokenizer.fingerprint
 
@@ -80,13 +80,11 @@ def test_a_vocabulary_that_is_none_is_counted_again(corpus, cache, content):
 class TestTokens:
     @pytest.fixture
     def get(self, cache):
-        """The tokens of two reviews, as the cache gives them."""
         rows = [np.arange(3, dtype=np.int32), np.zeros(1, np.int32)]
         return lambda: cached_tokens(cache, "key", ["a b c", "d"], lambda _: rows)
 
     @pytest.fixture
     def entry(self, get, cache):
-        """The folder where they lie already."""
         get()
         return cache / "tokens" / "key"
 
@@ -94,24 +92,19 @@ class TestTokens:
     def test_a_bit_that_changed_is_never_taken_for_another_word(self, get, entry, file):
         whole = (entry / file).read_bytes()
         for place in range(len(whole)):
-            (entry / file).write_bytes(flipped(whole, place))
+            (entry / file).write_bytes(with_bit_flipped(whole, place))
 
             assert [get()[number].tolist() for number in range(2)] == [[0, 1, 2], [0]]
 
     @pytest.mark.parametrize("file", [TOKENS_FILE, OFFSETS_FILE])
-    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04.", b"\x93NUMPY\x01\x00", b"garbage"])
-    def test_garbage_is_made_again(self, get, entry, file, content):
-        (entry / file).write_bytes(content)
-        write_checksums(entry)  # by somebody who wants it to be read
+    def test_garbage_and_an_archive_in_the_place_of_an_array_are_made_again(self, get, entry, file):
+        archive = io.BytesIO()
+        np.savez(archive, np.array([0, 3, 4]))
+        for content in (b"", b"PK\x03\x04", b"\x80\x04.", b"\x93NUMPY\x01\x00", b"garbage", archive.getvalue()):
+            (entry / file).write_bytes(content)
+            write_checksums(entry)  # by somebody who wants it to be read
 
-        assert get().lengths.tolist() == [3, 1]
-
-    def test_an_archive_in_the_place_of_an_array_is_made_again(self, get, entry):
-        with (entry / OFFSETS_FILE).open("wb") as file:
-            np.savez(file, np.array([0, 3, 4]))
-        write_checksums(entry)
-
-        assert get().lengths.tolist() == [3, 1]
+            assert get().lengths.tolist() == [3, 1]
 
     def test_nothing_is_unpickled(self, get, entry, tmp_path):
         class Evil:
