@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from benchmark.files import OutputError
+from benchmark.output import OutputError
 from benchmark.recorded_details import HISTORIES_FILE, RUN_FILES, read_histories
 from benchmark.recorded_explanations import read_explanations
 from benchmark.recorded_results import read_predictions

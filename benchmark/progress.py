@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
 
 from tqdm import tqdm
+
+from benchmark.output import spell_seconds
 
 LINE_SECONDS = 30.0  # between two plain lines of one phase: a log of an evening stays readable
 
@@ -134,25 +135,3 @@ class LineProgress:
 def terminal_progress() -> Progress:
     """A bar where standard error is a terminal, else plain lines."""
     return BarProgress(sys.stderr) if sys.stderr.isatty() else LineProgress(sys.stderr)
-
-
-def spell_seconds(seconds: float) -> str:
-    """`48 s`, `3 min 20 s` or `2 h 05 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def spell_value(value: object) -> str:
-    """A setting's value as YAML writes it, numbers with four digits."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def spell_values(values: Mapping[str, object]) -> str:
-    """`model.dropout 0.3, training.batch_size 32`."""
-    return ", ".join(f"{key} {spell_value(value)}" for key, value in values.items())

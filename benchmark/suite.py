@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from benchmark.launch import Launcher
+from benchmark.output import spell_seconds
 from benchmark.plan import Plan, Workspace
-from benchmark.progress import spell_seconds
 from benchmark.records import Status, best_run
 from benchmark.run_lock import hold, is_alone
 from benchmark.standing import reconcile

@@ -20,8 +20,8 @@ from benchmark.commands.options import (
     say,
     workspace,
 )
-from benchmark.commands.terminal import shown
 from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
+from benchmark.output import shown
 
 if TYPE_CHECKING:
     import torch

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.commands.options import cache_dir, data_path, write_output
-from benchmark.files import OutputError
+from benchmark.output import OutputError
 
 if TYPE_CHECKING:
     from benchmark.report.details import Details, ReviewTexts

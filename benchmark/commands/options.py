@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
-from benchmark.files import write_whole
+from benchmark.output import write_whole
 
 if TYPE_CHECKING:
     from benchmark.config import Suite

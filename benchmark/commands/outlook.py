@@ -22,7 +22,7 @@ def print_outlook(arguments: argparse.Namespace, suite: Suite, names: Sequence[s
     from tabulate import tabulate
 
     from benchmark.outlook import need, standings
-    from benchmark.progress import spell_seconds
+    from benchmark.output import spell_seconds
     from benchmark.speeds import hardware_here, measured_apart
     from benchmark.tracking.client import without_secrets
     from benchmark.tracking.store import TrackingStore

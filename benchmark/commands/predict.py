@@ -22,8 +22,8 @@ from benchmark.commands.options import (
     say,
     write_output,
 )
-from benchmark.commands.terminal import shown
 from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
+from benchmark.output import shown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,7 @@ from benchmark.commands.options import (
     write_output,
 )
 from benchmark.exit_status import EXIT_DONE
-from benchmark.files import OutputError
+from benchmark.output import OutputError
 
 if TYPE_CHECKING:
     from benchmark.report.results import Results

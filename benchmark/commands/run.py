@@ -22,7 +22,7 @@ from benchmark.commands.options import (
 from benchmark.commands.outlook import print_outlook
 from benchmark.commands.report import print_report
 from benchmark.exit_status import EXIT_FAILED
-from benchmark.progress import spell_value
+from benchmark.output import spell_value
 from benchmark.tuned import tuned_file
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ def study_text(found: Outcome, importance: Mapping[str, float]) -> str:
         found: the study as it stands.
         importance: of its parameters, together 1; empty: nothing is said of it.
     """
-    from benchmark.progress import spell_seconds
+    from benchmark.output import spell_seconds
 
     states = ", ".join(f"{count} {state}" for state, count in sorted(found.counts.items()))
     before = "not trained to their end" if found.before is None else f"{found.before:.4f}"
@@ -79,7 +79,7 @@ def study_text(found: Outcome, importance: Mapping[str, float]) -> str:
 def _trials(trials: Sequence[Tried], metric: str) -> str:
     from tabulate import tabulate
 
-    from benchmark.progress import spell_seconds, spell_value
+    from benchmark.output import spell_seconds, spell_value
 
     keys = list(dict.fromkeys(key for trial in trials for key in trial.settings))
     rows = [
@@ -95,6 +95,6 @@ def _trials(trials: Sequence[Tried], metric: str) -> str:
 
 
 def _pruned(trials: Sequence[Tried]) -> str:
-    from benchmark.progress import spell_values
+    from benchmark.output import spell_values
 
     return "\n".join(f"  trial {trial.number} {trial.reason}: {spell_values(trial.settings)}" for trial in trials)

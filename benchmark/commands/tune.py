@@ -101,7 +101,7 @@ def tune(arguments: argparse.Namespace) -> int:
 
 
 def _summary(found: Outcome) -> str:
-    from benchmark.progress import spell_seconds, spell_values
+    from benchmark.output import spell_seconds, spell_values
 
     best = found.best[0]
     before = "not tried to the end" if found.before is None else f"{found.before:.4f}"

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from benchmark.doctor.finding import Finding, note, ok, problem, spell_bytes
+from benchmark.doctor.finding import Finding, note, ok, problem
 from benchmark.doctor.store import Recorded
+from benchmark.output import spell_bytes
 from benchmark.plan import Workspace
 from benchmark.records import RUN, TRIAL, Status
 from benchmark.run_lock import hold_if_free

@@ -40,8 +40,3 @@ def note(text: str) -> Finding:
 def problem(fault: str, remedy: str) -> Finding:
     """What is wrong, and what to do."""
     return Finding(Level.PROBLEM, f"{fault}; {remedy}")
-
-
-def spell_bytes(count: float) -> str:
-    """Such as `1.5 GiB` or `12 MiB`."""
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"

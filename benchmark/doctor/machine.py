@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import torch
 
-from benchmark.doctor.finding import Finding, note, ok, problem, spell_bytes
+from benchmark.doctor.finding import Finding, note, ok, problem
 from benchmark.environment import processor_name
+from benchmark.output import spell_bytes
 from benchmark.plan import Workspace
 from benchmark.tracking.client import sqlite_file
 from benchmark.training.precision import resolve_device, resolve_precision

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from benchmark.analysis.pairwise import Comparison, Pair
-from benchmark.progress import spell_seconds
+from benchmark.output import spell_seconds
 from benchmark.records import PlanRecord
 from benchmark.report.rows import Cost, Row, Verdict
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark.progress import spell_seconds
+from benchmark.output import spell_seconds
 from benchmark.records import PlanRecord, PlanRow, Status
 from benchmark.report.results import Results
 from benchmark.report.rows import Verdict

@@ -11,7 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from benchmark.analysis.pairwise import Comparison
-from benchmark.progress import spell_seconds
+from benchmark.output import spell_seconds
 from benchmark.report.details import Details
 from benchmark.report.drawing import (
     COLOURS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmark.progress import spell_seconds
+from benchmark.output import spell_seconds
 from benchmark.records import RunRecord, Status, flattened
 from benchmark.report.details import Details
 from benchmark.report.drawing import Table

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.progress import spell_seconds
+from benchmark.output import spell_seconds
 from benchmark.records import PlanRecord, Status
 from benchmark.report.narrative import narrate
 from benchmark.report.notes import other_setup, report_notes

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.environment import git_state
 from benchmark.identity import Inputs, fingerprint
+from benchmark.output import spell_values
 from benchmark.plan import PlannedRun, Workspace
-from benchmark.progress import Progress, spell_values
+from benchmark.progress import Progress
 from benchmark.records import TRIAL, EpochRecord, Status
 from benchmark.run_lock import hold, lock_name
 from benchmark.runner import run_trial

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from benchmark.child_process import run_child, spell_end
 from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
-from benchmark.files import OutputError
+from benchmark.output import OutputError, spell_value
 from benchmark.plan import Workspace
-from benchmark.progress import spell_value
 from benchmark.records import STUDY, Status
 from benchmark.run_lock import hold, is_alone, lock_name
 from benchmark.standing import reconcile

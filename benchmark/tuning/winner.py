@@ -8,7 +8,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.files import write_whole
+from benchmark.output import write_whole
 from benchmark.records import flattened
 from benchmark.tuned import Provenance, TunedSettings, read_tuned, tuned_file, tuned_text
 from benchmark.tuning.outcome import Outcome, outcome

@@ -5,7 +5,8 @@ from functools import partial
 import pytest
 
 from benchmark import progress
-from benchmark.progress import BarProgress, LineProgress, NullProgress, spell_seconds, terminal_progress
+from benchmark.output import spell_seconds
+from benchmark.progress import BarProgress, LineProgress, NullProgress, terminal_progress
 from tests.helpers.facts import assert_names
 
 

@@ -1,0 +1,66 @@
+"""Text files written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from data_pipeline.errors import InputError
+
+
+class OutputError(InputError):
+    """A file that cannot be written."""
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write the file, its folder made if it is missing; a reader sees the old content or the new.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if not path.name:
+        raise OutputError(f"{path}: is a folder; name a file")
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def spell_seconds(seconds: float) -> str:
+    """`48 s`, `3 min 20 s` or `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def spell_value(value: object) -> str:
+    """A setting's value as YAML writes it, numbers with four digits."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def spell_values(values: Mapping[str, object]) -> str:
+    """`model.dropout 0.3, training.batch_size 32`."""
+    return ", ".join(f"{key} {spell_value(value)}" for key, value in values.items())
+
+
+def spell_bytes(count: float) -> str:
+    """Such as `1.5 GiB` or `12 MiB`."""
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
+
+
+def shown(text: str, width: int) -> str:
+    """The text in one line of at most `width` characters, without what a terminal would obey."""
+    line = " ".join(text[: 10 * width].split())
+    safe = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
+    return safe if len(safe) <= width else f"{safe[: width - 1]}…"
