@@ -18,7 +18,7 @@ from benchmark.config import (
 from benchmark.search_reader import check_space, read_space
 from benchmark.search_space import SearchSpace
 from benchmark.validation import ConfigError, key_path, quoted
-from models.registry import did_you_mean
+from data_pipeline.errors import did_you_mean
 
 LONGEST_NAME = 64  # characters: names become those of folders, and MLflow's
 RESERVED_NAMES = (*EXPERIMENT_SECTIONS, *PROFILE_SECTIONS, "all")

@@ -31,7 +31,7 @@ from benchmark.search_space import SearchSpace, laid_over
 from benchmark.tuned import TunedSettings, read_tuned, tuned_file
 from benchmark.validation import ConfigError, quoted, shortened, validated
 from benchmark.yaml_reader import parse_scalar, read_yaml
-from models.registry import did_you_mean
+from data_pipeline.errors import did_you_mean
 
 DEEPEST_KEY = 16  # parts of a `--set` option's key
 

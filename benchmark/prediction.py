@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.records import RunRecord, Status
 from benchmark.tracking.store import TrackingStore
-from data_pipeline.errors import InputError
-from models.registry import did_you_mean
+from data_pipeline.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,7 @@ from typing import Any
 from benchmark.config import ExperimentConfig, experiment_config
 from benchmark.search_space import KINDS, Parameter, SearchSpace, laid_over
 from benchmark.validation import ConfigError, key_path, quoted, validated
-from models.registry import did_you_mean
+from data_pipeline.errors import did_you_mean
 
 
 def read_space(raw: Mapping[str, Any], where: str, prefix: tuple[str, ...]) -> SearchSpace:

@@ -8,8 +8,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from data_pipeline.errors import InputError, one_line
-from models.registry import did_you_mean
+from data_pipeline.errors import InputError, did_you_mean, one_line
 
 B = TypeVar("B", bound=BaseModel)
 KEY = "[key]"  # the last part of the place where pydantic means a name and not what stands under it

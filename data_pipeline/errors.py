@@ -1,5 +1,12 @@
 """What is told to the user in one line instead of a traceback."""
 
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
 
 class InputError(ValueError):
     """Wrong input, whatever its kind: each line of the message says what is wrong, where, and what to do."""
@@ -16,3 +23,10 @@ class DataError(InputError):
 
 class ReviewsNotHereError(DataError):
     """The official reviews would have to be downloaded, and that was not asked for."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'lstm'?` when a known word is close, else `; known: ...`."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import inspect
@@ -18,6 +17,7 @@ from models.plugins import load_entry_points
 if TYPE_CHECKING:
     from data_pipeline.batch import Batch
     from models.classifier import Classifier
+from data_pipeline.errors import did_you_mean
 
 TokenizerKind = Literal["word", "wordpiece"]
 
@@ -144,10 +144,3 @@ def model_names() -> list[str]:
     importlib.import_module(BUILTIN)
     load_entry_points()
     return list(_REGISTRY)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'lstm'?` when a known word is close, else `; known: ...`."""
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"

@@ -238,7 +238,7 @@ def chosen_names(names: Sequence[str], known: Sequence[str]) -> list[str]:
         ConfigError: the profile has no such experiment.
     """
     from benchmark.validation import ConfigError
-    from models.registry import did_you_mean
+    from data_pipeline.errors import did_you_mean
 
     for name in names:
         if name != "all" and name not in known:

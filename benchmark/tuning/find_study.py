@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.tuning.storage import StorageError
 from benchmark.tuning.study import EXPERIMENT, PROFILE
-from models.registry import did_you_mean
+from data_pipeline.errors import did_you_mean
 
 if TYPE_CHECKING:
     from optuna import Study
