@@ -15,9 +15,9 @@ import pandas as pd
 import yaml
 
 from benchmark.config import RunConfig
-from benchmark.environment import installed_versions
 from benchmark.records import CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE
 from benchmark.report.figures import confusion_matrix, learning_curve
+from benchmark.training.environment import installed_versions
 from benchmark.training.evaluation import Predictions
 from benchmark.training.trainer import Fit
 from data_pipeline.corpus import Corpus

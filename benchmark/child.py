@@ -31,9 +31,9 @@ def main() -> int:
 
 def _run(request: dict[str, Any]) -> int:
     from benchmark.plan import PlannedRun, Workspace
-    from benchmark.progress import terminal_progress
     from benchmark.records import Status
     from benchmark.tracking.store import TrackingStore
+    from benchmark.training.progress import terminal_progress
 
     workspace = Workspace.from_json(request["workspace"])
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir, knock=False)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from benchmark.config import ExperimentConfig
-from benchmark.progress import Progress
+from benchmark.training.progress import Progress
 from data_pipeline.batch import evaluation_order
 from data_pipeline.encoder import Encoder
 from data_pipeline.feature_cache import cached_features, feature_key

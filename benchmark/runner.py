@@ -15,17 +15,18 @@ from benchmark.analysis.metrics import classification_metrics
 from benchmark.artifacts import write_conditions, write_results
 from benchmark.bundle import write_bundle
 from benchmark.datasets import dataset_records
-from benchmark.environment import decisive, environment, machine_tags, peak_memory_mib
 from benchmark.features import with_features
 from benchmark.identity import Inputs, fingerprint
 from benchmark.plan import PlannedRun, Workspace, resolve_run_encoder
-from benchmark.progress import Progress
-from benchmark.records import RUN, EpochRecord
-from benchmark.reproducibility import seed_everything
+from benchmark.records import RUN
 from benchmark.tracking.tracker import Tracker
 from benchmark.training.checkpoint import CheckpointFolder
+from benchmark.training.environment import decisive, environment, machine_tags, peak_memory_mib
+from benchmark.training.epoch import EpochRecord
 from benchmark.training.evaluation import Predictions
 from benchmark.training.precision import resolve_device
+from benchmark.training.progress import Progress
+from benchmark.training.reproducibility import seed_everything
 from benchmark.training.trainer import Fit, Trainer, count_parameters
 from data_pipeline.corpus import Corpus
 from data_pipeline.errors import DataError

@@ -24,14 +24,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.config import RunConfig, run_from_settings
-from benchmark.environment import peak_memory_mib
 from benchmark.features import feature_shape, feature_writer
 from benchmark.plan import resolve_run_encoder
-from benchmark.progress import NullProgress
 from benchmark.records import Throughput
-from benchmark.reproducibility import seed_everything
 from benchmark.training.checkpoint import CheckpointFolder
+from benchmark.training.environment import peak_memory_mib
 from benchmark.training.precision import DeviceSetting, resolve_device, resolve_precision
+from benchmark.training.progress import NullProgress
+from benchmark.training.reproducibility import seed_everything
 from benchmark.training.trainer import Trainer, count_parameters
 from data_pipeline.config import DataConfig
 from data_pipeline.encoder import EncoderNotHereError, resolve_encoder

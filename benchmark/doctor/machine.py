@@ -11,10 +11,10 @@ import psutil
 import torch
 
 from benchmark.doctor.finding import Finding, note, ok, problem
-from benchmark.environment import processor_name
 from benchmark.output import spell_bytes
 from benchmark.plan import Workspace
 from benchmark.tracking.client import sqlite_file
+from benchmark.training.environment import processor_name
 from benchmark.training.precision import resolve_device, resolve_precision
 
 MEMORY_NEEDED = 3 * 2**30  # about the peak of fine-tuning the embedded encoder

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmark.records import EpochRecord
+from benchmark.training.epoch import EpochRecord
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart.
 TRAIN_COLOUR, VAL_COLOUR, BEST_COLOUR = "#0072B2", "#D55E00", "#009E73"

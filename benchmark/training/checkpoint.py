@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from benchmark.records import EpochRecord
+from benchmark.training.epoch import EpochRecord
 from benchmark.training.interval import Interval
 from benchmark.training.kept_logits import KeptLogits
 from data_pipeline.checksums import verify_checksums, write_checksums

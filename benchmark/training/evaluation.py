@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmark.progress import Progress
 from benchmark.training.kept_logits import KeptLogits
+from benchmark.training.progress import Progress
 from data_pipeline.batch import evaluation_order
 from data_pipeline.pipeline import Part
 from models.classifier import Classifier

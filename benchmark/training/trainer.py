@@ -11,16 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.progress import NullProgress, Progress
-from benchmark.records import EpochRecord
-from benchmark.reproducibility import random_states, restore_random_states
 from benchmark.training.checkpoint import Checkpoint, CheckpointFolder, Unfinished
 from benchmark.training.config import TrainingConfig
 from benchmark.training.early_stopping import EarlyStopping
+from benchmark.training.epoch import EpochRecord
 from benchmark.training.evaluation import Evaluator, Predictions
 from benchmark.training.interval import Interval
 from benchmark.training.kept_logits import KeptLogits
 from benchmark.training.optimizer import flat_state, make_optimizer, nested_state
+from benchmark.training.progress import NullProgress, Progress
+from benchmark.training.reproducibility import random_states, restore_random_states
 from benchmark.training.schedule import learning_rate_factor
 from data_pipeline.batch import Batch
 from data_pipeline.pipeline import Part

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from benchmark.progress import Progress
 from benchmark.run_lock import hold_if_free, local_lock
+from benchmark.training.progress import Progress
 
 if TYPE_CHECKING:
     from optuna import Study, Trial

@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.environment import git_state
 from benchmark.identity import Inputs, fingerprint
 from benchmark.output import spell_values
 from benchmark.plan import PlannedRun, Workspace
-from benchmark.progress import Progress
-from benchmark.records import TRIAL, EpochRecord, Status
+from benchmark.records import TRIAL, Status
 from benchmark.run_lock import hold, lock_name
 from benchmark.runner import run_trial
 from benchmark.search_space import CategoricalParameter, FloatParameter, SearchSpace
@@ -22,7 +20,10 @@ from benchmark.tracking import tags
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.checkpoint import CheckpointError
+from benchmark.training.environment import git_state
+from benchmark.training.epoch import EpochRecord
 from benchmark.training.precision import resolve_device, resolve_precision
+from benchmark.training.progress import Progress
 from benchmark.training.trainer import Fit, NonFiniteError
 from benchmark.tuning.broken_off import INTERRUPTED, LOCK, RUN_ID, TrialClock
 from benchmark.tuning.planned_study import Metric, PlannedStudy, SearchOptions

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from benchmark.identity import Inputs
     from benchmark.plan import Workspace
-    from benchmark.progress import Progress
     from benchmark.tracking.store import TrackingStore
+    from benchmark.training.progress import Progress
     from benchmark.tuning.objective import Objective
     from benchmark.tuning.planned_study import PlannedStudy, SearchOptions
     from data_pipeline.corpus import Corpus
@@ -36,7 +36,7 @@ def main() -> int:
 
 def _search(request: dict[str, Any]) -> int:
     from benchmark.plan import Workspace
-    from benchmark.progress import terminal_progress
+    from benchmark.training.progress import terminal_progress
     from benchmark.tuning.planned_study import PlannedStudy, SearchOptions
 
     progress = terminal_progress()

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from benchmark.plan import Workspace
-from benchmark.progress import NullProgress
 from benchmark.runner import run_experiment
 from benchmark.served_model import SentimentClassifier
 from benchmark.tracking.tracker import NullTracker
+from benchmark.training.progress import NullProgress
 from data_pipeline.errors import DataError
 from models.precision import computes_in_bf16
 from models.saved import SavedModelError

@@ -6,7 +6,7 @@ import psutil
 import pytest
 import torch
 
-from benchmark.environment import DECISIVE, decisive, environment, git_state, installed_versions
+from benchmark.training.environment import DECISIVE, decisive, environment, git_state, installed_versions
 
 
 def git(folder, *arguments):

@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
-from benchmark import progress
 from benchmark.output import spell_seconds
-from benchmark.progress import BarProgress, LineProgress, NullProgress, terminal_progress
+from benchmark.training import progress
+from benchmark.training.progress import BarProgress, LineProgress, NullProgress, terminal_progress
 from tests.helpers.facts import assert_names
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from benchmark.reproducibility import seed_everything
+from benchmark.training.reproducibility import seed_everything
 
 
 def test_numbers_too_small_for_full_speed_become_zero():

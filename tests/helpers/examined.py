@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from benchmark.plan import Workspace
-from benchmark.records import EpochRecord
 from benchmark.training.checkpoint import Checkpoint, CheckpointFolder, Unfinished
+from benchmark.training.epoch import EpochRecord
 
 FINGERPRINT = "f" * 16
 

@@ -6,8 +6,8 @@ from typing import Any
 import optuna
 
 from benchmark.plan import Workspace
-from benchmark.progress import NullProgress
 from benchmark.tracking.store import TrackingStore
+from benchmark.training.progress import NullProgress
 from benchmark.tuning.planned_study import Budget, SearchOptions, plan_study
 from benchmark.tuning.worker import spend_budget
 

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from stand import DEVICE, Stand, options, stand
 
-from benchmark.environment import peak_memory_mib
 from benchmark.features import feature_shape, feature_writer
 from benchmark.training.checkpoint import CheckpointFolder
+from benchmark.training.environment import peak_memory_mib
 from data_pipeline.pipeline import Part
 
 WARM_UP = 3  # batches

@@ -15,9 +15,9 @@ import torch
 from stand import DEVICE, options, stand
 from torch import nn
 
-from benchmark.progress import LineProgress
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.checkpoint import CheckpointFolder
+from benchmark.training.progress import LineProgress
 from models.precision import autocast
 
 

@@ -12,8 +12,8 @@ import torch
 from benchmark.config import RunConfig
 from benchmark.config_file import load_suite, locate_config
 from benchmark.plan import resolve_run_encoder
-from benchmark.reproducibility import seed_everything
 from benchmark.training.precision import resolve_precision
+from benchmark.training.reproducibility import seed_everything
 from benchmark.training.trainer import Trainer
 from data_pipeline.config import DataConfig
 from data_pipeline.pipeline import Part, build_data

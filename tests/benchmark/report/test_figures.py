@@ -9,8 +9,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from benchmark.records import EpochRecord
 from benchmark.report.figures import confusion_matrix, learning_curve
+from benchmark.training.epoch import EpochRecord
 
 PNG = b"\x89PNG\r\n\x1a\n"
 ROOT = Path(__file__).resolve().parents[3]

@@ -6,9 +6,9 @@ import pytest
 
 from benchmark.config_file import load_suite
 from benchmark.plan import Plan, Workspace, make_plan
-from benchmark.progress import NullProgress, Progress
 from benchmark.runner import Outcome, run_experiment
 from benchmark.tracking.tracker import NullTracker
+from benchmark.training.progress import NullProgress, Progress
 from tests.helpers.recorded import NOWHERE
 from tests.helpers.tiny_plan import MODELS, of
 

@@ -18,11 +18,11 @@ from sklearn import metrics
 from benchmark.config import run_from_settings
 from benchmark.datasets import part_digest
 from benchmark.plan import Plan, PlannedRun, Workspace
-from benchmark.progress import NullProgress
 from benchmark.records import Status
 from benchmark.runner import Outcome, run_experiment
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
+from benchmark.training.progress import NullProgress
 from data_pipeline.errors import DataError
 from data_pipeline.sources import load_corpus
 from tests.helpers.tiny_plan import MODELS, SIZES, of

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmark import runner
-from benchmark.progress import NullProgress
+from benchmark.training.progress import NullProgress
 from benchmark.training.trainer import Trainer
 from data_pipeline.errors import DataError
 from data_pipeline.pipeline import Part

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from torch import Tensor, nn
 
-from benchmark.records import EpochRecord
 from benchmark.training.checkpoint import CheckpointFolder
+from benchmark.training.epoch import EpochRecord
 from data_pipeline.config import DataConfig, TokensConfig
 from data_pipeline.corpus import Corpus
 from data_pipeline.pipeline import Data, Part, build_data

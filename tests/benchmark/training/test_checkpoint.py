@@ -7,7 +7,6 @@ from hashlib import sha256
 import pytest
 import torch
 
-from benchmark.records import EpochRecord
 from benchmark.training import checkpoint
 from benchmark.training.checkpoint import (
     CHECKPOINT_VERSION,
@@ -17,6 +16,7 @@ from benchmark.training.checkpoint import (
     Unfinished,
     last_step,
 )
+from benchmark.training.epoch import EpochRecord
 from data_pipeline.errors import InputError
 from tests.helpers.facts import assert_names
 

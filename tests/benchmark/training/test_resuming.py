@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.progress import NullProgress
-from benchmark.reproducibility import seed_everything
 from benchmark.training import checkpoint
 from benchmark.training.checkpoint import CheckpointFolder, last_step
 from benchmark.training.config import TrainingConfig
 from benchmark.training.interval import Interval
+from benchmark.training.progress import NullProgress
+from benchmark.training.reproducibility import seed_everything
 from benchmark.training.trainer import Trainer
 from data_pipeline.config import TokensConfig
 from data_pipeline.pipeline import build_data

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.progress import NullProgress
-from benchmark.records import EpochRecord
-from benchmark.reproducibility import seed_everything
 from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.config import TrainingConfig
+from benchmark.training.epoch import EpochRecord
+from benchmark.training.progress import NullProgress
+from benchmark.training.reproducibility import seed_everything
 from benchmark.training.schedule import learning_rate_factor
 from benchmark.training.trainer import NonFiniteError, Trainer, count_parameters
 from data_pipeline.config import TokensConfig

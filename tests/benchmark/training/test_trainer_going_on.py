@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark.records import EpochRecord
+from benchmark.training.epoch import EpochRecord
 from tests.helpers.watched_networks import OVERFITS, Linear, same
 
 INTERRUPTED = {"epochs": 4, "learning_rate": 0.01, "batch_size": 20, "schedule": "cosine", "warmup_fraction": 0.2}

@@ -12,10 +12,10 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from benchmark import runner
-from benchmark.progress import NullProgress
 from benchmark.records import Status
 from benchmark.run_lock import hold, local_lock, lock_name
 from benchmark.tracking.mlflow_tracker import MlflowTracker
+from benchmark.training.progress import NullProgress
 from benchmark.training.trainer import Trainer
 from benchmark.tuning import objective
 from benchmark.tuning.broken_off import MOST_RETRIES, TrialClock, put_right, seconds_at_work, try_again

@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from benchmark.progress import NullProgress
+from benchmark.training.progress import NullProgress
 from benchmark.tuning.planned_study import Budget, SearchOptions
 from benchmark.tuning.worker import spend_budget
 from tests.helpers.facts import assert_names, error_lines

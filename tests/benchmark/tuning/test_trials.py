@@ -4,9 +4,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from benchmark.progress import NullProgress
 from benchmark.runner import run_trial
 from benchmark.tracking.tracker import NullTracker
+from benchmark.training.progress import NullProgress
 from benchmark.training.trainer import NonFiniteError, Trainer
 from benchmark.tuning import objective
 from benchmark.tuning import study as study_module

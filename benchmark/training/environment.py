@@ -42,7 +42,7 @@ def environment(device: str) -> dict[str, str]:
         "python": platform.python_version(),
         **{package: version(package) for package in RECORDED_PACKAGES},
         "imdb-sentiment-benchmark": version("imdb-sentiment-benchmark"),
-        **git_state(Path(__file__).parents[1]),
+        **git_state(Path(__file__).parents[2]),
     }
 
 
