@@ -15,8 +15,8 @@ import pandas as pd
 import yaml
 
 from benchmark.config import RunConfig
-from benchmark.records import CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE
 from benchmark.report.figures import confusion_matrix, learning_curve
+from benchmark.tracking.records import CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE
 from benchmark.training.environment import installed_versions
 from benchmark.training.evaluation import Predictions
 from benchmark.training.trainer import Fit

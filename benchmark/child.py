@@ -16,7 +16,7 @@ from benchmark.exit_status import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
 from benchmark.tracking.client import TrackingError, masked
 
 if TYPE_CHECKING:
-    from benchmark.records import Status
+    from benchmark.tracking.records import Status
     from benchmark.tracking.tracker import Tracker
 
 
@@ -31,7 +31,7 @@ def main() -> int:
 
 def _run(request: dict[str, Any]) -> int:
     from benchmark.plan import PlannedRun, Workspace
-    from benchmark.records import Status
+    from benchmark.tracking.records import Status
     from benchmark.tracking.store import TrackingStore
     from benchmark.training.progress import terminal_progress
 

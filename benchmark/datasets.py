@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from benchmark.records import DatasetRecord
+from benchmark.tracking.records import DatasetRecord
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus
 from data_pipeline.review import Review

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark.review_explanation import ReviewExplanation, allowed, completeness_error
 from benchmark.served_model import SentimentClassifier
+from benchmark.tracking.explanations import ReviewExplanation, allowed, completeness_error
 from data_pipeline.batch import Batch
 from data_pipeline.errors import InputError
 from data_pipeline.pipeline import Part, part_of_texts, token_spans

@@ -19,12 +19,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from benchmark.output import OutputError
 from benchmark.recorded_details import HISTORIES_FILE, RUN_FILES, read_histories
-from benchmark.recorded_explanations import read_explanations
 from benchmark.recorded_results import read_predictions
-from benchmark.records import EXPLANATIONS_FILE, PREDICTIONS_FILE, PlanRecord, RunRecord, Throughput
 from benchmark.report.results import PredictionTable, Results, finished_runs
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError
+from benchmark.tracking.explanations import read_explanations
+from benchmark.tracking.records import EXPLANATIONS_FILE, PREDICTIONS_FILE, PlanRecord, RunRecord, Throughput
 from benchmark.tracking.store import TrackingStore
 from data_pipeline.checksums import sha256_of
 from data_pipeline.errors import InputError, one_line

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from benchmark.child_process import run_child, spell_end
 from benchmark.plan import PlannedRun, Workspace
-from benchmark.records import REPRODUCTION, RunRecord, Status, best_run
-from benchmark.run_lock import hold, hold_if_free, local_lock, lock_name
 from benchmark.standing import reconcile
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError
+from benchmark.tracking.lock import hold, hold_if_free, local_lock, lock_name
 from benchmark.tracking.mlflow_tracker import MlflowTracker
+from benchmark.tracking.records import REPRODUCTION, RunRecord, Status, best_run
 from benchmark.tracking.store import TrackingStore
 
 

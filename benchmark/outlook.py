@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from benchmark.config import RunConfig, Suite
 from benchmark.plan import PlannedRun, Workspace, make_plan
-from benchmark.records import RunRecord, Status, Throughput, best_run
 from benchmark.standing import standing
+from benchmark.tracking.records import RunRecord, Status, Throughput, best_run
 from benchmark.tracking.store import TrackingStore
 from data_pipeline.config import DataConfig
 from data_pipeline.encoder import EncoderNotHereError

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmark.config import RunConfig, Suite, run_from_settings
 from benchmark.identity import Inputs, encoder_config, fingerprint
-from benchmark.records import RUN, PlanRecord, PlanRow
+from benchmark.tracking.records import RUN, PlanRecord, PlanRow
 from benchmark.training.interval import Interval
 from benchmark.training.precision import DeviceSetting, resolve_device, resolve_precision
 from benchmark.tuned import tuned_file

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.records import RunRecord, Status
+from benchmark.tracking.records import RunRecord, Status
 from benchmark.tracking.store import TrackingStore
 from data_pipeline.errors import InputError, did_you_mean
 

@@ -9,7 +9,7 @@ import yaml
 
 from benchmark.config import RunConfig, Suite, run_from_settings
 from benchmark.plan import Plan, PlannedRun, Workspace, make_plan, resolve_run_encoder
-from benchmark.records import CONFIG_FILE, RunRecord, Status
+from benchmark.tracking.records import CONFIG_FILE, RunRecord, Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.precision import DeviceSetting
 from data_pipeline.errors import InputError

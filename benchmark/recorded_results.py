@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.records import PREDICTIONS_FILE, RunRecord
 from benchmark.report.results import PREDICTION_COLUMNS, PredictionTable, Results, finished_runs
 from benchmark.tracking.client import TrackingError, local_path
+from benchmark.tracking.records import PREDICTIONS_FILE, RunRecord
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from benchmark.comparison import Value, same
 from benchmark.recorded_run import RecordedRun
-from benchmark.records import PREDICTIONS_FILE
+from benchmark.tracking.records import PREDICTIONS_FILE
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from benchmark.records import RunRecord
+    from benchmark.tracking.records import RunRecord
 
 _EPOCH_METRICS = ("train/loss", "val/loss", "val/accuracy")  # in the order in which an epoch makes them
 _INPUTS = {"corpus_fingerprint": "corpus", "split_fingerprint": "split", "precision": "precision"}

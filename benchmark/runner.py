@@ -18,7 +18,7 @@ from benchmark.datasets import dataset_records
 from benchmark.features import with_features
 from benchmark.identity import Inputs, fingerprint
 from benchmark.plan import PlannedRun, Workspace, resolve_run_encoder
-from benchmark.records import RUN
+from benchmark.tracking.records import RUN
 from benchmark.tracking.tracker import Tracker
 from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.environment import decisive, environment, machine_tags, peak_memory_mib

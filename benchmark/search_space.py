@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
-from benchmark.records import flattened
+from benchmark.tracking.records import flattened
 from data_pipeline.errors import did_you_mean
 
 Value = StrictBool | StrictInt | StrictFloat | StrictStr | None

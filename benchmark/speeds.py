@@ -9,8 +9,8 @@ import sys
 from benchmark.compute_environment import compute_environment
 from benchmark.config import RunConfig
 from benchmark.plan import PlannedRun, Workspace
-from benchmark.records import THROUGHPUT, Status, Throughput
 from benchmark.tracking import tags
+from benchmark.tracking.records import THROUGHPUT, Status, Throughput
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.environment import environment, machine_tags
 from benchmark.training.precision import DeviceSetting, resolve_device

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmark.plan import PlannedRun, Workspace
-from benchmark.records import REPRODUCTION, RUN, STUDY, TRIAL, RunRecord, Status
-from benchmark.run_lock import hold_if_free, local_lock
 from benchmark.tracking import tags
+from benchmark.tracking.lock import hold_if_free, is_orphan, local_lock
+from benchmark.tracking.records import REPRODUCTION, RUN, STUDY, TRIAL, RunRecord, Status
 from benchmark.tracking.store import TrackingStore
 
 KILLED = "its process was killed"
@@ -35,15 +35,6 @@ def standing(run: RunRecord | None, planned: PlannedRun, workspace: Workspace) -
     if run.status is Status.FAILED:
         return "failed", f"{run.error}; {advice}"
     return "interrupted", advice
-
-
-def is_orphan(run: RunRecord) -> bool:
-    """The run says RUNNING, and on this host no process holds its lock. Of other hosts nobody can tell."""
-    lock = local_lock(run.lock)
-    if run.status is not Status.RUNNING or lock is None:
-        return False
-    with hold_if_free(lock) as free:
-        return free
 
 
 def reconcile(store: TrackingStore, profile: str, workspace: Workspace, say: Callable[[str], None]) -> None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from benchmark.launch import Launcher
 from benchmark.output import spell_seconds
 from benchmark.plan import Plan, Workspace
-from benchmark.records import Status, best_run
-from benchmark.run_lock import hold, is_alone
 from benchmark.standing import reconcile
 from benchmark.tracking.client import TrackingError
+from benchmark.tracking.lock import hold, is_alone
+from benchmark.tracking.records import Status, best_run
 from benchmark.tracking.store import TrackingStore
 
 

@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmark.config import RunConfig, run_from_settings
 from benchmark.features import feature_shape, feature_writer
 from benchmark.plan import resolve_run_encoder
-from benchmark.records import Throughput
+from benchmark.tracking.records import Throughput
 from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.environment import peak_memory_mib
 from benchmark.training.precision import DeviceSetting, resolve_device, resolve_precision

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from benchmark.records import flattened
 from benchmark.search_space import Value
+from benchmark.tracking.records import flattened
 from benchmark.validation import ConfigError, validated
 from benchmark.yaml_reader import read_yaml
 

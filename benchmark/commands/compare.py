@@ -13,7 +13,7 @@ from benchmark.exit_status import EXIT_DONE
 if TYPE_CHECKING:
     from benchmark.comparison import Comparison, Difference, PredictionComparison, Section
     from benchmark.recorded_run import RecordedRun
-    from benchmark.records import RunRecord
+    from benchmark.tracking.records import RunRecord
 
 WIDTH = 26  # characters of a value; a longer one is cut to where it differs
 NONE_OF_IT = "-"

@@ -26,8 +26,8 @@ from benchmark.output import shown
 if TYPE_CHECKING:
     import torch
 
-    from benchmark.records import RunRecord
-    from benchmark.review_explanation import ReviewExplanation
+    from benchmark.tracking.explanations import ReviewExplanation
+    from benchmark.tracking.records import RunRecord
     from benchmark.tracking.store import TrackingStore
     from data_pipeline.review import Review
 
@@ -173,8 +173,7 @@ def _explained(
     """
     from benchmark.explanation import explain as explanations_of
     from benchmark.prediction import load_classifier
-    from benchmark.recorded_explanations import read_explanations, write_explanations
-    from benchmark.review_explanation import TOLERANCE, Explanations
+    from benchmark.tracking.explanations import TOLERANCE, Explanations, read_explanations, write_explanations
 
     found = read_explanations(store, run.run_id).reviews
     missing = [review for review in reviews if review.id not in found]

@@ -14,7 +14,7 @@ from benchmark.exit_status import EXIT_DONE
 
 if TYPE_CHECKING:
     from benchmark.config import RunConfig, Suite
-    from benchmark.records import Throughput
+    from benchmark.tracking.records import Throughput
 
 
 def print_outlook(arguments: argparse.Namespace, suite: Suite, names: Sequence[str]) -> int:

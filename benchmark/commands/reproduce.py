@@ -45,9 +45,9 @@ def reproduce(arguments: argparse.Namespace) -> int:
     from benchmark.launch import run_again
     from benchmark.recorded_plan import plan_of_recorded_run, recorded_device
     from benchmark.recorded_run import read_recorded_run
-    from benchmark.records import Status
     from benchmark.reproduction import first_difference, verdict
     from benchmark.tracking import tags
+    from benchmark.tracking.records import Status
 
     interrupt_on_termination()
     device = arguments.device or recorded_device(original)

@@ -21,7 +21,7 @@ from benchmark.commands.options import (
 from benchmark.exit_status import EXIT_DONE
 
 if TYPE_CHECKING:
-    from benchmark.records import Throughput
+    from benchmark.tracking.records import Throughput
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:

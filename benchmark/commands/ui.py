@@ -40,7 +40,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def ui(arguments: argparse.Namespace) -> int:
     """Serve until interrupted; a store that is a server already is only opened."""
-    from benchmark.mlflow_ui import DEFAULT_PORT, ServerError, address_of_server, choose_port
+    from benchmark.tracking.ui_server import DEFAULT_PORT, ServerError, address_of_server, choose_port
 
     uri = existing_uri(arguments)
     address = address_of_server(uri)
@@ -69,8 +69,8 @@ def _serve(arguments: argparse.Namespace, uri: str, port: int) -> None:
         ServerError: the server did not start, or has ended.
         TrackingError: it did not start because the store cannot be opened.
     """
-    from benchmark.mlflow_ui import ServerError, ui_server
     from benchmark.tracking.tags import experiment_name
+    from benchmark.tracking.ui_server import ServerError, ui_server
 
     with ui_server(uri, arguments.host, port) as server:
         say("MLflow's server is starting")
@@ -90,8 +90,8 @@ def _serve(arguments: argparse.Namespace, uri: str, port: int) -> None:
 
 def _page_of_server(arguments: argparse.Namespace, uri: str, address: str) -> str:
     """The page of our runs on a tracking server that others have started."""
-    from benchmark.mlflow_ui import experiments_page
     from benchmark.tracking.store import TrackingStore
+    from benchmark.tracking.ui_server import experiments_page
     from benchmark.tracking.view import runs_page
 
     experiment_id = TrackingStore(uri, cache_dir(arguments)).experiment_of(arguments.profile)

@@ -10,8 +10,8 @@ from benchmark.doctor.finding import Finding, note, ok, problem
 from benchmark.doctor.store import Recorded
 from benchmark.output import spell_bytes
 from benchmark.plan import Workspace
-from benchmark.records import RUN, TRIAL, Status
-from benchmark.run_lock import hold_if_free
+from benchmark.tracking.lock import hold_if_free
+from benchmark.tracking.records import RUN, TRIAL, Status
 from benchmark.training import checkpoint
 from data_pipeline.aclimdb import parsed_reviews
 from data_pipeline.cache import DAMAGE, UNFINISHED, checked_entry

@@ -10,10 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmark.doctor.finding import Finding, Level, note, ok, problem
-from benchmark.records import REPRODUCTION, RUN, STUDY, TRIAL, RunRecord, Status
-from benchmark.run_lock import local_lock
-from benchmark.standing import is_orphan
 from benchmark.tracking.client import TrackingError, quiet_client, sqlite_file, store_exists, without_secrets
+from benchmark.tracking.lock import is_orphan, local_lock
+from benchmark.tracking.records import REPRODUCTION, RUN, STUDY, TRIAL, RunRecord, Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import experiment_name
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.review_explanation import ReviewExplanation
+from benchmark.tracking.explanations import ReviewExplanation
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 from benchmark.report.details import Details
 from benchmark.report.results import Results
 from benchmark.report.rows import Row
-from benchmark.review_explanation import TOLERANCE, ReviewExplanation
+from benchmark.tracking.explanations import TOLERANCE, ReviewExplanation
 
 MOST_EXPLAINED = 12  # reviews; six models of one are 7 to 33 kB of the page
 _LINE_BREAK = re.compile(r"\s*(<br\s*/?>\s*)+", re.IGNORECASE)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from benchmark.analysis.pairwise import Comparison, Pair
 from benchmark.output import spell_seconds
-from benchmark.records import PlanRecord
 from benchmark.report.rows import Cost, Row, Verdict
+from benchmark.tracking.records import PlanRecord
 
 EQUAL = 1.0  # percentage points: within so much of each other two accuracies are called about equal
 CLAIMS_SOURCE = "2021 course experiment"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from benchmark.output import spell_seconds
-from benchmark.records import PlanRecord, PlanRow, Status
 from benchmark.report.results import Results
 from benchmark.report.rows import Verdict
+from benchmark.tracking.records import PlanRecord, PlanRow, Status
 
 OTHER_SETUP, UNKNOWN_SETUP = "other set-up", "settings unknown"
 NEARLY = 0.05  # train parts of sizes that differ by no more than this are called the same

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmark.output import spell_seconds
-from benchmark.records import RunRecord, Status, flattened
 from benchmark.report.details import Details
 from benchmark.report.drawing import Table
 from benchmark.report.results import Results, finished_runs
 from benchmark.report.rows import row_name
+from benchmark.tracking.records import RunRecord, Status, flattened
 
 # Of a run's tags, those that say what it was made from and on.
 TAGS = {"corpus": "reviews", "corpus_fingerprint": "their fingerprint", "precision": "precision", "device": "device"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from benchmark.records import PlanRecord, PlanRow, RunRecord, Status, Throughput, best_run
+from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status, Throughput, best_run
 from data_pipeline.errors import InputError
 
 PREDICTION_COLUMNS = ("id", "label", "logit_negative", "logit_positive")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmark.output import spell_seconds
-from benchmark.records import PlanRecord, Status
 from benchmark.report.narrative import narrate
 from benchmark.report.notes import other_setup, report_notes
 from benchmark.report.results import Results
 from benchmark.report.rows import Cost, Row, Spread, Verdict, make_verdict
+from benchmark.tracking.records import PlanRecord, Status
 
 MODEL, TRAINED_ON, ACCURACY = "model", "trained on", "test accuracy, %"
 INTERVAL, PUBLISHED = "95 % interval", "published, %"

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.records import STUDY, THROUGHPUT, PlanRecord, RunRecord, Status, Throughput
 from benchmark.tracking import tags
 from benchmark.tracking.client import (
     StoreError,
@@ -22,10 +21,15 @@ from benchmark.tracking.client import (
     without_secrets,
 )
 from benchmark.tracking.mlflow_tracker import MlflowTracker
-from benchmark.tracking.run_record import find_runs, run_record
+from benchmark.tracking.records import STUDY, THROUGHPUT, PlanRecord, RunRecord, Status, Throughput
 from benchmark.tracking.view import EXPERIMENT_NOTE, VIEW_TAG, view_state
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 _PLAN_FILE = "plan.json"
@@ -299,3 +303,36 @@ class TrackingStore:
                 f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`"
             )
         return [str(experiment.experiment_id)]
+
+
+def find_runs(client: MlflowClient, experiment_ids: list[str], query: str) -> list[Run]:
+    """All runs of these experiments that fit, newest first."""
+    runs: list[Run] = []
+    if not experiment_ids:
+        return runs
+    token = None
+    while True:
+        page = client.search_runs(experiment_ids, query, order_by=["attributes.start_time DESC"], page_token=token)
+        runs += page
+        token = page.token
+        if not token:
+            return runs
+
+
+def run_record(run: Run) -> RunRecord:
+    """The run as it stood when MLflow gave it."""
+    labels = run.data.tags
+    return RunRecord(
+        run_id=run.info.run_id,
+        name=run.info.run_name,
+        experiment=labels.get(tags.EXPERIMENT, "?"),
+        seed=int(labels.get(tags.SEED, "0")),
+        fingerprint=labels.get(tags.FINGERPRINT, "?"),
+        status=Status(run.info.status),
+        metrics=dict(run.data.metrics),
+        params=dict(run.data.params),
+        tags=dict(labels),
+        error=labels.get(tags.ERROR, ""),
+        lock=labels.get(tags.LOCK, ""),
+        artifacts=run.info.artifact_uri or "",
+    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmark.records import DatasetRecord, Status
+from benchmark.tracking.records import DatasetRecord, Status
 
 
 class Tracker(Protocol):

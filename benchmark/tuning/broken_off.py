@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from benchmark.run_lock import hold_if_free, local_lock
+from benchmark.tracking.lock import hold_if_free, local_lock
 from benchmark.training.progress import Progress
 
 if TYPE_CHECKING:

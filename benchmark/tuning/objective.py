@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from benchmark.identity import Inputs, fingerprint
 from benchmark.output import spell_values
 from benchmark.plan import PlannedRun, Workspace
-from benchmark.records import TRIAL, Status
-from benchmark.run_lock import hold, lock_name
 from benchmark.runner import run_trial
 from benchmark.search_space import CategoricalParameter, FloatParameter, SearchSpace
 from benchmark.tracking import tags
+from benchmark.tracking.lock import hold, lock_name
 from benchmark.tracking.mlflow_tracker import MlflowTracker
+from benchmark.tracking.records import TRIAL, Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.checkpoint import CheckpointError
 from benchmark.training.environment import git_state

@@ -13,12 +13,12 @@ from benchmark.child_process import run_child, spell_end
 from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
 from benchmark.output import OutputError, spell_value
 from benchmark.plan import Workspace
-from benchmark.records import STUDY, Status
-from benchmark.run_lock import hold, is_alone, lock_name
 from benchmark.standing import reconcile
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError
+from benchmark.tracking.lock import hold, is_alone, lock_name
 from benchmark.tracking.mlflow_tracker import MlflowTracker
+from benchmark.tracking.records import STUDY, Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tuned import tuned_file
 from benchmark.tuning.outcome import Outcome

@@ -12,8 +12,8 @@ from sqlalchemy import inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from benchmark.run_lock import hold
 from benchmark.tracking.client import without_secrets
+from benchmark.tracking.lock import hold
 from benchmark.tuning.broken_off import GRACE_SECONDS, HEARTBEAT_SECONDS, try_again
 from data_pipeline.errors import InputError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.output import write_whole
-from benchmark.records import flattened
+from benchmark.tracking.records import flattened
 from benchmark.tuned import Provenance, TunedSettings, read_tuned, tuned_file, tuned_text
 from benchmark.tuning.outcome import Outcome, outcome
 from benchmark.tuning.planned_study import PlannedStudy

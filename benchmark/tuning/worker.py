@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.child_process import serve
 from benchmark.exit_status import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
-from benchmark.run_lock import hold
+from benchmark.tracking.lock import hold
 from data_pipeline.errors import InputError
 
 if TYPE_CHECKING:
@@ -194,9 +194,9 @@ def _retire(store: TrackingStore, study: Study, trial: FrozenTrial) -> None:
 
 def _end_trial(store: TrackingStore, run_id: str) -> None:
     """A trial was broken off: its run ends with it, unless it says already how it was ended."""
-    from benchmark.records import TRIAL, Status
     from benchmark.standing import end_killed
     from benchmark.tracking.client import StoreError, TrackingError
+    from benchmark.tracking.records import TRIAL, Status
 
     try:
         if store.run(run_id).status in {Status.RUNNING, Status.FINISHED}:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from benchmark.records import Status
+from benchmark.tracking.records import Status
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded import Made, epoch, predictions
 

@@ -8,8 +8,8 @@ import pytest
 
 from benchmark.comparison import Difference, compare, compare_predictions, compare_values, first_epoch_that_differs
 from benchmark.recorded_run import RecordedRun, read_recorded_run
-from benchmark.records import Status
 from benchmark.reproduction import first_difference, verdict
+from benchmark.tracking.records import Status
 from tests.helpers.facts import assert_names
 from tests.helpers.recorded import Made, epoch, predictions
 

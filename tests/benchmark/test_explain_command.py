@@ -11,8 +11,7 @@ import yaml
 from mlflow import MlflowClient
 
 from benchmark.config import run_from_settings
-from benchmark.recorded_explanations import read_explanations, write_explanations
-from benchmark.review_explanation import Explanations, ReviewExplanation
+from benchmark.tracking.explanations import Explanations, ReviewExplanation, read_explanations, write_explanations
 from benchmark.tracking.store import TrackingStore
 from data_pipeline import sources
 from tests.helpers.facts import assert_names, error_lines

@@ -7,8 +7,8 @@ from torch import nn
 
 from benchmark import explanation
 from benchmark.explanation import ExplanationError, attributions, baseline_ids, explain, integrated_gradients
-from benchmark.review_explanation import TOLERANCE, completeness_error
 from benchmark.served_model import SentimentClassifier
+from benchmark.tracking.explanations import TOLERANCE, completeness_error
 from data_pipeline.batch import Batch
 from models.classifier import Classifier
 from tests.helpers.facts import assert_names

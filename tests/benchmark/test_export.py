@@ -8,10 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark.recorded_explanations import explanations_in, write_explanations
-from benchmark.records import PlanRecord, PlanRow, Status
-from benchmark.review_explanation import Explanations, ReviewExplanation
 from benchmark.speeds import THROUGHPUT
+from benchmark.tracking.explanations import Explanations, ReviewExplanation, explanations_in, write_explanations
+from benchmark.tracking.records import PlanRecord, PlanRow, Status
 from benchmark.tracking.tags import run_tags
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded import SPEED, Made, eight_predictions, epoch

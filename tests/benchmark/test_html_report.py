@@ -12,10 +12,9 @@ import pytest
 from mlflow import MlflowClient
 
 from benchmark.recorded_details import details_of_store
-from benchmark.recorded_explanations import write_explanations
 from benchmark.recorded_results import read_results
-from benchmark.records import PlanRecord, PlanRow
-from benchmark.review_explanation import Explanations
+from benchmark.tracking.explanations import Explanations, write_explanations
+from benchmark.tracking.records import PlanRecord, PlanRow
 from data_pipeline.review import review_ids
 from tests.benchmark.test_export import LSTM, RNN, explanation, finished, forge
 from tests.helpers.facts import assert_names, error_lines

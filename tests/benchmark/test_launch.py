@@ -5,8 +5,8 @@ from dataclasses import replace
 from benchmark.config_file import load_suite
 from benchmark.launch import Launcher
 from benchmark.plan import make_plan
-from benchmark.run_lock import hold
 from benchmark.tracking import tags
+from benchmark.tracking.lock import hold
 from tests.helpers.recorded import NOWHERE, Made
 
 

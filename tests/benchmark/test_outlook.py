@@ -8,7 +8,7 @@ from benchmark.cli import main
 from benchmark.config_file import load_suite
 from benchmark.outlook import Standing, need, part_sizes, standings
 from benchmark.plan import make_plan
-from benchmark.records import Status
+from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from data_pipeline.config import DataConfig

@@ -16,7 +16,7 @@ import torch
 from mlflow import MlflowClient
 
 from benchmark.cli import main
-from benchmark.records import Status
+from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from tests.helpers.facts import assert_names, error_lines

@@ -9,7 +9,7 @@ import yaml
 from benchmark.cli import main
 from benchmark.config_file import load_suite
 from benchmark.plan import make_plan
-from benchmark.records import Status
+from benchmark.tracking.records import Status
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded import NOWHERE, Made, epoch
 

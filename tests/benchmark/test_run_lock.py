@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.run_lock import hold, hold_if_free, is_alone, local_lock, lock_name
+from benchmark.tracking.lock import hold, hold_if_free, is_alone, local_lock, lock_name
 
 HOLDER = """
 import sys

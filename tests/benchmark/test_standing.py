@@ -7,10 +7,10 @@ from mlflow import MlflowClient
 
 from benchmark.config_file import load_suite
 from benchmark.plan import Workspace, make_plan
-from benchmark.records import Status
-from benchmark.run_lock import hold, lock_name
 from benchmark.standing import reconcile, standing
 from benchmark.tracking import tags
+from benchmark.tracking.lock import hold, lock_name
+from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from tests.helpers.facts import assert_names

@@ -18,8 +18,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 
-from benchmark.records import Status
 from benchmark.tracking.client import StoreError, quiet_client
+from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from tests.helpers.facts import assert_names
 from tests.helpers.outage import (

@@ -10,10 +10,10 @@ from benchmark import throughput
 from benchmark.cli import main
 from benchmark.config_file import load_suite
 from benchmark.plan import make_plan
-from benchmark.records import RunRecord, Status, Throughput
 from benchmark.report.table import make_report
 from benchmark.speeds import MeasurementError, measured_apart
 from benchmark.throughput import measure
+from benchmark.tracking.records import RunRecord, Status, Throughput
 from benchmark.tracking.store import TrackingStore
 from tests.helpers.facts import assert_names
 from tests.helpers.recorded import HUB, NOWHERE, SPEED, results_of

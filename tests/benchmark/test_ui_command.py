@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from benchmark.cli import main
-from benchmark.mlflow_ui import AddressError, address_of_server, choose_port
 from benchmark.tracking.store import TrackingStore
+from benchmark.tracking.ui_server import AddressError, address_of_server, choose_port
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.shell import PATIENCE, ROOT, Shell
 
@@ -26,7 +26,7 @@ SECRET = "a-password"  # noqa: S105  opens nothing
 @pytest.fixture
 def no_server(monkeypatch):
     """The command is to end before it starts one."""
-    monkeypatch.setattr("benchmark.mlflow_ui.ui_server", lambda *_: pytest.fail("no server is to be started"))
+    monkeypatch.setattr("benchmark.tracking.ui_server.ui_server", lambda *_: pytest.fail("no server is to be started"))
     monkeypatch.setattr("signal.signal", lambda *_: None)
 
 
@@ -168,7 +168,7 @@ def test_a_password_is_on_no_command_line_and_in_no_message(monkeypatch, call):
         commands.append((command, options["env"]))
         return real([sys.executable, "-c", f"print('no such store', {uri!r}); raise SystemExit(1)"], **options)
 
-    monkeypatch.setattr("benchmark.mlflow_ui.subprocess.Popen", note)
+    monkeypatch.setattr("benchmark.tracking.ui_server.subprocess.Popen", note)
     monkeypatch.setattr("benchmark.commands.ui.existing_store", lambda _: None)
 
     status, out, err = call("ui", "--no-browser", "--tracking-uri", uri)
@@ -227,7 +227,7 @@ def test_a_port_or_a_host_that_cannot_be_listened_on_is_refused(store_uri, call)
 
 def test_a_default_port_that_is_taken_gives_way_to_a_free_one(monkeypatch):
     with listener() as port:
-        monkeypatch.setattr("benchmark.mlflow_ui.DEFAULT_PORT", port)
+        monkeypatch.setattr("benchmark.tracking.ui_server.DEFAULT_PORT", port)
 
         assert choose_port("127.0.0.1", None) != port
     assert choose_port("127.0.0.1", None) == port
@@ -237,8 +237,8 @@ def test_another_port_and_an_open_host_are_reported(monkeypatch, store_uri, call
     def refuse(uri, host, port):
         raise AddressError(f"{host} {port}")
 
-    monkeypatch.setattr("benchmark.mlflow_ui.ui_server", refuse)
-    monkeypatch.setattr("benchmark.mlflow_ui.choose_port", lambda *_: 5123)
+    monkeypatch.setattr("benchmark.tracking.ui_server.ui_server", refuse)
+    monkeypatch.setattr("benchmark.tracking.ui_server.choose_port", lambda *_: 5123)
     monkeypatch.setattr("signal.signal", lambda *_: None)
 
     err = call("ui", "--tracking-uri", store_uri, "--host", "0.0.0.0")[2]  # noqa: S104  nothing listens there

@@ -6,7 +6,7 @@ import signal
 import pytest
 from playwright.sync_api import expect
 
-from benchmark.records import PlanRecord, PlanRow, Status
+from benchmark.tracking.records import PlanRecord, PlanRow, Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from tests.helpers.shell import PATIENCE, Shell

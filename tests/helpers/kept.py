@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmark.records import PlanRecord, PlanRow
+from benchmark.tracking.records import PlanRecord, PlanRow
 from benchmark.tracking.tags import run_tags
 
 FINGERPRINT = "f" * 16

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from benchmark.analysis.metrics import classification_metrics
-from benchmark.records import PlanRecord, PlanRow, RunRecord, Status
 from benchmark.report.details import Details, ReviewTexts, RunDetails
 from benchmark.report.page import Page, make_page, render_page
 from benchmark.report.results import Results
 from benchmark.report.table import make_report
-from benchmark.review_explanation import ReviewExplanation
+from benchmark.tracking.explanations import ReviewExplanation
+from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status
 from tests.helpers.recorded import SPEED, results_of
 
 ACCURACY = {"rnn": 0.80, "lstm": 0.85, "bert-frozen": 0.86, "bert-finetuned": 0.91, "bow": 0.88}

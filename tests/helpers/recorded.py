@@ -12,8 +12,8 @@ import pandas as pd
 import yaml
 
 from benchmark.plan import Workspace
-from benchmark.records import PlanRecord, RunRecord, Status, Throughput
 from benchmark.report.results import Results, finished_runs
+from benchmark.tracking.records import PlanRecord, RunRecord, Status, Throughput
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 

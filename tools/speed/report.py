@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.metrics import classification_metrics
-from benchmark.records import PlanRecord, PlanRow, RunRecord, Status
+from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status
 from benchmark.tracking.store import TrackingStore
 from tests.helpers.recorded import Made, made_logits
 

@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.doctor import machine
 from benchmark.plan import Workspace
-from benchmark.run_lock import lock_name
+from benchmark.tracking.lock import lock_name
 from benchmark.tracking.tags import run_tags
 from data_pipeline.aclimdb import read_aclimdb
 from data_pipeline.cache import cached_entry

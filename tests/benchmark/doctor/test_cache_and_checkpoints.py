@@ -4,8 +4,8 @@ import pytest
 
 from benchmark.doctor.cache import checkpoint_findings, entry_findings
 from benchmark.doctor.store import look_at_store
-from benchmark.records import Status
-from benchmark.run_lock import hold
+from benchmark.tracking.lock import hold
+from benchmark.tracking.records import Status
 from tests.helpers.examined import FINGERPRINT, reported, save_checkpoints, spoil
 from tests.helpers.facts import assert_names
 

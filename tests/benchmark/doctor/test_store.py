@@ -12,8 +12,8 @@ import pytest
 from benchmark.doctor import store as store_checks
 from benchmark.doctor.finding import Level
 from benchmark.doctor.store import look_at_store, run_findings
-from benchmark.records import Status
-from benchmark.run_lock import hold
+from benchmark.tracking.lock import hold
+from benchmark.tracking.records import Status
 from tests.helpers.examined import FINGERPRINT, below, reported
 from tests.helpers.facts import assert_names
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark.records import PlanRecord, RunRecord, Status
 from benchmark.report.forms import FORMS, render
 from benchmark.report.schema import SCHEMA_VERSION
 from benchmark.report.table import Report
+from benchmark.tracking.records import PlanRecord, RunRecord, Status
 from tests.benchmark.report.test_table import BERT, ENCODER, figure, plan_of, report_of, row_of, run_of
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmark.records import PlanRecord, PlanRow, RunRecord, Status, Throughput
 from benchmark.report.narrative import pareto_front
 from benchmark.report.results import Results
 from benchmark.report.table import Report, make_report
+from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status, Throughput
 from tests.helpers.facts import assert_names
 from tests.helpers.recorded import SPEED
 

@@ -8,8 +8,8 @@ from sklearn import metrics
 
 from benchmark.analysis.metrics import classification_metrics
 from benchmark.recorded_results import read_results
-from benchmark.records import PlanRecord, PlanRow
 from benchmark.report.table import make_report
+from benchmark.tracking.records import PlanRecord, PlanRow
 from tests.helpers.recorded import Made
 
 N, SEEDS = 400, (1, 2)

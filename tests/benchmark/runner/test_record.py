@@ -18,8 +18,8 @@ from sklearn import metrics
 from benchmark.config import run_from_settings
 from benchmark.datasets import part_digest
 from benchmark.plan import Plan, PlannedRun, Workspace
-from benchmark.records import Status
 from benchmark.runner import Outcome, run_experiment
+from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from benchmark.training.progress import NullProgress

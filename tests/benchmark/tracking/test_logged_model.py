@@ -10,10 +10,10 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel
 from mlflow.tracking._tracking_service.client import TrackingServiceClient
 
-from benchmark.records import Status
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.logged_model import fetch_bundle
 from benchmark.tracking.mlflow_tracker import MlflowTracker
+from benchmark.tracking.records import Status
 from benchmark.tracking.tags import run_tags
 from tests.helpers.facts import assert_names
 from tests.helpers.trained import Trained, record

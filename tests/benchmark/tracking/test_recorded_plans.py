@@ -6,8 +6,8 @@ import pytest
 
 from benchmark.config_file import load_suite
 from benchmark.plan import make_plan
-from benchmark.records import PlanRecord, Status
 from benchmark.tracking.client import TrackingError
+from benchmark.tracking.records import PlanRecord, Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import experiment_name
 from tests.helpers.facts import assert_names

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from benchmark.records import Status, best_run
+from benchmark.tracking.records import Status, best_run
 from benchmark.tracking.tracker import NullTracker, Tracker
 from benchmark.training.epoch import EpochRecord
 from tests.helpers.kept import FINGERPRINT, start

@@ -12,9 +12,9 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from benchmark import runner
-from benchmark.records import Status
-from benchmark.run_lock import hold, local_lock, lock_name
+from benchmark.tracking.lock import hold, local_lock, lock_name
 from benchmark.tracking.mlflow_tracker import MlflowTracker
+from benchmark.tracking.records import Status
 from benchmark.training.progress import NullProgress
 from benchmark.training.trainer import Trainer
 from benchmark.tuning import objective

@@ -5,9 +5,17 @@ T tokens of the review that the network read, special tokens included.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from benchmark.tracking.client import TrackingError
+from benchmark.tracking.records import EXPLANATIONS_FILE
+
+if TYPE_CHECKING:
+    from benchmark.tracking.store import TrackingStore
 
 TOLERANCE = 0.01  # of `completeness_error`
 SMALLEST_CHANGE = 0.1  # logits; where the margin changes by less, its error is measured against this
@@ -61,3 +69,31 @@ def completeness_error(attributions: float, change: float) -> float:
 def allowed(change: float) -> float:
     """Logits by which attributions may miss the change of the margin: those of an error of TOLERANCE."""
     return TOLERANCE * max(abs(change), SMALLEST_CHANGE)
+
+
+def read_explanations(store: TrackingStore, run_id: str) -> Explanations:
+    """What is kept with the run; nothing where there is no such file, or one of another version."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return explanations_in(store.artifact(run_id, EXPLANATIONS_FILE, Path(folder)).parent)
+        except TrackingError:
+            return Explanations()
+
+
+def explanations_in(folder: Path) -> Explanations:
+    """What the file in a run's folder of an export says; nothing likewise."""
+    try:
+        return Explanations.model_validate_json((folder / EXPLANATIONS_FILE).read_bytes())
+    except (OSError, ValidationError):
+        return Explanations()
+
+
+def write_explanations(store: TrackingStore, run_id: str, explanations: Explanations) -> None:
+    """Keep them with the run, in the place of those that it had; nothing else of it changes.
+
+    Raises:
+        TrackingError: the store does not take them.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / EXPLANATIONS_FILE).write_text(explanations.model_dump_json(), encoding="utf-8")
+        store.reopen(run_id).log_artifacts(Path(folder))

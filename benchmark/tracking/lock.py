@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmark.tracking.records import RunRecord, Status
+
 
 @contextmanager
 def hold(path: Path, *, shared: bool = False, on_wait: Callable[[], None] = lambda: None) -> Iterator[int]:
@@ -73,3 +75,12 @@ def _take(file: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def is_orphan(run: RunRecord) -> bool:
+    """The run says RUNNING, and on this host no process holds its lock. Of other hosts nobody can tell."""
+    lock = local_lock(run.lock)
+    if run.status is not Status.RUNNING or lock is None:
+        return False
+    with hold_if_free(lock) as free:
+        return free
