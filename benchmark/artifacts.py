@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from benchmark.config import RunConfig
+from benchmark.config.schema import RunConfig
 from benchmark.report.figures import confusion_matrix, learning_curve
 from benchmark.tracking.records import CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE
 from benchmark.training.environment import installed_versions

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark.config import ExperimentConfig
+from benchmark.config.schema import ExperimentConfig
 from benchmark.training.progress import Progress
 from data_pipeline.batch import evaluation_order
 from data_pipeline.encoder import Encoder

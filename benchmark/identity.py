@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.config import RunConfig
+from benchmark.config.schema import RunConfig
 from models.configs import EncoderConfig
 from models.registry import get_model_spec
 

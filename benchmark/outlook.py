@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from benchmark.config import RunConfig, Suite
+from benchmark.config.schema import RunConfig, Suite
 from benchmark.plan import PlannedRun, Workspace, make_plan
 from benchmark.standing import standing
 from benchmark.tracking.records import RunRecord, Status, Throughput, best_run

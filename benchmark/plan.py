@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.config import RunConfig, Suite, run_from_settings
+from benchmark.config.errors import ConfigError
+from benchmark.config.schema import RunConfig, Suite, run_from_settings
+from benchmark.config.tuned import tuned_file
 from benchmark.identity import Inputs, encoder_config, fingerprint
 from benchmark.tracking.records import RUN, PlanRecord, PlanRow
 from benchmark.training.interval import Interval
 from benchmark.training.precision import DeviceSetting, resolve_device, resolve_precision
-from benchmark.tuned import tuned_file
-from benchmark.validation import ConfigError
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus, audit, describe_audit
 from data_pipeline.encoder import EMBEDDED_NAME, Encoder, resolve_encoder

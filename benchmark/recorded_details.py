@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from benchmark.config.errors import ConfigError
+from benchmark.config.yaml_file import read_yaml
 from benchmark.recorded_run import has_epochs, read_environment
 from benchmark.report.details import Details, RunDetails
 from benchmark.report.results import Results, finished_runs
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.explanations import Explanations, explanations_in, read_explanations
 from benchmark.tracking.records import CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE, RunRecord
-from benchmark.validation import ConfigError
-from benchmark.yaml_reader import read_yaml
 
 if TYPE_CHECKING:
     from benchmark.tracking.store import TrackingStore

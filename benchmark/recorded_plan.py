@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from benchmark.config import RunConfig, Suite, run_from_settings
+from benchmark.config.schema import RunConfig, Suite, run_from_settings
 from benchmark.plan import Plan, PlannedRun, Workspace, make_plan, resolve_run_encoder
 from benchmark.tracking.records import CONFIG_FILE, RunRecord, Status
 from benchmark.tracking.store import TrackingStore

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmark.config import ExperimentConfig, experiment_config
-from benchmark.search_space import KINDS, Parameter, SearchSpace, laid_over
-from benchmark.validation import ConfigError, key_path, quoted, validated
+from benchmark.config.errors import ConfigError, key_path, quoted, validated
+from benchmark.config.schema import ExperimentConfig, experiment_config
+from benchmark.config.search_space import KINDS, Parameter, SearchSpace, laid_over
 from data_pipeline.errors import did_you_mean
 
 

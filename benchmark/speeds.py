@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from benchmark.compute_environment import compute_environment
-from benchmark.config import RunConfig
+from benchmark.config.schema import RunConfig
 from benchmark.plan import PlannedRun, Workspace
 from benchmark.tracking import tags
 from benchmark.tracking.records import THROUGHPUT, Status, Throughput

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from benchmark.output import write_whole
 
 if TYPE_CHECKING:
-    from benchmark.config import Suite
+    from benchmark.config.schema import Suite
     from benchmark.plan import Workspace
     from benchmark.tracking.store import TrackingStore
 
@@ -132,8 +132,8 @@ def chosen_suite(arguments: argparse.Namespace, *, tuned: bool = False) -> Suite
     Raises:
         ConfigError: the file or an option is wrong.
     """
-    from benchmark.config_file import load_suite, locate_config
-    from benchmark.validation import ConfigError
+    from benchmark.config.errors import ConfigError
+    from benchmark.config.load import load_suite, locate_config
 
     suite = load_suite(locate_config(arguments.config), arguments.profile, arguments.set, arguments.seed, tuned=tuned)
     if arguments.data and suite.data[0].source != "aclimdb":
@@ -237,7 +237,7 @@ def chosen_names(names: Sequence[str], known: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: the profile has no such experiment.
     """
-    from benchmark.validation import ConfigError
+    from benchmark.config.errors import ConfigError
     from data_pipeline.errors import did_you_mean
 
     for name in names:

@@ -13,7 +13,7 @@ from benchmark.commands.options import say, workspace
 from benchmark.exit_status import EXIT_DONE
 
 if TYPE_CHECKING:
-    from benchmark.config import RunConfig, Suite
+    from benchmark.config.schema import RunConfig, Suite
     from benchmark.tracking.records import Throughput
 
 

@@ -21,12 +21,12 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.outlook import print_outlook
 from benchmark.commands.report import print_report
+from benchmark.config.tuned import tuned_file
 from benchmark.exit_status import EXIT_FAILED
 from benchmark.output import spell_value
-from benchmark.tuned import tuned_file
 
 if TYPE_CHECKING:
-    from benchmark.config import Suite
+    from benchmark.config.schema import Suite
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -18,7 +18,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def validate(arguments: argparse.Namespace) -> int:
     """Print that it is valid, and its profiles."""
-    from benchmark.config_file import locate_config, profile_names
+    from benchmark.config.load import locate_config, profile_names
 
     path = locate_config(arguments.file)
     print(one_line(f"{path}: valid; profiles: {', '.join(profile_names(path))}"))

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.config.errors import ConfigError
+from benchmark.config.search_space import CategoricalParameter, FloatParameter, SearchSpace
 from benchmark.identity import Inputs, fingerprint
 from benchmark.output import spell_values
 from benchmark.plan import PlannedRun, Workspace
 from benchmark.runner import run_trial
-from benchmark.search_space import CategoricalParameter, FloatParameter, SearchSpace
 from benchmark.tracking import tags
 from benchmark.tracking.lock import hold, lock_name
 from benchmark.tracking.mlflow_tracker import MlflowTracker
@@ -28,7 +29,6 @@ from benchmark.training.trainer import Fit, NonFiniteError
 from benchmark.tuning.broken_off import INTERRUPTED, LOCK, RUN_ID, TrialClock
 from benchmark.tuning.planned_study import Metric, PlannedStudy, SearchOptions
 from benchmark.tuning.study import CODE, REASON, is_needed, was_waiting
-from benchmark.validation import ConfigError
 from data_pipeline.corpus import Corpus
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.child_process import run_child, spell_end
+from benchmark.config.tuned import tuned_file
 from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
 from benchmark.output import OutputError, spell_value
 from benchmark.plan import Workspace
@@ -20,7 +21,6 @@ from benchmark.tracking.lock import hold, is_alone, lock_name
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.records import STUDY, Status
 from benchmark.tracking.store import TrackingStore
-from benchmark.tuned import tuned_file
 from benchmark.tuning.outcome import Outcome
 from benchmark.tuning.pictures import draw_study
 from benchmark.tuning.planned_study import PlannedStudy, SearchOptions

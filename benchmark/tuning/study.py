@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from benchmark.search_space import CategoricalParameter, SearchSpace
+from benchmark.config.errors import ConfigError
+from benchmark.config.search_space import CategoricalParameter, SearchSpace
 from benchmark.tuning.broken_off import RUN_ID, put_right, seconds_at_work
 from benchmark.tuning.planned_study import Budget, PlannedStudy
-from benchmark.validation import ConfigError
 
 if TYPE_CHECKING:
     from optuna import Study

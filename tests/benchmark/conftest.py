@@ -266,7 +266,7 @@ def here(store_uri, tmp_path, monkeypatch, write_config):
 @pytest.fixture
 def recorded(here, store_uri):
     """The working directory after a whole run of the profile in which `rnn` failed."""
-    from benchmark.config_file import load_suite
+    from benchmark.config.load import load_suite
     from tests.helpers.recorded_plan import record_plan
 
     record_plan(store_uri, load_suite(here / "experiments.yaml"), here / "cache", failed=("rnn",))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli import main
-from benchmark.config_file import load_suite
+from benchmark.config.load import load_suite
 from benchmark.suite import PlanOutcome
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded_plan import cells, record_plan
@@ -221,7 +221,7 @@ def test_a_fault_of_ours_is_not_taken_for_wrong_input(call, monkeypatch):
     def fail(*_):
         raise TypeError("ours")
 
-    monkeypatch.setattr("benchmark.config_file.profile_names", fail)
+    monkeypatch.setattr("benchmark.config.load.profile_names", fail)
 
     with pytest.raises(TypeError, match="ours"):
         call("validate")

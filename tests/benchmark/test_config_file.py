@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmark import config_file
-from benchmark.config import run_from_settings
-from benchmark.config_file import load_suite, locate_config, profile_names
-from benchmark.validation import ConfigError
-from benchmark.yaml_reader import YamlError
+from benchmark.config import load as config_file
+from benchmark.config.errors import ConfigError
+from benchmark.config.load import load_suite, locate_config, profile_names
+from benchmark.config.schema import run_from_settings
+from benchmark.config.yaml_file import YamlError
 from models.registry import get_model_spec
 from tests.helpers.facts import assert_names
 

@@ -17,10 +17,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmark.config import Suite, run_from_settings
-from benchmark.config_file import load_suite, profile_names
-from benchmark.validation import LONGEST_LINE
-from benchmark.yaml_reader import read_yaml
+from benchmark.config.errors import LONGEST_LINE
+from benchmark.config.load import load_suite, profile_names
+from benchmark.config.schema import Suite, run_from_settings
+from benchmark.config.yaml_file import read_yaml
 from data_pipeline.errors import one_line
 
 COMMON = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
@@ -226,7 +226,7 @@ def test_a_file_is_accepted_or_refused_in_words(call, here, file, content):
 def test_options_are_accepted_or_refused_in_words(call, here, monkeypatch, chosen):
     profile, assigned, seeds = chosen
     accepted: list[Suite] = []
-    monkeypatch.setattr("benchmark.config_file.read_yaml", lambda _: copy.deepcopy(SHIPPED))  # read by the test above
+    monkeypatch.setattr("benchmark.config.load.read_yaml", lambda _: copy.deepcopy(SHIPPED))  # read by the test above
     monkeypatch.setattr("benchmark.commands.run.print_outlook", lambda _, suite, names: accepted.append(suite) or 0)
     command = ["run", "all", "--dry-run", "--config", "shipped.yaml", "--profile", profile]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmark.config_file import load_suite
-from benchmark.validation import ConfigError
+from benchmark.config.errors import ConfigError
+from benchmark.config.load import load_suite
 from tests.helpers.facts import assert_names
 
 FIGURE = {"experiment": "lstm", "test_accuracy": 86.62, "corpus": "a corpus", "source": "a paper", "setup": "unknown"}

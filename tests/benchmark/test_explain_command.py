@@ -10,7 +10,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from benchmark.config import run_from_settings
+from benchmark.config.schema import run_from_settings
 from benchmark.tracking.explanations import Explanations, ReviewExplanation, read_explanations, write_explanations
 from benchmark.tracking.store import TrackingStore
 from data_pipeline import sources

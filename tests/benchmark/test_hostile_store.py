@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.config_file import load_suite
+from benchmark.config.load import load_suite
 from benchmark.datasets import dataset_records
 from benchmark.model_card import model_card
 from benchmark.plan import make_plan

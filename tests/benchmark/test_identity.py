@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmark import identity
-from benchmark.config import RunConfig, experiment_config
-from benchmark.config_file import load_suite
+from benchmark.config.load import load_suite
+from benchmark.config.schema import RunConfig, experiment_config
 from benchmark.identity import Inputs, fingerprint
 from benchmark.plan import make_plan
 from benchmark.training.config import TrainingConfig

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from benchmark.config_file import load_suite
+from benchmark.config.load import load_suite
 from benchmark.launch import Launcher
 from benchmark.plan import make_plan
 from benchmark.tracking import tags

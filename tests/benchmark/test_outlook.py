@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmark.cli import main
-from benchmark.config_file import load_suite
+from benchmark.config.load import load_suite
 from benchmark.outlook import Standing, need, part_sizes, standings
 from benchmark.plan import make_plan
 from benchmark.tracking.records import Status

@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from benchmark.cli import main
-from benchmark.config_file import load_suite
+from benchmark.config.load import load_suite
 from benchmark.plan import make_plan
 from benchmark.tracking.store import TrackingStore
 from models import plugins

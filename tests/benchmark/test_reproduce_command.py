@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from benchmark.cli import main
-from benchmark.config_file import load_suite
+from benchmark.config.load import load_suite
 from benchmark.plan import make_plan
 from benchmark.tracking.records import Status
 from tests.helpers.facts import assert_names, error_lines

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from benchmark.config_file import load_suite
+from benchmark.config.load import load_suite
 from benchmark.plan import Workspace, make_plan
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags

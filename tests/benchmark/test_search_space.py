@@ -2,10 +2,10 @@
 
 import pytest
 
-from benchmark.config_file import load_suite
+from benchmark.config.errors import ConfigError
+from benchmark.config.load import load_suite
+from benchmark.config.search_space import KINDS, SearchSpace, laid_over
 from benchmark.search_reader import check_own
-from benchmark.search_space import KINDS, SearchSpace, laid_over
-from benchmark.validation import ConfigError
 from tests.helpers.facts import assert_names
 
 RATE = {"type": "float", "low": 1e-3, "high": 1e-1, "log": True}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from benchmark.config_file import load_suite
+from benchmark.config.load import load_suite
 from benchmark.plan import Workspace, make_plan
 from benchmark.standing import reconcile, standing
 from benchmark.tracking import tags

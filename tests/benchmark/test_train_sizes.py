@@ -5,12 +5,12 @@ import io
 import pandas as pd
 import pytest
 
-from benchmark.config_file import load_suite
+from benchmark.config.errors import ConfigError
+from benchmark.config.load import load_suite
 from benchmark.plan import make_plan
 from benchmark.report.forms import render
 from benchmark.report.table import make_report
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status
-from benchmark.validation import ConfigError
 from tests.helpers.facts import assert_names
 from tests.helpers.recorded import NOWHERE, results_of
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.yaml_reader import YamlError, parse_scalar, read_yaml
+from benchmark.config.yaml_file import YamlError, parse_scalar, read_yaml
 from data_pipeline.errors import InputError
 from tests.helpers.facts import assert_names
 

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from benchmark.config import RunConfig
-from benchmark.config_file import load_suite, locate_config
+from benchmark.config.load import load_suite, locate_config
+from benchmark.config.schema import RunConfig
 from benchmark.plan import resolve_run_encoder
 from benchmark.training.precision import resolve_precision
 from benchmark.training.reproducibility import seed_everything

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.config_file import load_suite
+from benchmark.config.load import load_suite
 from benchmark.plan import Plan, Workspace, make_plan
 from benchmark.runner import Outcome, run_experiment
 from benchmark.tracking.tracker import NullTracker

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from sklearn import metrics
 
-from benchmark.config import run_from_settings
+from benchmark.config.schema import run_from_settings
 from benchmark.datasets import part_digest
 from benchmark.plan import Plan, PlannedRun, Workspace
 from benchmark.runner import Outcome, run_experiment

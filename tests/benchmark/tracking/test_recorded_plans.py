@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmark.config_file import load_suite
+from benchmark.config.load import load_suite
 from benchmark.plan import make_plan
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.records import PlanRecord, Status

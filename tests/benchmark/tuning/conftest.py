@@ -1,6 +1,6 @@
 import pytest
 
-from benchmark.config_file import load_suite
+from benchmark.config.load import load_suite
 from tests.helpers.in_process import RATE, Searching
 
 

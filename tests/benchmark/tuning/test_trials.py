@@ -4,6 +4,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from benchmark.config.errors import ConfigError
 from benchmark.runner import run_trial
 from benchmark.tracking.tracker import NullTracker
 from benchmark.training.progress import NullProgress
@@ -11,7 +12,6 @@ from benchmark.training.trainer import NonFiniteError, Trainer
 from benchmark.tuning import objective
 from benchmark.tuning import study as study_module
 from benchmark.tuning.study import OWN
-from benchmark.validation import ConfigError
 from data_pipeline.sources import load_corpus
 from tests.helpers.facts import assert_names
 from tests.helpers.in_process import RATE, states

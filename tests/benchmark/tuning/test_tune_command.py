@@ -19,7 +19,7 @@ from mlflow.entities import Run
 from optuna.trial import TrialState
 
 from benchmark.commands.run import say_tuned
-from benchmark.config_file import load_suite
+from benchmark.config.load import load_suite
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.shell import Done, Shell, finish, said_until, slow_rnn
 

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.config import (
+from benchmark.config.checks import (
+    RESERVED_NAMES,
+    Faults,
+    check_name,
+    check_profile,
+    check_published,
+    merged,
+    read_spaces,
+)
+from benchmark.config.errors import ConfigError, quoted, shortened, validated
+from benchmark.config.schema import (
     EXPERIMENT_SECTIONS,
     LISTS,
     PROFILE_SECTIONS,
@@ -18,19 +28,9 @@ from benchmark.config import (
     experiment_config,
     use_plugin,
 )
-from benchmark.config_checks import (
-    RESERVED_NAMES,
-    Faults,
-    check_name,
-    check_profile,
-    check_published,
-    merged,
-    read_spaces,
-)
-from benchmark.search_space import SearchSpace, laid_over
-from benchmark.tuned import TunedSettings, read_tuned, tuned_file
-from benchmark.validation import ConfigError, quoted, shortened, validated
-from benchmark.yaml_reader import parse_scalar, read_yaml
+from benchmark.config.search_space import SearchSpace, laid_over
+from benchmark.config.tuned import TunedSettings, read_tuned, tuned_file
+from benchmark.config.yaml_file import parse_scalar, read_yaml
 from data_pipeline.errors import did_you_mean
 
 DEEPEST_KEY = 16  # parts of a `--set` option's key
@@ -40,7 +40,7 @@ def locate_config(option: Path | None) -> Path:
     """The file to read: the option's, else ./experiments.yaml, else the copy that ships with the package."""
     if option is not None:
         return option
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     # An installed wheel carries the copy inside the package; a checkout has it one folder up.
     candidates = [Path("experiments.yaml"), package / "experiments.yaml", package.parent / "experiments.yaml"]
     for path in candidates:

@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from benchmark.search_space import Value
+from benchmark.config.errors import ConfigError, validated
+from benchmark.config.search_space import Value
+from benchmark.config.yaml_file import read_yaml
 from benchmark.tracking.records import flattened
-from benchmark.validation import ConfigError, validated
-from benchmark.yaml_reader import read_yaml
 
 FOLDER = Path("tuned")  # in the working directory, as mlflow.db is
 

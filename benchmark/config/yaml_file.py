@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from benchmark.validation import ConfigError, quoted
+from benchmark.config.errors import ConfigError, quoted
 
 MOST_MERGED = 10_000  # names that `<<` may bring into one mapping: ten lines that merge each other make billions
 INTEGERS = range(-(2**63), 2**63)  # what torch, numpy and SQL can hold; Python itself would take more

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from benchmark.search_space import SearchSpace
+from benchmark.config.errors import ConfigError, validated
+from benchmark.config.search_space import SearchSpace
+from benchmark.config.tuned import TunedSettings
 from benchmark.training.config import TrainingConfig
-from benchmark.tuned import TunedSettings
-from benchmark.validation import ConfigError, validated
 from data_pipeline.config import DEFAULT_TRAIN_SIZE, DataConfig, DataSettings, Size, TokensConfig
 from models.plugins import PluginError, load_plugin
 from models.registry import ModelConfig, UnknownModelError, get_model_spec, model_names

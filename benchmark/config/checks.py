@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
-from benchmark.config import (
+from benchmark.config.errors import ConfigError, key_path, quoted
+from benchmark.config.schema import (
     EXPERIMENT_SECTIONS,
     PROFILE_SECTIONS,
     ExperimentConfig,
@@ -15,9 +16,8 @@ from benchmark.config import (
     PublishedFigure,
     experiment_config,
 )
+from benchmark.config.search_space import SearchSpace
 from benchmark.search_reader import check_space, read_space
-from benchmark.search_space import SearchSpace
-from benchmark.validation import ConfigError, key_path, quoted
 from data_pipeline.errors import did_you_mean
 
 LONGEST_NAME = 64  # characters: names become those of folders, and MLflow's

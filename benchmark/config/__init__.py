@@ -1,0 +1,1 @@
+"""Read experiments.yaml: typed, checked, overridden."""
