@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from data_pipeline.errors import InputError
 
@@ -64,3 +65,12 @@ def shown(text: str, width: int) -> str:
     line = " ".join(text[: 10 * width].split())
     safe = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
     return safe if len(safe) <= width else f"{safe[: width - 1]}…"
+
+
+def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values that are no mappings, each with the keys that lead to it, joined with dots."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flattened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

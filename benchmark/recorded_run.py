@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.output import flattened
 from benchmark.tracking.client import TrackingError
-from benchmark.tracking.records import ENVIRONMENT_FILE, PREDICTIONS_FILE, RunRecord, flattened
+from benchmark.tracking.records import ENVIRONMENT_FILE, PREDICTIONS_FILE, RunRecord
 
 if TYPE_CHECKING:
     import pandas as pd

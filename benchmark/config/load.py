@@ -7,16 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.config.checks import (
-    RESERVED_NAMES,
-    Faults,
-    check_name,
-    check_profile,
-    check_published,
-    merged,
-    read_spaces,
-)
+from benchmark.config.checks import RESERVED_NAMES, Faults, check_name, check_profile, check_published, read_spaces
 from benchmark.config.errors import ConfigError, quoted, shortened, validated
+from benchmark.config.nested import laid_over, merged
 from benchmark.config.schema import (
     EXPERIMENT_SECTIONS,
     LISTS,
@@ -28,7 +21,7 @@ from benchmark.config.schema import (
     experiment_config,
     use_plugin,
 )
-from benchmark.config.search_space import SearchSpace, laid_over
+from benchmark.config.search_space import SearchSpace
 from benchmark.config.tuned import TunedSettings, read_tuned, tuned_file
 from benchmark.config.yaml_file import parse_scalar, read_yaml
 from data_pipeline.errors import did_you_mean

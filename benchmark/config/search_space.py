@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
-from benchmark.tracking.records import flattened
+from benchmark.output import flattened
 from data_pipeline.errors import did_you_mean
 
 Value = StrictBool | StrictInt | StrictFloat | StrictStr | None
@@ -200,15 +200,6 @@ class SearchSpace:
                         "a search begins there, so let it be one"
                     ),
                 )
-
-
-def laid_over(raw: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """An experiment's settings, as YAML gives them, with others by key path in their places."""
-    changed = {section: dict(entry) if isinstance(entry, Mapping) else entry for section, entry in raw.items()}
-    for key, value in values.items():
-        section, _, name = key.partition(".")
-        changed.setdefault(section, {})[name] = value
-    return changed
 
 
 def _faulty_conditions(parameter: _Parameter, above: Mapping[str, Any]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchmark.config.errors import ConfigError, validated
 from benchmark.config.search_space import Value
 from benchmark.config.yaml_file import read_yaml
-from benchmark.tracking.records import flattened
+from benchmark.output import flattened
 
 FOLDER = Path("tuned")  # in the working directory, as mlflow.db is
 

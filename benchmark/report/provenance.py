@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmark.output import spell_seconds
+from benchmark.output import flattened, spell_seconds
 from benchmark.report.details import Details
 from benchmark.report.drawing import Table
 from benchmark.report.results import Results, finished_runs
 from benchmark.report.rows import row_name
-from benchmark.tracking.records import RunRecord, Status, flattened
+from benchmark.tracking.records import RunRecord, Status
 
 # Of a run's tags, those that say what it was made from and on.
 TAGS = {"corpus": "reviews", "corpus_fingerprint": "their fingerprint", "precision": "precision", "device": "device"}

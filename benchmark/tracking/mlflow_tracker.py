@@ -12,9 +12,10 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self
 
+from benchmark.output import flattened
 from benchmark.tracking import tags
 from benchmark.tracking.client import StoreError
-from benchmark.tracking.records import DatasetRecord, Status, flattened
+from benchmark.tracking.records import DatasetRecord, Status
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

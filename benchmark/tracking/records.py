@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
@@ -238,12 +238,3 @@ def best_run(runs: Iterable[RunRecord], fingerprint: str, seed: int) -> RunRecor
     """Of the runs with this identity the finished one, else the newest, else None."""
     same = [run for run in runs if run.fingerprint == fingerprint and run.seed == seed]
     return next((run for run in same if run.status is Status.FINISHED), same[0] if same else None)
-
-
-def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The values that are no mappings, each with the keys that lead to it, joined with dots."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from flattened(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from benchmark.config.checks import check_own
 from benchmark.config.errors import ConfigError
+from benchmark.config.nested import laid_over
 from benchmark.config.schema import RunConfig, Suite, experiment_config, run_from_settings
-from benchmark.config.search_space import SearchSpace, laid_over
+from benchmark.config.search_space import SearchSpace
 from benchmark.plan import Workspace, make_plan
-from benchmark.search_reader import check_own
 
 Metric = Literal["val/loss", "val/accuracy"]
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.config.errors import ConfigError
 from benchmark.config.tuned import Provenance, TunedSettings, read_tuned, tuned_file, tuned_text
-from benchmark.output import write_whole
-from benchmark.tracking.records import flattened
+from benchmark.output import flattened, write_whole
 from benchmark.tuning.outcome import Outcome, outcome
 from benchmark.tuning.planned_study import PlannedStudy
 from benchmark.tuning.study import CODE, FACTS

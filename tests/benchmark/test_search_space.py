@@ -2,10 +2,11 @@
 
 import pytest
 
+from benchmark.config.checks import check_own
 from benchmark.config.errors import ConfigError
 from benchmark.config.load import load_suite
-from benchmark.config.search_space import KINDS, SearchSpace, laid_over
-from benchmark.search_reader import check_own
+from benchmark.config.nested import laid_over
+from benchmark.config.search_space import KINDS, SearchSpace
 from tests.helpers.facts import assert_names
 
 RATE = {"type": "float", "low": 1e-3, "high": 1e-1, "log": True}
