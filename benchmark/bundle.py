@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmark.identity import encoder_config
 from benchmark.model_card import model_card
-from benchmark.plan import PlannedRun
+from benchmark.plan.fingerprint import encoder_config
+from benchmark.plan.plan import PlannedRun
 from data_pipeline.corpus import Corpus
 from data_pipeline.encoder import CONFIG_FILE
 from data_pipeline.pipeline import VOCABULARY_FILE

@@ -30,7 +30,8 @@ def main() -> int:
 
 
 def _run(request: dict[str, Any]) -> int:
-    from benchmark.plan import PlannedRun, Workspace
+    from benchmark.plan.plan import PlannedRun
+    from benchmark.plan.workspace import Workspace
     from benchmark.tracking.records import Status
     from benchmark.tracking.store import TrackingStore
     from benchmark.training.progress import terminal_progress

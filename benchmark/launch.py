@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from benchmark.child_process import run_child, spell_end
-from benchmark.plan import PlannedRun, Workspace
+from benchmark.plan.plan import PlannedRun
+from benchmark.plan.workspace import Workspace
 from benchmark.standing import reconcile
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmark.identity import encoder_config
-from benchmark.plan import PlannedRun, encoder_name
+from benchmark.plan.fingerprint import encoder_config
+from benchmark.plan.plan import PlannedRun, encoder_name
 from data_pipeline.corpus import Corpus
 
 PERCENT = {"test/accuracy": "accuracy", "test/f1": "F1"}

@@ -5,40 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from benchmark.config.schema import RunConfig, Suite
-from benchmark.plan import PlannedRun, Workspace, make_plan
-from benchmark.standing import standing
-from benchmark.tracking.records import RunRecord, Status, Throughput, best_run
-from benchmark.tracking.store import TrackingStore
+from benchmark.config.schema import RunConfig
+from benchmark.plan.status import Standing
+from benchmark.plan.workspace import Workspace
+from benchmark.tracking.records import Throughput
 from data_pipeline.config import DataConfig
-from data_pipeline.encoder import EncoderNotHereError
-from data_pipeline.errors import ReviewsNotHereError
 from data_pipeline.sources import OFFICIAL_ARCHIVE_BYTES, OFFICIAL_PART_SIZE, official_archive
 
 FLOAT_BYTES, TOKEN_BYTES = 4, 4
 CHECKPOINT_COPIES = 8  # weights, best weights and AdamW's two moments, of the newest epoch and of the one before
 RECORD_BYTES = 4 * 2**20  # pictures, predictions and metrics of a run, the network apart
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One run of a suite and how it stands.
-
-    Attributes:
-        config: its settings.
-        state: a word.
-        advice: what the user can do.
-        planned: with its identity; None where reviews or encoder are not here.
-        record: what is recorded of it, None where nothing is.
-        sibling_seconds: what the same run took with another seed, None where none is finished.
-    """
-
-    config: RunConfig
-    state: str
-    advice: str
-    planned: PlannedRun | None = None
-    record: RunRecord | None = None
-    sibling_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,40 +32,6 @@ class Need:
     cache_bytes: float
     record_bytes: float
     assumed: tuple[str, ...]
-
-
-def standings(suite: Suite, workspace: Workspace, store: TrackingStore | None) -> list[Standing]:
-    """How each run of the suite stands, in the order of its runs; nothing is downloaded to find out."""
-    return _standings(suite, workspace, store.runs(suite.profile) if store else [])
-
-
-def _standings(suite: Suite, workspace: Workspace, known: Sequence[RunRecord]) -> list[Standing]:
-    runs = suite.runs()
-    try:
-        planned = make_plan(suite, workspace, download=False).runs
-    except ReviewsNotHereError:
-        return [Standing(run, "unknown", f"`run {run.experiment_name}` fetches its reviews first") for run in runs]
-    except EncoderNotHereError:
-        if len(suite.experiments) == 1:
-            return [Standing(run, "unknown", f"`run {run.experiment_name}` fetches its encoder first") for run in runs]
-        # One by one: that an encoder is not here says nothing of the other experiments.
-        by_name = {
-            name: iter(_standings(replace(suite, experiments={name: config}), workspace, known))
-            for name, config in suite.experiments.items()
-        }
-        return [next(by_name[run.experiment_name]) for run in runs]
-    return [_standing(plan, known, workspace) for plan in planned]
-
-
-def _standing(planned: PlannedRun, known: Sequence[RunRecord], workspace: Workspace) -> Standing:
-    record = best_run(known, planned.fingerprint, planned.config.seed)
-    state, advice = standing(record, planned, workspace)
-    took = [
-        run.metrics["total_seconds"]
-        for run in known
-        if run.fingerprint == planned.fingerprint and run.status is Status.FINISHED and "total_seconds" in run.metrics
-    ]
-    return Standing(planned.config, state, advice, planned, record, sum(took) / len(took) if took else None)
 
 
 def need(

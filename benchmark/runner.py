@@ -16,8 +16,9 @@ from benchmark.artifacts import write_conditions, write_results
 from benchmark.bundle import write_bundle
 from benchmark.datasets import dataset_records
 from benchmark.features import with_features
-from benchmark.identity import Inputs, fingerprint
-from benchmark.plan import PlannedRun, Workspace, resolve_run_encoder
+from benchmark.plan.fingerprint import Inputs, fingerprint
+from benchmark.plan.plan import PlannedRun, resolve_run_encoder
+from benchmark.plan.workspace import Workspace
 from benchmark.tracking.records import RUN
 from benchmark.tracking.tracker import Tracker
 from benchmark.training.checkpoint import CheckpointFolder

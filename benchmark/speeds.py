@@ -8,7 +8,8 @@ import sys
 
 from benchmark.compute_environment import compute_environment
 from benchmark.config.schema import RunConfig
-from benchmark.plan import PlannedRun, Workspace
+from benchmark.plan.plan import PlannedRun
+from benchmark.plan.workspace import Workspace
 from benchmark.tracking import tags
 from benchmark.tracking.records import THROUGHPUT, Status, Throughput
 from benchmark.tracking.store import TrackingStore

@@ -4,37 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmark.plan import PlannedRun, Workspace
+from benchmark.plan.workspace import Workspace
 from benchmark.tracking import tags
-from benchmark.tracking.lock import hold_if_free, is_orphan, local_lock
-from benchmark.tracking.records import REPRODUCTION, RUN, STUDY, TRIAL, RunRecord, Status
+from benchmark.tracking.lock import hold_if_free, local_lock
+from benchmark.tracking.records import REPRODUCTION, RUN, STUDY, TRIAL, Status
 from benchmark.tracking.store import TrackingStore
 
 KILLED = "its process was killed"
-
-
-def standing(run: RunRecord | None, planned: PlannedRun, workspace: Workspace) -> tuple[str, str]:
-    """A word for how the run stands, and what the user can do.
-
-    Args:
-        run: its record, or None where there is none.
-        planned: the run.
-        workspace: where its checkpoints are.
-    """
-    from benchmark.training.checkpoint import last_step
-
-    name = planned.config.experiment_name
-    if run is None:
-        return "missing", f"`run {name}` does it"
-    if run.status is Status.FINISHED:
-        return "finished", ""
-    if run.status is Status.RUNNING and not is_orphan(run):
-        return "running", f"a process is at work on it (lock {run.lock})"
-    step = last_step(workspace.checkpoint_dir(planned.identity))
-    advice = f"`run {name}` goes on after step {step}" if step else f"`run {name}` does it again"
-    if run.status is Status.FAILED:
-        return "failed", f"{run.error}; {advice}"
-    return "interrupted", advice
 
 
 def reconcile(store: TrackingStore, profile: str, workspace: Workspace, say: Callable[[str], None]) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from benchmark.launch import Launcher
 from benchmark.output import spell_seconds
-from benchmark.plan import Plan, Workspace
+from benchmark.plan.plan import Plan
+from benchmark.plan.workspace import Workspace
 from benchmark.standing import reconcile
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.lock import hold, is_alone

@@ -149,7 +149,7 @@ def _reviews(store: TrackingStore, run: RunRecord, ids: Iterable[str], arguments
         DataError: it is not here.
     """
     from benchmark.explanation import ExplanationError
-    from benchmark.recorded_plan import recorded_config
+    from benchmark.plan.recorded import recorded_config
     from data_pipeline.sources import load_corpus
 
     corpus = load_corpus(recorded_config(store, run).data, workspace(arguments).place)

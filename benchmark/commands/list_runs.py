@@ -26,7 +26,7 @@ def list_runs(arguments: argparse.Namespace) -> int:
     """Print one line a run."""
     from tabulate import tabulate
 
-    from benchmark.outlook import standings
+    from benchmark.plan.status import standings
     from benchmark.tracking.store import TrackingStore
     from models.registry import model_names
 

@@ -16,7 +16,7 @@ from benchmark.output import write_whole
 
 if TYPE_CHECKING:
     from benchmark.config.schema import Suite
-    from benchmark.plan import Workspace
+    from benchmark.plan.workspace import Workspace
     from benchmark.tracking.store import TrackingStore
 
 Number = TypeVar("Number", int, float)
@@ -146,7 +146,7 @@ def chosen_suite(arguments: argparse.Namespace, *, tuned: bool = False) -> Suite
 
 def workspace(arguments: argparse.Namespace) -> Workspace:
     """Where the options say that state and reviews are, and what computes."""
-    from benchmark.plan import Workspace
+    from benchmark.plan.workspace import Workspace
     from benchmark.tracking.client import tracking_uri
 
     data = data_path(arguments)

@@ -43,7 +43,7 @@ def reproduce(arguments: argparse.Namespace) -> int:
 
     from benchmark.comparison import compare_values
     from benchmark.launch import run_again
-    from benchmark.recorded_plan import plan_of_recorded_run, recorded_device
+    from benchmark.plan.recorded import plan_of_recorded_run, recorded_device
     from benchmark.recorded_run import read_recorded_run
     from benchmark.reproduction import first_difference, verdict
     from benchmark.tracking import tags

@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         return print_outlook(arguments, suite, names)
     interrupt_on_termination()
 
-    from benchmark.plan import make_plan
+    from benchmark.plan.plan import make_plan
     from benchmark.suite import run_plan
     from benchmark.training.interval import Interval
 

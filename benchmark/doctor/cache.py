@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmark.doctor.finding import Finding, note, ok, problem
 from benchmark.doctor.store import Recorded
 from benchmark.output import spell_bytes
-from benchmark.plan import Workspace
+from benchmark.plan.workspace import Workspace
 from benchmark.tracking.lock import hold_if_free
 from benchmark.tracking.records import RUN, TRIAL, Status
 from benchmark.training import checkpoint

@@ -8,7 +8,7 @@ from benchmark.doctor import cache, inputs, machine
 from benchmark.doctor.finding import Finding, Level, problem
 from benchmark.doctor.store import StoreState, look_at_store, run_findings
 from benchmark.doctor.versions import version_findings
-from benchmark.plan import Workspace
+from benchmark.plan.workspace import Workspace
 from data_pipeline.errors import InputError
 
 

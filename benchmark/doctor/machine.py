@@ -12,7 +12,7 @@ import torch
 
 from benchmark.doctor.finding import Finding, note, ok, problem
 from benchmark.output import spell_bytes
-from benchmark.plan import Workspace
+from benchmark.plan.workspace import Workspace
 from benchmark.tracking.client import sqlite_file
 from benchmark.training.environment import processor_name
 from benchmark.training.precision import resolve_device, resolve_precision

@@ -13,7 +13,8 @@ from benchmark.config.errors import ConfigError
 from benchmark.config.nested import laid_over
 from benchmark.config.schema import RunConfig, Suite, experiment_config, run_from_settings
 from benchmark.config.search_space import SearchSpace
-from benchmark.plan import Workspace, make_plan
+from benchmark.plan.plan import make_plan
+from benchmark.plan.workspace import Workspace
 
 Metric = Literal["val/loss", "val/accuracy"]
 

@@ -13,7 +13,7 @@ from benchmark.child_process import run_child, spell_end
 from benchmark.config.tuned import tuned_file
 from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
 from benchmark.output import OutputError, spell_value
-from benchmark.plan import Workspace
+from benchmark.plan.workspace import Workspace
 from benchmark.standing import reconcile
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
-    from benchmark.identity import Inputs
-    from benchmark.plan import Workspace
+    from benchmark.plan.fingerprint import Inputs
+    from benchmark.plan.workspace import Workspace
     from benchmark.tracking.store import TrackingStore
     from benchmark.training.progress import Progress
     from benchmark.tuning.objective import Objective
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def _search(request: dict[str, Any]) -> int:
-    from benchmark.plan import Workspace
+    from benchmark.plan.workspace import Workspace
     from benchmark.training.progress import terminal_progress
     from benchmark.tuning.planned_study import PlannedStudy, SearchOptions
 
@@ -92,8 +92,8 @@ def spend_budget(
 
 def _read_inputs(planned: PlannedStudy, workspace: Workspace) -> tuple[Corpus, Inputs, dict[str, Any]]:
     """The reviews without their test part, fingerprints of what trials read, and what a winner tells of both."""
-    from benchmark.identity import Inputs
-    from benchmark.plan import resolve_run_encoder
+    from benchmark.plan.fingerprint import Inputs
+    from benchmark.plan.plan import resolve_run_encoder
     from data_pipeline.sources import load_corpus
 
     corpus = load_corpus(planned.own.data, workspace.place).without_test()

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from benchmark.plan import Workspace
+from benchmark.plan.workspace import Workspace
 from benchmark.runner import run_experiment
 from benchmark.served_model import SentimentClassifier
 from benchmark.tracking.tracker import NullTracker

@@ -14,7 +14,7 @@ import pytest
 from benchmark.config.load import load_suite
 from benchmark.datasets import dataset_records
 from benchmark.model_card import model_card
-from benchmark.plan import make_plan
+from benchmark.plan.plan import make_plan
 from benchmark.tracking.client import masked
 from benchmark.tracking.store import TrackingStore
 from data_pipeline.errors import one_line

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import identity
 from benchmark.config.load import load_suite
 from benchmark.config.schema import RunConfig, experiment_config
-from benchmark.identity import Inputs, fingerprint
-from benchmark.plan import make_plan
+from benchmark.plan import fingerprint as identity
+from benchmark.plan.fingerprint import Inputs, fingerprint
+from benchmark.plan.plan import make_plan
 from benchmark.training.config import TrainingConfig
 from data_pipeline.config import DataConfig, TokensConfig
 from models.configs import (

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from benchmark.config.load import load_suite
 from benchmark.launch import Launcher
-from benchmark.plan import make_plan
+from benchmark.plan.plan import make_plan
 from benchmark.tracking import tags
 from benchmark.tracking.lock import hold
 from tests.helpers.recorded import NOWHERE, Made

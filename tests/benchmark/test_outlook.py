@@ -6,8 +6,9 @@ import pytest
 
 from benchmark.cli import main
 from benchmark.config.load import load_suite
-from benchmark.outlook import Standing, need, part_sizes, standings
-from benchmark.plan import make_plan
+from benchmark.outlook import need, part_sizes
+from benchmark.plan.plan import make_plan
+from benchmark.plan.status import Standing, standings
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from benchmark.cli import main
 from benchmark.config.load import load_suite
-from benchmark.plan import make_plan
+from benchmark.plan.plan import make_plan
 from benchmark.tracking.store import TrackingStore
 from models import plugins
 from models.plugins import load_plugin

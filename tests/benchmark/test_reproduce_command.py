@@ -8,7 +8,7 @@ import yaml
 
 from benchmark.cli import main
 from benchmark.config.load import load_suite
-from benchmark.plan import make_plan
+from benchmark.plan.plan import make_plan
 from benchmark.tracking.records import Status
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded import NOWHERE, Made, epoch

@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from benchmark.config.load import load_suite
-from benchmark.plan import Workspace, make_plan
+from benchmark.plan.plan import make_plan
+from benchmark.plan.workspace import Workspace
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from tests.helpers.facts import assert_names

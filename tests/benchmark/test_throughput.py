@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from benchmark import throughput
 from benchmark.cli import main
 from benchmark.config.load import load_suite
-from benchmark.plan import make_plan
+from benchmark.plan.plan import make_plan
 from benchmark.report.table import make_report
 from benchmark.speeds import MeasurementError, measured_apart
 from benchmark.throughput import measure

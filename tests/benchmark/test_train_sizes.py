@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.config.errors import ConfigError
 from benchmark.config.load import load_suite
-from benchmark.plan import make_plan
+from benchmark.plan.plan import make_plan
 from benchmark.report.forms import render
 from benchmark.report.table import make_report
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from benchmark.plan import Workspace
+from benchmark.plan.workspace import Workspace
 from benchmark.training.checkpoint import Checkpoint, CheckpointFolder, Unfinished
 from benchmark.training.epoch import EpochRecord
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import optuna
 
-from benchmark.plan import Workspace
+from benchmark.plan.workspace import Workspace
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.progress import NullProgress
 from benchmark.tuning.planned_study import Budget, SearchOptions, plan_study

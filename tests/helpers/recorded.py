@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from benchmark.plan import Workspace
+from benchmark.plan.workspace import Workspace
 from benchmark.report.results import Results, finished_runs
 from benchmark.tracking.records import PlanRecord, RunRecord, Status, Throughput
 from benchmark.tracking.store import TrackingStore

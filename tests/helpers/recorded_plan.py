@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmark.plan import make_plan
+from benchmark.plan.plan import make_plan
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags

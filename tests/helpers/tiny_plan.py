@@ -1,6 +1,6 @@
 """The tiny suite of every model that these tests run, and the sizes of its parts."""
 
-from benchmark.plan import Plan, PlannedRun
+from benchmark.plan.plan import Plan, PlannedRun
 
 MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned", "lstm-attention", "bow"]
 SIZES = {"train": 200, "val": 50, "test": 60}

@@ -8,7 +8,7 @@ import torch
 
 from benchmark.bundle import write_bundle
 from benchmark.config.load import load_suite
-from benchmark.plan import Plan, PlannedRun, make_plan, resolve_run_encoder
+from benchmark.plan.plan import Plan, PlannedRun, make_plan, resolve_run_encoder
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags

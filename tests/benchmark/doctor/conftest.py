@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmark.doctor import machine
-from benchmark.plan import Workspace
+from benchmark.plan.workspace import Workspace
 from benchmark.tracking.lock import lock_name
 from benchmark.tracking.tags import run_tags
 from data_pipeline.aclimdb import read_aclimdb

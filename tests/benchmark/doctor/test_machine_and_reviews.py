@@ -9,7 +9,7 @@ import torch
 from benchmark.doctor import machine
 from benchmark.doctor.finding import Level
 from benchmark.doctor.inputs import official_findings
-from benchmark.plan import Workspace
+from benchmark.plan.workspace import Workspace
 from data_pipeline import sources
 from data_pipeline.errors import DataError
 from data_pipeline.sources import Place, official_archive

@@ -17,7 +17,8 @@ from sklearn import metrics
 
 from benchmark.config.schema import run_from_settings
 from benchmark.datasets import part_digest
-from benchmark.plan import Plan, PlannedRun, Workspace
+from benchmark.plan.plan import Plan, PlannedRun
+from benchmark.plan.workspace import Workspace
 from benchmark.runner import Outcome, run_experiment
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore

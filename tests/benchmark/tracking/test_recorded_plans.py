@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmark.config.load import load_suite
-from benchmark.plan import make_plan
+from benchmark.plan.plan import make_plan
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.records import PlanRecord, Status
 from benchmark.tracking.store import TrackingStore

@@ -3,66 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmark.config.errors import ConfigError
 from benchmark.config.schema import RunConfig, Suite, run_from_settings
 from benchmark.config.tuned import tuned_file
-from benchmark.identity import Inputs, encoder_config, fingerprint
+from benchmark.plan.fingerprint import Inputs, encoder_config, fingerprint
+from benchmark.plan.workspace import Workspace
 from benchmark.tracking.records import RUN, PlanRecord, PlanRow
-from benchmark.training.interval import Interval
 from benchmark.training.precision import DeviceSetting, resolve_device, resolve_precision
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus, audit, describe_audit
 from data_pipeline.encoder import EMBEDDED_NAME, Encoder, resolve_encoder
-from data_pipeline.sources import Place, read_source
+from data_pipeline.sources import read_source
 from models.precision import Precision
 from models.registry import get_model_spec
-
-
-@dataclass(frozen=True, slots=True)
-class Workspace:
-    """Where a run keeps its state and what computes it; none of it changes a result.
-
-    Attributes:
-        tracking_uri: MLflow's store.
-        cache_dir: tokens, features, checkpoints and locks.
-        device: what computes.
-        data: folder or archive of the official reviews; None: they are downloaded where they are needed.
-        interval: how often unfinished work is written down.
-    """
-
-    tracking_uri: str
-    cache_dir: Path
-    device: DeviceSetting = "auto"
-    data: Path | None = None
-    interval: Interval = field(default_factory=Interval)
-
-    @property
-    def place(self) -> Place:
-        """Where reviews are found and kept."""
-        return Place(self.data, self.cache_dir)
-
-    def checkpoint_dir(self, identity: str) -> Path:
-        """Where the run of this identity keeps the state of its training until it is finished."""
-        return self.cache_dir / "checkpoints" / identity
-
-    def lock(self, name: str) -> Path:
-        """The lock that is held by whoever is at work on what this names: a run's identity, or a plan."""
-        return self.cache_dir / "locks" / f"{name}.lock"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for the process that will run in it."""
-        return {**asdict(self), "cache_dir": str(self.cache_dir), "data": str(self.data) if self.data else None}
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Workspace:
-        """The workspace out of `to_json`'s values."""
-        data = Path(content["data"]) if content["data"] else None
-        interval = Interval(**content["interval"])
-        return cls(content["tracking_uri"], Path(content["cache_dir"]), content["device"], data, interval)
 
 
 @dataclass(frozen=True, slots=True)

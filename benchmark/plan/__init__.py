@@ -1,0 +1,1 @@
+"""Plan the runs: which are wanted, what identifies each, how each stands."""
