@@ -24,8 +24,7 @@ from benchmark.commands import (
     ui,
     validate,
 )
-from benchmark.exit_status import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE
-from benchmark.garbage import collect_rarely
+from benchmark.launch.process import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE, collect_rarely
 from data_pipeline.errors import InputError
 
 # In the order of --help.

@@ -6,8 +6,8 @@ import json
 import subprocess
 import sys
 
-from benchmark.compute_environment import compute_environment
 from benchmark.config.schema import RunConfig
+from benchmark.launch.process import compute_environment
 from benchmark.plan.plan import PlannedRun
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking import tags

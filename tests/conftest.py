@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.garbage import collect_rarely
+from benchmark.launch.process import collect_rarely
 from models import registry
 from models.registry import model_names
 

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from benchmark.commands.options import Commands, add_command, add_store_options, existing_store
-from benchmark.exit_status import EXIT_DONE
+from benchmark.launch.process import EXIT_DONE
 
 if TYPE_CHECKING:
     from benchmark.comparison import Comparison, Difference, PredictionComparison, Section

@@ -12,7 +12,7 @@ from benchmark.commands.options import (
     add_store_options,
     workspace,
 )
-from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
+from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -13,7 +13,7 @@ from benchmark.commands.options import (
     existing_store,
     say,
 )
-from benchmark.exit_status import EXIT_DONE
+from benchmark.launch.process import EXIT_DONE
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -12,7 +12,7 @@ from benchmark.commands.options import (
     chosen_suite,
     workspace,
 )
-from benchmark.exit_status import EXIT_DONE
+from benchmark.launch.process import EXIT_DONE
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -22,7 +22,7 @@ from benchmark.commands.options import (
     say,
     write_output,
 )
-from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
+from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
 from benchmark.output import shown
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from benchmark.commands.options import (
     cache_dir,
     write_output,
 )
-from benchmark.exit_status import EXIT_DONE
+from benchmark.launch.process import EXIT_DONE
 from benchmark.output import OutputError
 
 if TYPE_CHECKING:

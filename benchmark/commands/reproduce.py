@@ -17,7 +17,7 @@ from benchmark.commands.options import (
     say,
     workspace,
 )
-from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
+from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
 
 if TYPE_CHECKING:
     from benchmark.comparison import Section
@@ -42,7 +42,7 @@ def reproduce(arguments: argparse.Namespace) -> int:
     original = store.find_run(arguments.run)
 
     from benchmark.comparison import compare_values
-    from benchmark.launch import run_again
+    from benchmark.launch.launcher import run_again
     from benchmark.plan.recorded import plan_of_recorded_run, recorded_device
     from benchmark.recorded_run import read_recorded_run
     from benchmark.reproduction import first_difference, verdict

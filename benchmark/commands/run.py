@@ -22,7 +22,7 @@ from benchmark.commands.options import (
 from benchmark.commands.outlook import print_outlook
 from benchmark.commands.report import print_report
 from benchmark.config.tuned import tuned_file
-from benchmark.exit_status import EXIT_FAILED
+from benchmark.launch.process import EXIT_FAILED
 from benchmark.output import spell_value
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
         return print_outlook(arguments, suite, names)
     interrupt_on_termination()
 
+    from benchmark.launch.run_plan import run_plan
     from benchmark.plan.plan import make_plan
-    from benchmark.suite import run_plan
     from benchmark.training.interval import Interval
 
     interval = Interval(60 * arguments.checkpoint_minutes, arguments.checkpoint_steps)

@@ -14,7 +14,7 @@ from benchmark.commands.options import (
     add_storage_option,
     cache_dir,
 )
-from benchmark.exit_status import EXIT_DONE
+from benchmark.launch.process import EXIT_DONE
 
 if TYPE_CHECKING:
     from benchmark.tuning.outcome import Outcome, Tried

@@ -18,7 +18,7 @@ from benchmark.commands.options import (
     say,
     workspace,
 )
-from benchmark.exit_status import EXIT_DONE
+from benchmark.launch.process import EXIT_DONE
 
 if TYPE_CHECKING:
     from benchmark.tracking.records import Throughput

@@ -17,7 +17,7 @@ from benchmark.commands.options import (
     say,
     workspace,
 )
-from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
+from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
 
 if TYPE_CHECKING:
     from benchmark.tuning.outcome import Outcome

@@ -18,7 +18,7 @@ from benchmark.commands.options import (
     interrupt_on_termination,
     say,
 )
-from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
+from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

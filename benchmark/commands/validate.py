@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from benchmark.commands.options import Commands, add_command
-from benchmark.exit_status import EXIT_DONE
+from benchmark.launch.process import EXIT_DONE
 from data_pipeline.errors import one_line
 
 

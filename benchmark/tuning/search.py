@@ -9,12 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.child_process import run_child, spell_end
 from benchmark.config.tuned import tuned_file
-from benchmark.exit_status import EXIT_DONE, EXIT_FAILED
+from benchmark.launch.process import EXIT_DONE, EXIT_FAILED, run_child, spell_end
+from benchmark.launch.recovery import reconcile
 from benchmark.output import OutputError, spell_value
 from benchmark.plan.workspace import Workspace
-from benchmark.standing import reconcile
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.lock import hold, is_alone, lock_name

@@ -9,8 +9,7 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benchmark.child_process import serve
-from benchmark.exit_status import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
+from benchmark.launch.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, serve
 from benchmark.tracking.lock import hold
 from data_pipeline.errors import InputError
 
@@ -194,7 +193,7 @@ def _retire(store: TrackingStore, study: Study, trial: FrozenTrial) -> None:
 
 def _end_trial(store: TrackingStore, run_id: str) -> None:
     """A trial was broken off: its run ends with it, unless it says already how it was ended."""
-    from benchmark.standing import end_killed
+    from benchmark.launch.recovery import end_killed
     from benchmark.tracking.client import StoreError, TrackingError
     from benchmark.tracking.records import TRIAL, Status
 

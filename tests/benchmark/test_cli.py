@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.cli import main
 from benchmark.config.load import load_suite
-from benchmark.suite import PlanOutcome
+from benchmark.launch.run_plan import PlanOutcome
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded_plan import cells, record_plan
 from tests.helpers.shell import ROOT
@@ -178,7 +178,7 @@ def test_a_run_ends_with_the_table_and_with_1_if_something_failed(
         record_plan(store_uri, load_suite(here / "experiments.yaml"), here / "cache", failed=failed)
         return PlanOutcome(skipped=0, finished=len(names) - len(failed), failed=len(failed))
 
-    monkeypatch.setattr("benchmark.suite.run_plan", run_plan)
+    monkeypatch.setattr("benchmark.launch.run_plan.run_plan", run_plan)
     monkeypatch.setattr("signal.signal", lambda *_: None)
 
     found, out, err = call("run", "all")
@@ -208,7 +208,7 @@ def test_experiments_are_run_once_each_in_the_order_of_the_profile_until_an_inte
         asked.append(names)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("benchmark.suite.run_plan", run_plan)
+    monkeypatch.setattr("benchmark.launch.run_plan.run_plan", run_plan)
     monkeypatch.setattr("signal.signal", lambda *_: None)
 
     status, out, err = call("run", *names)

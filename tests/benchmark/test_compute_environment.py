@@ -2,7 +2,7 @@
 
 import os
 
-from benchmark.compute_environment import SETTINGS, compute_environment
+from benchmark.launch.process import SETTINGS, compute_environment
 
 
 def test_the_settings_join_the_environment_and_what_the_user_set_stays(monkeypatch):

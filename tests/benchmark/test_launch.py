@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from benchmark.config.load import load_suite
-from benchmark.launch import Launcher
+from benchmark.launch.launcher import Launcher
 from benchmark.plan.plan import make_plan
 from benchmark.tracking import tags
 from benchmark.tracking.lock import hold

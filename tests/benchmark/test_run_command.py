@@ -187,7 +187,9 @@ def test_a_run_that_fails_and_one_whose_process_is_killed_are_recorded_with_the_
 def start_child(shell: Shell) -> Callable[..., subprocess.Popen[str]]:
     """`start_child(profile)` starts the process of the profile's one run, as `run` would, and is its parent."""
 
-    def start(profile: str, program: Sequence[str] = ("-m", "benchmark.child")) -> subprocess.Popen[str]:
+    def start(
+        profile: str, program: Sequence[str] = ("-m", "benchmark.launch.launcher.worker")
+    ) -> subprocess.Popen[str]:
         workspace = Workspace(shell.uri, shell.folder / "cache-of-children", "cpu")
         plan = make_plan(load_suite(shell.folder / "experiments.yaml", profile), NOWHERE)
         store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)

@@ -6,10 +6,10 @@ import pytest
 from mlflow import MlflowClient
 
 from benchmark.config.load import load_suite
+from benchmark.launch.recovery import reconcile
 from benchmark.plan.plan import make_plan
 from benchmark.plan.status import standing
 from benchmark.plan.workspace import Workspace
-from benchmark.standing import reconcile
 from benchmark.tracking import tags
 from benchmark.tracking.lock import hold, lock_name
 from benchmark.tracking.records import Status

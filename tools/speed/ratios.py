@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmark.compute_environment import compute_environment
+from benchmark.launch.process import compute_environment
 
 HERE = Path(__file__).parent
 

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 import yaml
 
-from benchmark.exit_status import EXIT_FAILED
+from benchmark.launch.process import EXIT_FAILED
 from benchmark.tuning import objective, search
 from tests.helpers.facts import assert_names
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from benchmark.child_process import run_child, spell_end
+from benchmark.launch.process import run_child, spell_end
+from benchmark.launch.recovery import reconcile
 from benchmark.plan.plan import PlannedRun
 from benchmark.plan.workspace import Workspace
-from benchmark.standing import reconcile
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.lock import hold, hold_if_free, local_lock, lock_name
@@ -136,7 +136,7 @@ class Launcher:
         """Do the run in a process that holds the lock with us; its record when it has ended, however it has."""
         request = {"planned": planned.to_json(), "workspace": self.workspace.to_json(), "run_id": tracker.run_id}
         try:
-            code = run_child("benchmark.child", request, [lock])
+            code = run_child("benchmark.launch.worker", request, [lock])
         except KeyboardInterrupt:
             self.store.hurry()
             with suppress(TrackingError):  # the next call puts it right

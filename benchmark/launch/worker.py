@@ -11,8 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.child_process import ignore_termination, serve
-from benchmark.exit_status import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
+from benchmark.launch.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, ignore_termination, serve
 from benchmark.tracking.client import TrackingError, masked
 
 if TYPE_CHECKING:

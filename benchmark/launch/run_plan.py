@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from benchmark.launch import Launcher
+from benchmark.launch.launcher import Launcher
+from benchmark.launch.recovery import reconcile
 from benchmark.output import spell_seconds
 from benchmark.plan.plan import Plan
 from benchmark.plan.workspace import Workspace
-from benchmark.standing import reconcile
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.lock import hold, is_alone
 from benchmark.tracking.records import Status, best_run

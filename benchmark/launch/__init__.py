@@ -1,0 +1,1 @@
+"""Launch runs: worker processes, run locks, recovery after a kill."""
