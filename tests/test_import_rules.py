@@ -184,7 +184,10 @@ def settings_cost_no_torch(source: Source) -> list[str]:
     return source.load([*settings, *QUICK], "torch", "transformers", "mlflow", "pandas")
 
 
-TOGETHER = ("benchmark.runner", "benchmark.throughput")  # the second does it to measure how fast the first will be
+TOGETHER = (
+    "benchmark.runner",
+    "benchmark.profiling.throughput",
+)  # the second does it to measure how fast the first will be
 
 
 def only_the_runner_puts_data_model_and_trainer_together(source: Source) -> list[str]:

@@ -21,10 +21,10 @@ def print_outlook(arguments: argparse.Namespace, suite: Suite, names: Sequence[s
     """Print it for the experiments of these names; each model is tried for some seconds."""
     from tabulate import tabulate
 
-    from benchmark.outlook import need
     from benchmark.output import spell_seconds
     from benchmark.plan.status import standings
-    from benchmark.speeds import hardware_here, measured_apart
+    from benchmark.profiling.estimate import need
+    from benchmark.profiling.measure import hardware_here, measured_apart
     from benchmark.tracking.client import without_secrets
     from benchmark.tracking.store import TrackingStore
 

@@ -35,10 +35,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def throughput(arguments: argparse.Namespace) -> int:
     """Measure, write it down in MLflow, print it and what `run all` would take."""
-    from benchmark.outlook import need
     from benchmark.output import spell_seconds
     from benchmark.plan.status import standings
-    from benchmark.speeds import measured_apart, record_speed
+    from benchmark.profiling.estimate import need
+    from benchmark.profiling.measure import measured_apart, record_speed
     from benchmark.tracking.store import TrackingStore
 
     suite = chosen_suite(arguments, tuned=arguments.tuned)

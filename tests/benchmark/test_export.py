@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark.speeds import THROUGHPUT
+from benchmark.profiling.measure import THROUGHPUT
 from benchmark.tracking.explanations import Explanations, ReviewExplanation, explanations_in, write_explanations
 from benchmark.tracking.records import PlanRecord, PlanRow, Status
 from benchmark.tracking.tags import run_tags

@@ -2,8 +2,8 @@
 
 B reviews in the batch, T tokens.
 
-Started as `python -m benchmark.throughput` with a run's settings on standard input, it prints one JSON object: each
-model is measured in a process of its own, so that its peak memory is its own.
+Started as `python -m benchmark.profiling.throughput` with a run's settings on standard input, it prints one JSON
+object: each model is measured in a process of its own, so that its peak memory is its own.
 """
 
 from __future__ import annotations

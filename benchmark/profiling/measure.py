@@ -30,7 +30,7 @@ def measured_apart(run: RunConfig, device: DeviceSetting) -> Throughput:
     """
     request = json.dumps({"settings": run.settings(), "device": device})
     done = subprocess.run(
-        [sys.executable, "-m", "benchmark.throughput"],
+        [sys.executable, "-m", "benchmark.profiling.throughput"],
         input=request + "\n",
         capture_output=True,
         text=True,
