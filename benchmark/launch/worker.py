@@ -40,7 +40,7 @@ def _run(request: dict[str, Any]) -> int:
     tracker = store.reopen(request["run_id"])
     progress = terminal_progress()
     try:
-        from benchmark.runner import run_experiment  # takes seconds, and what goes wrong there is recorded too
+        from benchmark.experiment.run import run_experiment
 
         planned = PlannedRun.from_json(request["planned"])
         with tracker.system_metrics():

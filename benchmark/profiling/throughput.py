@@ -24,7 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.config.schema import RunConfig, run_from_settings
-from benchmark.features import feature_shape, feature_writer
+from benchmark.experiment.features import feature_shape, feature_writer
 from benchmark.plan.plan import resolve_run_encoder
 from benchmark.tracking.records import Throughput
 from benchmark.training.checkpoint import CheckpointFolder

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.config.errors import ConfigError
 from benchmark.config.search_space import CategoricalParameter, FloatParameter, SearchSpace
+from benchmark.experiment.run import run_trial
 from benchmark.output import spell_values
 from benchmark.plan.fingerprint import Inputs, fingerprint
 from benchmark.plan.plan import PlannedRun
 from benchmark.plan.workspace import Workspace
-from benchmark.runner import run_trial
 from benchmark.tracking import tags
 from benchmark.tracking.lock import hold, lock_name
 from benchmark.tracking.mlflow_tracker import MlflowTracker

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from benchmark.experiment.run import run_experiment
 from benchmark.plan.workspace import Workspace
-from benchmark.runner import run_experiment
 from benchmark.served_model import SentimentClassifier
 from benchmark.tracking.tracker import NullTracker
 from benchmark.training.progress import NullProgress

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.config.load import load_suite
-from benchmark.datasets import dataset_records
-from benchmark.model_card import model_card
+from benchmark.experiment.artifacts import dataset_records
+from benchmark.experiment.model_card import model_card
 from benchmark.plan.plan import make_plan
 from benchmark.tracking.client import masked
 from benchmark.tracking.store import TrackingStore

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from benchmark.bundle import write_bundle
 from benchmark.config.load import load_suite
+from benchmark.experiment.bundle import write_bundle
 from benchmark.plan.plan import Plan, PlannedRun, make_plan, resolve_run_encoder
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from stand import DEVICE, Stand, options, stand
 
-from benchmark.features import feature_shape, feature_writer
+from benchmark.experiment.features import feature_shape, feature_writer
 from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.environment import peak_memory_mib
 from data_pipeline.pipeline import Part

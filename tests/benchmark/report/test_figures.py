@@ -9,7 +9,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from benchmark.report.figures import confusion_matrix, learning_curve
+from benchmark.experiment.figures import confusion_matrix, learning_curve
 from benchmark.training.epoch import EpochRecord
 
 PNG = b"\x89PNG\r\n\x1a\n"

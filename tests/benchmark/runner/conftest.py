@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from benchmark.config.load import load_suite
+from benchmark.experiment.run import Outcome, run_experiment
 from benchmark.plan.plan import Plan, make_plan
 from benchmark.plan.workspace import Workspace
-from benchmark.runner import Outcome, run_experiment
 from benchmark.tracking.tracker import NullTracker
 from benchmark.training.progress import NullProgress, Progress
 from tests.helpers.recorded import NOWHERE

@@ -16,10 +16,10 @@ from mlflow.entities import Run
 from sklearn import metrics
 
 from benchmark.config.schema import run_from_settings
-from benchmark.datasets import part_digest
+from benchmark.experiment.artifacts import part_digest
+from benchmark.experiment.run import Outcome, run_experiment
 from benchmark.plan.plan import Plan, PlannedRun
 from benchmark.plan.workspace import Workspace
-from benchmark.runner import Outcome, run_experiment
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import runner
+from benchmark.experiment import run as runner
 from benchmark.training.progress import NullProgress
 from benchmark.training.trainer import Trainer
 from data_pipeline.errors import DataError

@@ -11,7 +11,7 @@ from optuna.distributions import FloatDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from benchmark import runner
+from benchmark.experiment import run as runner
 from benchmark.tracking.lock import hold, local_lock, lock_name
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.records import Status

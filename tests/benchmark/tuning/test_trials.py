@@ -5,7 +5,7 @@ import pytest
 from optuna.trial import TrialState
 
 from benchmark.config.errors import ConfigError
-from benchmark.runner import run_trial
+from benchmark.experiment.run import run_trial
 from benchmark.tracking.tracker import NullTracker
 from benchmark.training.progress import NullProgress
 from benchmark.training.trainer import NonFiniteError, Trainer

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmark.model_card import model_card
+from benchmark.experiment.model_card import model_card
 from benchmark.plan.fingerprint import encoder_config
 from benchmark.plan.plan import PlannedRun
 from data_pipeline.corpus import Corpus

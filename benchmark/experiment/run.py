@@ -12,10 +12,9 @@ from pathlib import Path
 import torch
 
 from benchmark.analysis.metrics import classification_metrics
-from benchmark.artifacts import write_conditions, write_results
-from benchmark.bundle import write_bundle
-from benchmark.datasets import dataset_records
-from benchmark.features import with_features
+from benchmark.experiment.artifacts import dataset_records, write_conditions, write_results
+from benchmark.experiment.bundle import write_bundle
+from benchmark.experiment.features import with_features
 from benchmark.plan.fingerprint import Inputs, fingerprint
 from benchmark.plan.plan import PlannedRun, resolve_run_encoder
 from benchmark.plan.workspace import Workspace

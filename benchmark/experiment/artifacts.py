@@ -5,6 +5,7 @@ N reviews of the test part.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence, Set
@@ -15,11 +16,12 @@ import pandas as pd
 import yaml
 
 from benchmark.config.schema import RunConfig
-from benchmark.report.figures import confusion_matrix, learning_curve
-from benchmark.tracking.records import CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE
+from benchmark.experiment.figures import confusion_matrix, learning_curve
+from benchmark.tracking.records import CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE, DatasetRecord
 from benchmark.training.environment import installed_versions
 from benchmark.training.evaluation import Predictions
 from benchmark.training.trainer import Fit
+from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus
 from data_pipeline.pipeline import Part
 from data_pipeline.review import Review
@@ -80,3 +82,36 @@ def predictions_table(
     if any(review.film is not None for review in reviews):
         table["film"] = pd.Series([review.film for review in reviews], dtype="str")
     return table
+
+
+COLUMNS = (
+    {"name": "text", "type": "string", "required": True},
+    {"name": "label", "type": "long", "required": True},
+)
+
+
+def dataset_records(corpus: Corpus, config: DataConfig) -> list[DatasetRecord]:
+    """One record for each part of the corpus."""
+    settings = {key: value for key, value in config.model_dump(mode="json").items() if value is not None}
+    source = {"corpus": corpus.name, "corpus_fingerprint": corpus.fingerprint, **settings}
+    return [
+        DatasetRecord(
+            name=f"{corpus.name}, {part}",
+            split=part,
+            digest=part_digest(reviews),
+            source_type=config.source,
+            source={**source, "split_fingerprint": corpus.split_fingerprint},
+            columns=COLUMNS,
+            profile={
+                "num_rows": len(reviews),
+                "positive": sum(review.label for review in reviews),
+                "negative": sum(1 - review.label for review in reviews),
+            },
+        )
+        for part, reviews in corpus.parts.items()
+    ]
+
+
+def part_digest(reviews: Sequence[Review]) -> str:
+    """Hash of the reviews' ids, which hash label and text: the same reviews in the same order, the same digest."""
+    return hashlib.sha256("\n".join(review.id for review in reviews).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Do one run: data, model and trainer put together, its artifacts logged."""
