@@ -76,7 +76,7 @@ def explain(arguments: argparse.Namespace) -> int:
         TrackingError: the store cannot be read or written.
         DataError: the reviews cannot be read.
     """
-    from benchmark.explanation import ExplanationError, require_captum
+    from benchmark.inference.attributions import ExplanationError, require_captum
 
     if arguments.names and arguments.run is not None:
         raise ExplanationError("--run and names are given; choose one of them")
@@ -117,7 +117,7 @@ def _runs(store: TrackingStore, arguments: argparse.Namespace) -> tuple[list[Run
         PredictionError: there is none, or a named model has none.
         ConfigError: the plan has no such model.
     """
-    from benchmark.prediction import PredictionError, best_finished_run, finished_run
+    from benchmark.inference.predict import PredictionError, best_finished_run, finished_run
 
     if arguments.run is not None:
         run = finished_run(store, arguments.run)
@@ -148,7 +148,7 @@ def _reviews(store: TrackingStore, run: RunRecord, ids: Iterable[str], arguments
         ExplanationError: it has no such review.
         DataError: it is not here.
     """
-    from benchmark.explanation import ExplanationError
+    from benchmark.inference.attributions import ExplanationError
     from benchmark.plan.recorded import recorded_config
     from data_pipeline.sources import load_corpus
 
@@ -171,8 +171,8 @@ def _explained(
     Raises:
         ExplanationError: its network cannot be explained.
     """
-    from benchmark.explanation import explain as explanations_of
-    from benchmark.prediction import load_classifier
+    from benchmark.inference.attributions import explain as explanations_of
+    from benchmark.inference.predict import load_classifier
     from benchmark.tracking.explanations import TOLERANCE, Explanations, read_explanations, write_explanations
 
     found = read_explanations(store, run.run_id).reviews

@@ -28,7 +28,7 @@ from benchmark.output import shown
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmark.review_input import ReviewInput, ReviewText
+    from benchmark.inference.review_input import ReviewInput, ReviewText
 
 STDIN = "-"
 NARROWEST = 20  # columns of a terminal that the text has at least
@@ -69,7 +69,7 @@ def predict(arguments: argparse.Namespace) -> int:
         say(f"{fault}; left out")
     _refuse_nothing(given)
 
-    from benchmark.prediction import best_finished_run, describe, finished_run, load_classifier
+    from benchmark.inference.predict import best_finished_run, describe, finished_run, load_classifier
     from benchmark.training.precision import resolve_device
 
     device = resolve_device(arguments.device)
@@ -95,7 +95,7 @@ def _read(arguments: argparse.Namespace) -> ReviewInput:
     Raises:
         ReviewInputError: both texts and a file are given, or the file cannot be read.
     """
-    from benchmark.review_input import ReviewInputError, read_arguments, read_lines, read_table
+    from benchmark.inference.review_input import ReviewInputError, read_arguments, read_lines, read_table
 
     if arguments.input is not None and arguments.texts:
         raise ReviewInputError("--input and texts are given; choose one of them")
@@ -109,7 +109,7 @@ def _read(arguments: argparse.Namespace) -> ReviewInput:
 
 
 def _refuse_nothing(given: ReviewInput) -> None:
-    from benchmark.review_input import ReviewInputError
+    from benchmark.inference.review_input import ReviewInputError
 
     if not given.reviews:
         raise ReviewInputError("there is no usable review; give texts, --input FILE, or lines on standard input")

@@ -25,7 +25,7 @@ ARTIFACT = "bundle"  # what MLmodel and served_model.py call the run's own files
 MODEL_TYPE = "text-classification"
 EXAMPLES = ("A wonderful film, moving and clever.", "Two hours of my life that I will never get back.")
 
-_SCRIPT = Path(__file__).parents[1] / "served_model.py"
+_SCRIPT = Path(__file__).parents[1] / "inference" / "served_model.py"
 _REQUIREMENTS = ("mlflow", "torch", "numpy", "pandas", "pydantic", "safetensors", "filelock")
 _TOKENIZER_REQUIREMENTS = {"word": ("torchtext",), "wordpiece": ("transformers", "tokenizers")}
 

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from benchmark.experiment.run import run_experiment
+from benchmark.inference.served_model import SentimentClassifier
 from benchmark.plan.workspace import Workspace
-from benchmark.served_model import SentimentClassifier
 from benchmark.tracking.tracker import NullTracker
 from benchmark.training.progress import NullProgress
 from data_pipeline.errors import DataError

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark import explanation
-from benchmark.explanation import ExplanationError, attributions, baseline_ids, explain, integrated_gradients
-from benchmark.served_model import SentimentClassifier
+from benchmark.inference import attributions as explanation
+from benchmark.inference.attributions import ExplanationError, attributions, baseline_ids, explain, integrated_gradients
+from benchmark.inference.served_model import SentimentClassifier
 from benchmark.tracking.explanations import TOLERANCE, completeness_error
 from data_pipeline.batch import Batch
 from models.classifier import Classifier

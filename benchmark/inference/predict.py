@@ -13,7 +13,7 @@ from data_pipeline.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     import torch
 
-    from benchmark.served_model import SentimentClassifier
+    from benchmark.inference.served_model import SentimentClassifier
 
 BEST_BY = "best_val_loss"  # the val part chooses; the test part chooses nothing
 
@@ -73,7 +73,7 @@ def load_classifier(store: TrackingStore, run: RunRecord, device: torch.device) 
         TrackingError: the run has no model, or it cannot be fetched.
         PredictionError: its files are damaged or were changed.
     """
-    from benchmark.served_model import SentimentClassifier
+    from benchmark.inference.served_model import SentimentClassifier
     from models.saved import SavedModelError
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,1 @@
+"""Label and explain new reviews with a finished run."""
