@@ -11,8 +11,8 @@ from benchmark.commands.options import Commands, add_command, add_store_options,
 from benchmark.launch.process import EXIT_DONE
 
 if TYPE_CHECKING:
-    from benchmark.comparison import Comparison, Difference, PredictionComparison, Section
-    from benchmark.recorded_run import RecordedRun
+    from benchmark.results.compare import Comparison, Difference, PredictionComparison, Section
+    from benchmark.results.recorded_run import RecordedRun
     from benchmark.tracking.records import RunRecord
 
 WIDTH = 26  # characters of a value; a longer one is cut to where it differs
@@ -34,8 +34,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def compare_runs(arguments: argparse.Namespace) -> int:
     """Print the comparison; that the runs differ is no failure."""
-    from benchmark.comparison import compare
-    from benchmark.recorded_run import read_recorded_run
+    from benchmark.results.compare import compare
+    from benchmark.results.recorded_run import read_recorded_run
 
     store = existing_store(arguments)
     records = [store.find_run(start) for start in (arguments.run_a, arguments.run_b)]

@@ -82,8 +82,8 @@ def explain(arguments: argparse.Namespace) -> int:
         raise ExplanationError("--run and names are given; choose one of them")
     require_captum()
 
-    from benchmark.recorded_results import recorded_predictions
-    from benchmark.review_choice import telling_reviews
+    from benchmark.results.read import recorded_predictions
+    from benchmark.results.selection import telling_reviews
     from benchmark.training.precision import resolve_device
 
     device = resolve_device(arguments.device)

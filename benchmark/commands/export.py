@@ -28,8 +28,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def export(arguments: argparse.Namespace) -> int:
     """Write it."""
-    from benchmark.export import write_export
-    from benchmark.recorded_results import read_results
+    from benchmark.results.export import write_export
+    from benchmark.results.read import read_results
 
     store = existing_store(arguments)
     results = read_results(store, arguments.profile)

@@ -12,9 +12,9 @@ from benchmark.commands.options import cache_dir, data_path, write_output
 from benchmark.output import OutputError
 
 if TYPE_CHECKING:
-    from benchmark.report.details import Details, ReviewTexts
     from benchmark.report.page import Page
-    from benchmark.report.results import Results
+    from benchmark.results.details import Details, ReviewTexts
+    from benchmark.results.results import Results
     from benchmark.tracking.store import TrackingStore
 
 PAGE_FILE = "index.html"
@@ -39,10 +39,10 @@ def write_page(
         OutputError: a file cannot be written.
         TrackingError: a run's file cannot be read, or the store fails.
     """
-    from benchmark.recorded_details import details_of_export, details_of_store
-    from benchmark.report.details import ReviewTexts
     from benchmark.report.page import make_page, render_page
     from benchmark.report.table import make_report
+    from benchmark.results.details import ReviewTexts
+    from benchmark.results.read import details_of_export, details_of_store
 
     for path in outputs:
         if path.exists() and not path.is_dir():
@@ -57,8 +57,8 @@ def write_page(
 
 
 def _texts(arguments: argparse.Namespace, details: Details, page: Page) -> ReviewTexts:
-    from benchmark.report.details import ReviewTexts
-    from benchmark.review_texts import find_texts
+    from benchmark.results.details import ReviewTexts
+    from benchmark.results.review_texts import find_texts
     from data_pipeline.sources import Place
 
     if arguments.no_texts:

@@ -20,7 +20,7 @@ from benchmark.launch.process import EXIT_DONE
 from benchmark.output import OutputError
 
 if TYPE_CHECKING:
-    from benchmark.report.results import Results
+    from benchmark.results.results import Results
     from benchmark.tracking.store import TrackingStore
 
 SUFFIXES = {".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex", ".txt": "terminal"}
@@ -94,10 +94,10 @@ def _write_page(arguments: argparse.Namespace) -> int:
 def _results(arguments: argparse.Namespace, profile: str) -> tuple[Results, TrackingStore | None]:
     """The results, and the store they were read from if it was one."""
     if getattr(arguments, "export", None) is not None:
-        from benchmark.export import read_export
+        from benchmark.results.export import read_export
 
         return read_export(arguments.export), None
-    from benchmark.recorded_results import read_results
+    from benchmark.results.read import read_results
     from benchmark.tracking.client import tracking_uri
     from benchmark.tracking.store import TrackingStore
 

@@ -20,7 +20,7 @@ from benchmark.commands.options import (
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
 
 if TYPE_CHECKING:
-    from benchmark.comparison import Section
+    from benchmark.results.compare import Section
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -41,11 +41,11 @@ def reproduce(arguments: argparse.Namespace) -> int:
     store = existing_store(arguments)
     original = store.find_run(arguments.run)
 
-    from benchmark.comparison import compare_values
     from benchmark.launch.launcher import run_again
     from benchmark.plan.recorded import plan_of_recorded_run, recorded_device
-    from benchmark.recorded_run import read_recorded_run
-    from benchmark.reproduction import first_difference, verdict
+    from benchmark.results.compare import compare_values
+    from benchmark.results.recorded_run import read_recorded_run
+    from benchmark.results.reproduction import first_difference, verdict
     from benchmark.tracking import tags
     from benchmark.tracking.records import Status
 

@@ -10,10 +10,10 @@ from matplotlib.patches import Rectangle
 
 from benchmark.analysis.metrics import ReliabilityBins, reliability_bins
 from benchmark.analysis.slices import Groups, Slice, accuracy_by, flag_groups, length_groups, star_groups
-from benchmark.report.details import Details
 from benchmark.report.drawing import COLOURS, MUTED, PAPER, Look, Picture, Table, canvas, finish, label, legend
-from benchmark.report.results import Results
 from benchmark.report.rows import Row
+from benchmark.results.details import Details
+from benchmark.results.results import Results
 
 NAMES = ("negative", "positive")
 _RANGE = re.compile(r"(?<=\d) to (?=\d)")

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from benchmark.analysis.metrics import probabilities
-from benchmark.report.details import Details, ReviewTexts
 from benchmark.report.explained_reviews import Explained, explained_json, explained_reviews, shown_text
-from benchmark.report.results import Results
 from benchmark.report.rows import Row
+from benchmark.results.details import Details, ReviewTexts
+from benchmark.results.results import Results
 
 OF_EACH_KIND = 100  # reviews; three kinds keep the page below 5 MB at any size of the test part
 LONGEST = 4000  # characters shown of a review

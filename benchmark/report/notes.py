@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from benchmark.output import spell_seconds
-from benchmark.report.results import Results
 from benchmark.report.rows import Verdict
+from benchmark.results.results import Results
 from benchmark.tracking.records import PlanRecord, PlanRow, Status
 
 OTHER_SETUP, UNKNOWN_SETUP = "other set-up", "settings unknown"

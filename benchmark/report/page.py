@@ -18,12 +18,12 @@ from markupsafe import Markup
 
 from benchmark.report.answer_pictures import confusion_pictures, reliability_pictures, slice_pictures
 from benchmark.report.chosen_reviews import Chosen, choose_reviews, reviews_json
-from benchmark.report.details import Details, ReviewTexts
 from benchmark.report.drawing import Look, Picture, looks
 from benchmark.report.pictures import cost_pictures, learning_curves, pair_picture, ranking_picture, size_picture
 from benchmark.report.provenance import origin
 from benchmark.report.rows import Row
 from benchmark.report.table import Report
+from benchmark.results.details import Details, ReviewTexts
 
 FOLDER = Path(__file__).parent
 TEMPLATE, STYLE, SCRIPTS = "page.html.jinja", "page.css", ("page.js", "words.js")

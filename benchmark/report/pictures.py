@@ -12,7 +12,6 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from benchmark.analysis.pairwise import Comparison
 from benchmark.output import spell_seconds
-from benchmark.report.details import Details
 from benchmark.report.drawing import (
     COLOURS,
     INK,
@@ -28,8 +27,9 @@ from benchmark.report.drawing import (
     words,
 )
 from benchmark.report.narrative import pareto_front, prices
-from benchmark.report.results import Results
 from benchmark.report.rows import Row
+from benchmark.results.details import Details
+from benchmark.results.results import Results
 
 TRAIN_COLOUR, VAL_COLOUR, CHOSEN_COLOUR = COLOURS[0], COLOURS[1], COLOURS[2]
 _STEPS = [step * 10.0**power for power in range(-3, 12) for step in (1, 2, 5)]

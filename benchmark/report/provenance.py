@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmark.output import flattened, spell_seconds
-from benchmark.report.details import Details
 from benchmark.report.drawing import Table
-from benchmark.report.results import Results, finished_runs
 from benchmark.report.rows import row_name
+from benchmark.results.details import Details
+from benchmark.results.results import Results, finished_runs
 from benchmark.tracking.records import RunRecord, Status
 
 # Of a run's tags, those that say what it was made from and on.

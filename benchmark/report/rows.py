@@ -10,7 +10,7 @@ from benchmark.analysis.bootstrap import bootstrap_accuracy
 from benchmark.analysis.intervals import AccuracyInterval, Interval, accuracy_interval
 from benchmark.analysis.metrics import expected_calibration_error
 from benchmark.analysis.pairwise import Comparison, compare_all
-from benchmark.report.results import SCORES, Results
+from benchmark.results.results import SCORES, Results
 from benchmark.tracking.records import PlanRow, RunRecord, Status
 
 MOST_RESAMPLED = 30  # seeds: with more, the bootstrap is what the interval is

@@ -9,8 +9,8 @@ import pandas as pd
 from benchmark.output import spell_seconds
 from benchmark.report.narrative import narrate
 from benchmark.report.notes import other_setup, report_notes
-from benchmark.report.results import Results
 from benchmark.report.rows import Cost, Row, Spread, Verdict, make_verdict
+from benchmark.results.results import Results
 from benchmark.tracking.records import PlanRecord, Status
 
 MODEL, TRAINED_ON, ACCURACY = "model", "trained on", "test accuracy, %"

@@ -6,9 +6,9 @@ import math
 import pandas as pd
 import pytest
 
-from benchmark.comparison import Difference, compare, compare_predictions, compare_values, first_epoch_that_differs
-from benchmark.recorded_run import RecordedRun, read_recorded_run
-from benchmark.reproduction import first_difference, verdict
+from benchmark.results.compare import Difference, compare, compare_predictions, compare_values, first_epoch_that_differs
+from benchmark.results.recorded_run import RecordedRun, read_recorded_run
+from benchmark.results.reproduction import first_difference, verdict
 from benchmark.tracking.records import Status
 from tests.helpers.facts import assert_names
 from tests.helpers.recorded import Made, epoch, predictions

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from benchmark.recorded_details import details_of_store
-from benchmark.recorded_results import read_results
+from benchmark.results.read import details_of_store, read_results
 from benchmark.tracking.explanations import Explanations, write_explanations
 from benchmark.tracking.records import PlanRecord, PlanRow
 from data_pipeline.review import review_ids

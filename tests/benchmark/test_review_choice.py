@@ -1,6 +1,6 @@
 """Which reviews are explained where none are named."""
 
-from benchmark.review_choice import DISPUTED, MISSED, telling_reviews
+from benchmark.results.selection import DISPUTED, MISSED, telling_reviews
 from tests.helpers.recorded import predictions
 
 SURE, UNSURE = (0.0, 4.0), (0.0, 0.5)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from benchmark.analysis.metrics import classification_metrics
-from benchmark.report.details import Details, ReviewTexts, RunDetails
 from benchmark.report.page import Page, make_page, render_page
-from benchmark.report.results import Results
 from benchmark.report.table import make_report
+from benchmark.results.details import Details, ReviewTexts, RunDetails
+from benchmark.results.results import Results
 from benchmark.tracking.explanations import ReviewExplanation
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status
 from tests.helpers.recorded import SPEED, results_of

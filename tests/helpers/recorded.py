@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from benchmark.plan.workspace import Workspace
-from benchmark.report.results import Results, finished_runs
+from benchmark.results.results import Results, finished_runs
 from benchmark.tracking.records import PlanRecord, RunRecord, Status, Throughput
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags

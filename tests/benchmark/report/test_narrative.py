@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from benchmark.report.narrative import pareto_front
-from benchmark.report.results import Results
 from benchmark.report.table import Report, make_report
+from benchmark.results.results import Results
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status, Throughput
 from tests.helpers.facts import assert_names
 from tests.helpers.recorded import SPEED

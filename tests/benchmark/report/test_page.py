@@ -7,10 +7,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from benchmark.report.chosen_reviews import OF_EACH_KIND
-from benchmark.report.details import ReviewTexts
 from benchmark.report.explained_reviews import MOST_EXPLAINED
 from benchmark.report.page import render_page
 from benchmark.report.table import make_report
+from benchmark.results.details import ReviewTexts
 from tests.helpers.made_page import ACCURACY, ATTACK, MadePage
 from tests.helpers.shown_page import DESKTOP, PHONE
 

@@ -7,8 +7,8 @@ from scipy.special import softmax
 from sklearn import metrics
 
 from benchmark.analysis.metrics import classification_metrics
-from benchmark.recorded_results import read_results
 from benchmark.report.table import make_report
+from benchmark.results.read import read_results
 from benchmark.tracking.records import PlanRecord, PlanRow
 from tests.helpers.recorded import Made
 

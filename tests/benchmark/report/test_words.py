@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, expect
 
-from benchmark.report.details import ReviewTexts
 from benchmark.report.page import render_page
+from benchmark.results.details import ReviewTexts
 from tests.helpers.made_page import ACCURACY, EXPLAINED, MadePage
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark.comparison import Value, same
-from benchmark.recorded_run import RecordedRun
+from benchmark.results.compare import Value, same
+from benchmark.results.recorded_run import RecordedRun
 from benchmark.tracking.records import PREDICTIONS_FILE
 
 if TYPE_CHECKING:

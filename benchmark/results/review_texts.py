@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from benchmark.report.details import ReviewTexts
+from benchmark.results.details import ReviewTexts
 from data_pipeline.config import DataConfig
 from data_pipeline.errors import DataError
 from data_pipeline.review import Review

@@ -18,9 +18,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from benchmark.output import OutputError
-from benchmark.recorded_details import HISTORIES_FILE, RUN_FILES, read_histories
-from benchmark.recorded_results import read_predictions
-from benchmark.report.results import PredictionTable, Results, finished_runs
+from benchmark.results.read import HISTORIES_FILE, RUN_FILES, read_histories, read_predictions
+from benchmark.results.results import PredictionTable, Results, finished_runs
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.explanations import read_explanations

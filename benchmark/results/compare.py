@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from benchmark.recorded_run import RecordedRun, has_epochs
+from benchmark.results.recorded_run import RecordedRun, has_epochs
 from benchmark.tracking import tags
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Read what is recorded of a plan; compare and export runs."""
