@@ -34,9 +34,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def study(arguments: argparse.Namespace) -> int:
     """Print it."""
-    from benchmark.tuning.find_study import find_study
     from benchmark.tuning.outcome import importance, outcome
     from benchmark.tuning.storage import open_storage, storage_uri
+    from benchmark.tuning.study import find_study
 
     lock = cache_dir(arguments) / "locks" / "optuna.lock"
     storage = open_storage(storage_uri(arguments.storage), lock, create=False)

@@ -64,7 +64,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def tune(arguments: argparse.Namespace) -> int:
     """Search; the exit status is 1 if a trial failed."""
     from benchmark.config.errors import ConfigError
-    from benchmark.tuning.planned_study import Budget, SearchOptions, plan_study
+    from benchmark.tuning.plan import Budget, SearchOptions, plan_study
     from benchmark.tuning.search import search
     from benchmark.tuning.storage import storage_uri
     from benchmark.tuning.study import refuse_grid

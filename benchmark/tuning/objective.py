@@ -27,8 +27,8 @@ from benchmark.training.epoch import EpochRecord
 from benchmark.training.precision import resolve_device, resolve_precision
 from benchmark.training.progress import Progress
 from benchmark.training.trainer import Fit, NonFiniteError
-from benchmark.tuning.broken_off import INTERRUPTED, LOCK, RUN_ID, TrialClock
-from benchmark.tuning.planned_study import Metric, PlannedStudy, SearchOptions
+from benchmark.tuning.plan import Metric, PlannedStudy, SearchOptions
+from benchmark.tuning.recovery import INTERRUPTED, LOCK, RUN_ID, TrialClock
 from benchmark.tuning.study import CODE, REASON, is_needed, was_waiting
 from data_pipeline.corpus import Corpus
 

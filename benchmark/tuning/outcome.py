@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmark.config.search_space import FloatParameter, Parameter, SearchSpace
-from benchmark.tuning.broken_off import seconds_at_work
+from benchmark.tuning.recovery import seconds_at_work
 from benchmark.tuning.study import EXPERIMENT, METRIC, OWN, PROFILE, REASON, SPACE, seconds_spent
 
 if TYPE_CHECKING:

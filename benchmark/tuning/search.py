@@ -22,7 +22,7 @@ from benchmark.tracking.records import STUDY, Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tuning.outcome import Outcome
 from benchmark.tuning.pictures import draw_study
-from benchmark.tuning.planned_study import PlannedStudy, SearchOptions
+from benchmark.tuning.plan import PlannedStudy, SearchOptions
 from benchmark.tuning.storage import open_storage
 from benchmark.tuning.winner import write_winner
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from benchmark.tracking.client import without_secrets
 from benchmark.tracking.lock import hold
-from benchmark.tuning.broken_off import GRACE_SECONDS, HEARTBEAT_SECONDS, try_again
+from benchmark.tuning.recovery import GRACE_SECONDS, HEARTBEAT_SECONDS, try_again
 from data_pipeline.errors import InputError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.config.errors import ConfigError
 from benchmark.config.search_space import CategoricalParameter, SearchSpace
-from benchmark.tuning.broken_off import RUN_ID, put_right, seconds_at_work
-from benchmark.tuning.planned_study import Budget, PlannedStudy
+from benchmark.tuning.plan import Budget, PlannedStudy
+from benchmark.tuning.recovery import RUN_ID, put_right, seconds_at_work
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from benchmark.tuning.storage import StorageError
+from data_pipeline.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.storages import RDBStorage
 
 # User attributes of a trial.
 REASON, CODE = "reason", "code"
@@ -168,3 +177,27 @@ def is_needed(number: int, budget: Budget, trials: list[FrozenTrial]) -> bool:
         return True
     before = [t for t in trials if t.state is TrialState.RUNNING and t.number < number]
     return len(finished_trials(trials)) + len(before) < budget.trials
+
+
+def find_study(storage: RDBStorage, profile: str, name: str) -> tuple[Study, list[str]]:
+    """The newest study of the experiment in the profile, or the one of that full name; and the names of older ones.
+
+    Raises:
+        StorageError: there is none.
+    """
+    from optuna import get_all_study_summaries, load_study
+
+    ours = [summary for summary in get_all_study_summaries(storage) if EXPERIMENT in summary.user_attrs]
+    named = [summary for summary in ours if summary.study_name == name]
+    found = named or [
+        summary for summary in ours if (summary.user_attrs[PROFILE], summary.user_attrs[EXPERIMENT]) == (profile, name)
+    ]
+    if not found:
+        known = [f"{summary.user_attrs[EXPERIMENT]}" for summary in ours if summary.user_attrs[PROFILE] == profile]
+        advice = did_you_mean(name, dict.fromkeys(known)) if known else ""
+        raise StorageError(
+            f"there is no study of {name!r} in profile {profile!r}{advice}; `python -m benchmark tune {name} "
+            f"--profile {profile}` makes one"
+        )
+    newest, *older = sorted(found, key=lambda summary: summary.datetime_start or datetime.min, reverse=True)
+    return load_study(study_name=newest.study_name, storage=storage), [summary.study_name for summary in older]

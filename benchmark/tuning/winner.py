@@ -12,7 +12,7 @@ from benchmark.config.errors import ConfigError
 from benchmark.config.tuned import Provenance, TunedSettings, read_tuned, tuned_file, tuned_text
 from benchmark.output import flattened, write_whole
 from benchmark.tuning.outcome import Outcome, outcome
-from benchmark.tuning.planned_study import PlannedStudy
+from benchmark.tuning.plan import PlannedStudy
 from benchmark.tuning.study import CODE, FACTS
 
 if TYPE_CHECKING:

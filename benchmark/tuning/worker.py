@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from benchmark.tracking.store import TrackingStore
     from benchmark.training.progress import Progress
     from benchmark.tuning.objective import Objective
-    from benchmark.tuning.planned_study import PlannedStudy, SearchOptions
+    from benchmark.tuning.plan import PlannedStudy, SearchOptions
     from data_pipeline.corpus import Corpus
 
 POLL_SECONDS = 2.0  # between two looks at what other workers have finished
@@ -36,7 +36,7 @@ def main() -> int:
 def _search(request: dict[str, Any]) -> int:
     from benchmark.plan.workspace import Workspace
     from benchmark.training.progress import terminal_progress
-    from benchmark.tuning.planned_study import PlannedStudy, SearchOptions
+    from benchmark.tuning.plan import PlannedStudy, SearchOptions
 
     progress = terminal_progress()
     try:
@@ -111,7 +111,7 @@ def _spend(study: Study, objective: Objective) -> None:
     from optuna.storages import fail_stale_trials
     from optuna.trial import TrialState
 
-    from benchmark.tuning.broken_off import put_right
+    from benchmark.tuning.recovery import put_right
     from benchmark.tuning.study import (
         combinations,
         enqueue_first,
@@ -184,7 +184,7 @@ def _do_one(study: Study, objective: Objective) -> None:
 
 def _retire(store: TrackingStore, study: Study, trial: FrozenTrial) -> None:
     """Of a worker on another host Optuna's heartbeat alone tells that it is dead."""
-    from benchmark.tuning.broken_off import RUN_ID, try_again
+    from benchmark.tuning.recovery import RUN_ID, try_again
 
     if RUN_ID in trial.user_attrs:
         _end_trial(store, trial.user_attrs[RUN_ID])

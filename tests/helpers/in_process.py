@@ -8,7 +8,7 @@ import optuna
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.progress import NullProgress
-from benchmark.tuning.planned_study import Budget, SearchOptions, plan_study
+from benchmark.tuning.plan import Budget, SearchOptions, plan_study
 from benchmark.tuning.worker import spend_budget
 
 RATE = {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}

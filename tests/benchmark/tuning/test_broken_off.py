@@ -18,7 +18,7 @@ from benchmark.tracking.records import Status
 from benchmark.training.progress import NullProgress
 from benchmark.training.trainer import Trainer
 from benchmark.tuning import objective
-from benchmark.tuning.broken_off import MOST_RETRIES, TrialClock, put_right, seconds_at_work, try_again
+from benchmark.tuning.recovery import MOST_RETRIES, TrialClock, put_right, seconds_at_work, try_again
 from benchmark.tuning.study import OWN, seconds_spent
 from tests.helpers.in_process import states
 

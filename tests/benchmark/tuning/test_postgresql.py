@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from benchmark.training.progress import NullProgress
-from benchmark.tuning.planned_study import Budget, SearchOptions
+from benchmark.tuning.plan import Budget, SearchOptions
 from benchmark.tuning.worker import spend_budget
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.in_process import states
