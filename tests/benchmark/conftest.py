@@ -61,7 +61,7 @@ def store(store_uri, tmp_path, monkeypatch) -> TrackingStore:
 def call(capsys):
     """`call("report")` is the exit status, what came on standard output and on standard error."""
 
-    from benchmark.cli import main
+    from benchmark.cli.main import main
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()

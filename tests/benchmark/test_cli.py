@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.cli import main
+from benchmark.cli.main import main
 from benchmark.config.load import load_suite
 from benchmark.launch.run_plan import PlanOutcome
 from tests.helpers.facts import assert_names, error_lines

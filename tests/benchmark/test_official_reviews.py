@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from benchmark.cli import main
+from benchmark.cli.main import main
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.official import members, write_archive, write_folder
 from tests.helpers.shell import Shell, rows

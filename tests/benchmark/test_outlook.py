@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.cli import main
+from benchmark.cli.main import main
 from benchmark.config.load import load_suite
 from benchmark.plan.plan import make_plan
 from benchmark.plan.status import Standing, standings

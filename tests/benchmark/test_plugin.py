@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from benchmark.cli import main
+from benchmark.cli.main import main
 from benchmark.config.load import load_suite
 from benchmark.plan.plan import make_plan
 from benchmark.tracking.store import TrackingStore

@@ -15,7 +15,7 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from benchmark.cli import main
+from benchmark.cli.main import main
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags

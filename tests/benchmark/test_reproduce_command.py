@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from benchmark.cli import main
+from benchmark.cli.main import main
 from benchmark.config.load import load_suite
 from benchmark.plan.plan import make_plan
 from benchmark.tracking.records import Status

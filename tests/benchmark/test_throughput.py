@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from mlflow import MlflowClient
 
-from benchmark.cli import main
+from benchmark.cli.main import main
 from benchmark.config.load import load_suite
 from benchmark.plan.plan import make_plan
 from benchmark.profiling import throughput

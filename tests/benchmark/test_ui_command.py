@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmark.cli import main
+from benchmark.cli.main import main
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.ui_server import AddressError, address_of_server, choose_port
 from tests.helpers.facts import assert_names, error_lines
@@ -169,7 +169,7 @@ def test_a_password_is_on_no_command_line_and_in_no_message(monkeypatch, call):
         return real([sys.executable, "-c", f"print('no such store', {uri!r}); raise SystemExit(1)"], **options)
 
     monkeypatch.setattr("benchmark.tracking.ui_server.subprocess.Popen", note)
-    monkeypatch.setattr("benchmark.commands.ui.existing_store", lambda _: None)
+    monkeypatch.setattr("benchmark.cli.ui.existing_store", lambda _: None)
 
     status, out, err = call("ui", "--no-browser", "--tracking-uri", uri)
 

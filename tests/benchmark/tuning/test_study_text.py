@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.commands.study import study_text
+from benchmark.cli.study import study_text
 from benchmark.config.search_space import SearchSpace
 from benchmark.tuning.outcome import Outcome, Tried, edges
 from tests.helpers.facts import assert_names

@@ -18,7 +18,7 @@ import yaml
 from mlflow.entities import Run
 from optuna.trial import TrialState
 
-from benchmark.commands.run import say_tuned
+from benchmark.cli.run import say_tuned
 from benchmark.config.load import load_suite
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.shell import Done, Shell, finish, said_until, slow_rnn

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.commands.options import say, workspace
+from benchmark.cli.options import say, workspace
 from benchmark.launch.process import EXIT_DONE
 
 if TYPE_CHECKING:

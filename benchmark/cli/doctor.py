@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmark.commands.options import (
+from benchmark.cli.options import (
     Commands,
     add_command,
     add_data_option,

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.commands.options import (
+from benchmark.cli.options import (
     Commands,
     add_cache_option,
     add_command,

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmark.commands.options import (
-    Commands,
-    add_command,
-    add_suite_options,
-    add_tuned_option,
-    chosen_suite,
-    workspace,
-)
+from benchmark.cli.options import Commands, add_command, add_suite_options, add_tuned_option, chosen_suite, workspace
 from benchmark.launch.process import EXIT_DONE
 
 

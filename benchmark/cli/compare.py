@@ -7,7 +7,7 @@ import json
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from benchmark.commands.options import Commands, add_command, add_store_options, existing_store
+from benchmark.cli.options import Commands, add_command, add_store_options, existing_store
 from benchmark.launch.process import EXIT_DONE
 
 if TYPE_CHECKING:

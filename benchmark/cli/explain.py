@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.commands.options import (
+from benchmark.cli.options import (
     Commands,
     add_command,
     add_data_option,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from benchmark.commands.options import (
+from benchmark.cli.dry_run import print_outlook
+from benchmark.cli.options import (
     Commands,
     add_command,
     add_suite_options,
@@ -19,8 +20,7 @@ from benchmark.commands.options import (
     say,
     workspace,
 )
-from benchmark.commands.outlook import print_outlook
-from benchmark.commands.report import print_report
+from benchmark.cli.report import print_report
 from benchmark.config.tuned import tuned_file
 from benchmark.launch.process import EXIT_FAILED
 from benchmark.output import spell_value

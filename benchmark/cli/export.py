@@ -5,14 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmark.commands.options import (
-    Commands,
-    add_command,
-    add_profile_option,
-    add_store_options,
-    existing_store,
-    say,
-)
+from benchmark.cli.options import Commands, add_command, add_profile_option, add_store_options, existing_store, say
 from benchmark.launch.process import EXIT_DONE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmark.commands.options import Commands, add_command
+from benchmark.cli.options import Commands, add_command
 from benchmark.launch.process import EXIT_DONE
 from data_pipeline.errors import one_line
 

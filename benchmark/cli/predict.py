@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.commands.options import (
+from benchmark.cli.options import (
     Commands,
     add_command,
     add_device_option,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from benchmark.commands.options import (
+from benchmark.cli.options import (
     Commands,
     add_command,
     add_storage_option,

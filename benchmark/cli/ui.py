@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import suppress
 
-from benchmark.commands.options import (
+from benchmark.cli.options import (
     Commands,
     add_command,
     add_profile_option,

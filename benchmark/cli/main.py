@@ -8,12 +8,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmark.commands import (
+from benchmark.cli import (
     compare,
     doctor,
     explain,
     export,
-    list_runs,
     predict,
     report,
     reproduce,
@@ -24,6 +23,7 @@ from benchmark.commands import (
     ui,
     validate,
 )
+from benchmark.cli import list as list_runs
 from benchmark.launch.process import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE, collect_rarely
 from data_pipeline.errors import InputError
 

@@ -6,8 +6,8 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from benchmark.commands.compare import difference_rows
-from benchmark.commands.options import (
+from benchmark.cli.compare import difference_rows
+from benchmark.cli.options import (
     Commands,
     add_command,
     add_data_option,

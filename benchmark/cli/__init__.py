@@ -1,0 +1,1 @@
+"""Parse and print: one file per command."""
