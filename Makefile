@@ -17,7 +17,7 @@ test: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest
 
 faults: $(VENV)/.installed-dev
-	FAULTS_FORM=full $(VENV)/bin/pytest tests/faults tests/benchmark/test_store_outage.py --dist worksteal
+	FAULTS_FORM=full $(VENV)/bin/pytest tests/faults tests/benchmark/launch/test_store_outage.py --dist worksteal
 
 audit: $(VENV)/.installed
 	$(INSTALL) ".[audit]"

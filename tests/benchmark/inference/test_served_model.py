@@ -25,7 +25,7 @@ from benchmark.tracking.logged_model import EXAMPLES, requirements, save_pyfunc
 from benchmark.tracking.store import TrackingStore
 from tests.helpers.trained import Trained, record
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 100  # seconds after which a process that should have answered counts as hanging
 
 # Run by an interpreter that cannot find our packages: the checkout is taken off its path and its finders.

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.helpers.facts import assert_names
 from tests.helpers.shell import rows
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned", "lstm-attention", "bow"]
 SLICE = ["data.train_size=64", "data.val_size=32", "data.test_size=32", "tokens.max_length=32", "training.epochs=1"]
 NOBODY = "http://127.0.0.1:9"  # where no proxy listens: whoever asks the network fails

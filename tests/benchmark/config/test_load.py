@@ -15,7 +15,7 @@ from benchmark.config.yaml_file import YamlError
 from models.registry import get_model_spec
 from tests.helpers.facts import assert_names
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ def start_holder(path):
 
     def start(kind: str = "alone") -> subprocess.Popen[str]:
         command, pipe = [sys.executable, "-c", HOLDER, str(path), kind], subprocess.PIPE
-        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=Path(__file__).parents[2])
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=Path(__file__).parents[3])
         started.append(process)
         assert process.stdout.readline() == "held\n"
         return process

@@ -15,7 +15,7 @@ from benchmark.results.read import details_of_store, read_results
 from benchmark.tracking.explanations import Explanations, write_explanations
 from benchmark.tracking.records import PlanRecord, PlanRow
 from data_pipeline.review import review_ids
-from tests.benchmark.test_export import LSTM, RNN, explanation, finished, forge
+from tests.benchmark.results.test_export import LSTM, RNN, explanation, finished, forge
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded import Made, epoch
 

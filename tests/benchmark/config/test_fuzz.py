@@ -2,7 +2,7 @@
 
 Every test run tries the same few hundred. Ten thousand files and ten thousand lists of options, other ones each time:
 
-    HYPOTHESIS_PROFILE=thorough .venv/bin/python -m pytest -n0 tests/benchmark/test_config_fuzz.py
+    HYPOTHESIS_PROFILE=thorough .venv/bin/python -m pytest -n0 tests/benchmark/config/test_fuzz.py
 """
 
 import copy
@@ -28,7 +28,7 @@ settings.register_profile("short", max_examples=250, derandomize=True, **COMMON)
 settings.register_profile("thorough", max_examples=10_000, derandomize=False, **COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
-SHIPPED_FILE = Path(__file__).parents[2] / "experiments.yaml"
+SHIPPED_FILE = Path(__file__).parents[3] / "experiments.yaml"
 SHIPPED_TEXT = SHIPPED_FILE.read_text(encoding="utf-8")
 SHIPPED: dict[str, Any] = read_yaml(SHIPPED_FILE)
 

@@ -22,7 +22,7 @@ from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded import NOWHERE
 from tests.helpers.shell import Shell, rows
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PLUGIN = """
 from models.registry import ModelConfig, register_model
 

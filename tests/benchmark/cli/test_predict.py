@@ -22,7 +22,7 @@ from benchmark.tracking.tags import run_tags
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.trained import Trained, record
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 GOOD, BAD = "a wonderful film , moving and clever .", "an awful waste , boring and dull ."
 
 
