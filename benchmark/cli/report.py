@@ -20,7 +20,7 @@ from benchmark.launch.process import EXIT_DONE
 from benchmark.output import OutputError
 
 if TYPE_CHECKING:
-    from benchmark.results.results import Results
+    from benchmark.results.results import PlanResults
     from benchmark.tracking.store import TrackingStore
 import tempfile
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ from benchmark.cli.options import data_path
 if TYPE_CHECKING:
     from benchmark.report.page import Page
     from benchmark.results.details import Details, ReviewTexts
-    from benchmark.results.results import Results
+    from benchmark.results.results import PlanResults
     from benchmark.tracking.store import TrackingStore
 
 SUFFIXES = {".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex", ".txt": "terminal"}
@@ -100,7 +100,7 @@ def _write_page(arguments: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def _results(arguments: argparse.Namespace, profile: str) -> tuple[Results, TrackingStore | None]:
+def _results(arguments: argparse.Namespace, profile: str) -> tuple[PlanResults, TrackingStore | None]:
     """The results, and the store they were read from if it was one."""
     if getattr(arguments, "export", None) is not None:
         from benchmark.results.export import read_export
@@ -119,7 +119,7 @@ LEFT_OUT = "The reviews' texts are left out of this page; the ids say which revi
 
 
 def write_page(
-    arguments: argparse.Namespace, results: Results, store: TrackingStore | None, outputs: Sequence[Path]
+    arguments: argparse.Namespace, results: PlanResults, store: TrackingStore | None, outputs: Sequence[Path]
 ) -> None:
     """Write OUTPUT/index.html, and keep the page and its pictures with the plan where the results are the store's.
 

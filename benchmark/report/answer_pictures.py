@@ -13,13 +13,15 @@ from benchmark.analysis.slices import Groups, Slice, accuracy_by, flag_groups, l
 from benchmark.report.drawing import COLOURS, MUTED, PAPER, Look, Picture, Table, canvas, finish, label, legend
 from benchmark.report.rows import Row
 from benchmark.results.details import Details
-from benchmark.results.results import Results
+from benchmark.results.results import PlanResults
 
 NAMES = ("negative", "positive")
 _RANGE = re.compile(r"(?<=\d) to (?=\d)")
 
 
-def slice_pictures(results: Results, details: Details, rows: Sequence[Row], look: Mapping[str, Look]) -> list[Picture]:
+def slice_pictures(
+    results: PlanResults, details: Details, rows: Sequence[Row], look: Mapping[str, Look]
+) -> list[Picture]:
     """Accuracy by what is known of the reviews; what is not recorded has no picture."""
     if not rows:
         return []
@@ -43,7 +45,7 @@ def slice_pictures(results: Results, details: Details, rows: Sequence[Row], look
     return pictures
 
 
-def reference_tokens(results: Results, details: Details, rows: Sequence[Row]) -> tuple[str, np.ndarray | None]:
+def reference_tokens(results: PlanResults, details: Details, rows: Sequence[Row]) -> tuple[str, np.ndarray | None]:
     """The lengths by which all models' reviews are sorted, and the first model, whose tokenizer counted them."""
     for row in rows:
         for run in results.finished(row.plan):
@@ -52,12 +54,12 @@ def reference_tokens(results: Results, details: Details, rows: Sequence[Row]) ->
     return "", None
 
 
-def _same(results: Results, rows: Sequence[Row], groups: Groups) -> dict[str, tuple[Slice, ...]]:
+def _same(results: PlanResults, rows: Sequence[Row], groups: Groups) -> dict[str, tuple[Slice, ...]]:
     """Slices of every row by the same groups."""
     return {row.name: accuracy_by(results.correct(results.finished(row.plan)), groups) for row in rows}
 
 
-def _by_truncation(results: Results, details: Details, row: Row) -> tuple[Slice, ...]:
+def _by_truncation(results: PlanResults, details: Details, row: Row) -> tuple[Slice, ...]:
     runs = results.finished(row.plan)
     truncated = details.runs[runs[0].run_id].truncated
     if truncated is None:
@@ -124,7 +126,7 @@ def _short(name: str) -> str:
     return _RANGE.sub("–", name).replace("up to ", "≤ ").replace("over ", "> ")
 
 
-def reliability_pictures(results: Results, rows: Sequence[Row], look: Mapping[str, Look]) -> list[Picture]:
+def reliability_pictures(results: PlanResults, rows: Sequence[Row], look: Mapping[str, Look]) -> list[Picture]:
     """A reliability diagram a row, all of one scale; the seeds' answers together."""
     found = []
     for row in rows:
@@ -162,12 +164,12 @@ def _reliability_picture(key: str, row: Row, bins: ReliabilityBins, style: Look,
         return finish(figure, key, f"{row.name}: off by {error:.1f} points", alt, table)
 
 
-def confusion_pictures(results: Results, rows: Sequence[Row]) -> list[Picture]:
+def confusion_pictures(results: PlanResults, rows: Sequence[Row]) -> list[Picture]:
     """Predicted by true label, in the mean over seeds."""
     return [_confusion_picture(f"confusion-{number}", results, row) for number, row in enumerate(rows)]
 
 
-def _confusion_picture(key: str, results: Results, row: Row) -> Picture:
+def _confusion_picture(key: str, results: PlanResults, row: Row) -> Picture:
     runs = results.finished(row.plan)
     counts = np.zeros((2, 2))
     for run in runs:

@@ -12,7 +12,7 @@ from benchmark.analysis.metrics import probabilities
 from benchmark.report.explained_reviews import Explained, explained_json, explained_reviews, shown_text
 from benchmark.report.rows import Row
 from benchmark.results.details import Details, ReviewTexts
-from benchmark.results.results import Results
+from benchmark.results.results import PlanResults
 
 OF_EACH_KIND = 100  # reviews; three kinds keep the page below 5 MB at any size of the test part
 LONGEST = 4000  # characters shown of a review
@@ -42,7 +42,7 @@ class Chosen:
         return list(dict.fromkeys(int(place) for places in self.places.values() for place in places))
 
 
-def choose_reviews(results: Results, details: Details, rows: Sequence[Row]) -> Chosen:
+def choose_reviews(results: PlanResults, details: Details, rows: Sequence[Row]) -> Chosen:
     """Those on which models disagree most, that all get wrong most surely, some drawn at random, and explained ones."""
     if not rows:
         return Chosen((), {}, np.zeros((0, len(results.labels))), {})
@@ -68,7 +68,7 @@ def choose_reviews(results: Results, details: Details, rows: Sequence[Row]) -> C
     return Chosen(tuple(row.name for row in rows), places, positive, explained)
 
 
-def reviews_json(results: Results, details: Details, chosen: Chosen, texts: ReviewTexts) -> dict[str, Any]:
+def reviews_json(results: PlanResults, details: Details, chosen: Chosen, texts: ReviewTexts) -> dict[str, Any]:
     """What the page's script shows: models, and one object a review; an unknown thing is left out."""
     kinds = {kind: set(places.tolist()) for kind, places in chosen.places.items()}
     shown = []

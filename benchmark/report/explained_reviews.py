@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmark.report.rows import Row
 from benchmark.results.details import Details
-from benchmark.results.results import Results
+from benchmark.results.results import PlanResults
 from benchmark.tracking.explanations import TOLERANCE, ReviewExplanation
 
 MOST_EXPLAINED = 12  # reviews; six models of one are 7 to 33 kB of the page
@@ -34,7 +34,7 @@ class Explained:
     why: ReviewExplanation
 
 
-def explained_reviews(results: Results, details: Details, rows: Sequence[Row]) -> dict[str, list[Explained]]:
+def explained_reviews(results: PlanResults, details: Details, rows: Sequence[Row]) -> dict[str, list[Explained]]:
     """By review id, each model's explanation by the first seed that has one; reviews that most models explain first.
 
     Only reviews of the test part: of others the runs record no answers.

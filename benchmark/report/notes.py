@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmark.output import spell_seconds
 from benchmark.report.rows import Verdict
-from benchmark.results.results import Results
+from benchmark.results.results import PlanResults
 from benchmark.tracking.records import PlanRecord, PlanRow, Status
 
 OTHER_SETUP, UNKNOWN_SETUP = "other set-up", "settings unknown"
@@ -21,7 +21,7 @@ def other_setup(plan: PlanRecord, row: PlanRow) -> str:
     return UNKNOWN_SETUP if row.published["setup"] is None else ""
 
 
-def report_notes(results: Results, verdict: Verdict) -> tuple[str, ...]:
+def report_notes(results: PlanResults, verdict: Verdict) -> tuple[str, ...]:
     """A sentence each."""
     plan = results.plan
     seeds = f"seed{'s' if len(plan.seeds) > 1 else ''} {', '.join(map(str, plan.seeds))}"
@@ -46,7 +46,7 @@ def report_notes(results: Results, verdict: Verdict) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _machine_notes(results: Results) -> list[str]:
+def _machine_notes(results: PlanResults) -> list[str]:
     """What computed the finished runs: another machine or precision takes another time and gives other figures."""
     rows: dict[tuple[str, str], dict[str, None]] = {}
     for row in results.plan.rows:

@@ -29,7 +29,7 @@ from benchmark.report.drawing import (
 from benchmark.report.narrative import pareto_front, prices
 from benchmark.report.rows import Row
 from benchmark.results.details import Details
-from benchmark.results.results import Results
+from benchmark.results.results import PlanResults
 
 TRAIN_COLOUR, VAL_COLOUR, CHOSEN_COLOUR = COLOURS[0], COLOURS[1], COLOURS[2]
 _STEPS = [step * 10.0**power for power in range(-3, 12) for step in (1, 2, 5)]
@@ -78,7 +78,7 @@ def ranking_picture(rows: Sequence[Row], look: Mapping[str, Look]) -> Picture:
         return finish(figure, "ranking", "Test accuracy", alt, table)
 
 
-def learning_curves(results: Results, details: Details, rows: Sequence[Row]) -> list[Picture]:
+def learning_curves(results: PlanResults, details: Details, rows: Sequence[Row]) -> list[Picture]:
     """A picture a row: loss on train and val by epoch, a line a seed, the chosen epochs marked; one scale for all."""
     losses = [
         value
@@ -92,7 +92,7 @@ def learning_curves(results: Results, details: Details, rows: Sequence[Row]) -> 
     return [picture for picture in drawn if picture is not None]
 
 
-def _learning_curve(results: Results, details: Details, row: Row, number: int, top: float) -> Picture | None:
+def _learning_curve(results: PlanResults, details: Details, row: Row, number: int, top: float) -> Picture | None:
     lines: list[tuple[str, ...]] = []
     chosen: list[int] = []
     with canvas(3.0) as (figure, axes):

@@ -9,7 +9,7 @@ from benchmark.output import flattened, spell_seconds
 from benchmark.report.drawing import Table
 from benchmark.report.rows import row_name
 from benchmark.results.details import Details
-from benchmark.results.results import Results, finished_runs
+from benchmark.results.results import PlanResults, finished_runs
 from benchmark.tracking.records import RunRecord, Status
 
 # Of a run's tags, those that say what it was made from and on.
@@ -33,13 +33,13 @@ class Origin:
     settings: tuple[tuple[str, Table], ...]
 
 
-def origin(results: Results, details: Details) -> Origin:
+def origin(results: PlanResults, details: Details) -> Origin:
     """What is recorded of how a plan's runs were made."""
     finished = finished_runs(results.plan, results.runs)
     return Origin(_facts(results, finished), _runs(results), _machines(finished, details), _settings(results, details))
 
 
-def _facts(results: Results, finished: list[RunRecord]) -> tuple[tuple[str, str], ...]:
+def _facts(results: PlanResults, finished: list[RunRecord]) -> tuple[tuple[str, str], ...]:
     plan = results.plan
     facts = [("profile", plan.profile), ("sizes", plan.spell_sizes()), ("seeds", ", ".join(map(str, plan.seeds)))]
     for tag, name in TAGS.items():
@@ -50,7 +50,7 @@ def _facts(results: Results, finished: list[RunRecord]) -> tuple[tuple[str, str]
     return tuple(facts)
 
 
-def _runs(results: Results) -> Table:
+def _runs(results: PlanResults) -> Table:
     plan = results.plan
     several = len(plan.train_sizes) > 1
     lines = []
@@ -84,7 +84,7 @@ def _machines(finished: list[RunRecord], details: Details) -> tuple[tuple[str, T
     return tuple((", ".join(names), Table(("what", "value"), facts)) for facts, names in groups.items() if facts)
 
 
-def _settings(results: Results, details: Details) -> tuple[tuple[str, Table], ...]:
+def _settings(results: PlanResults, details: Details) -> tuple[tuple[str, Table], ...]:
     found = []
     for row in results.plan.rows:
         runs = results.finished(row)

@@ -10,7 +10,7 @@ from benchmark.analysis.bootstrap import bootstrap_accuracy
 from benchmark.analysis.intervals import AccuracyInterval, Interval, accuracy_interval
 from benchmark.analysis.metrics import expected_calibration_error
 from benchmark.analysis.pairwise import Comparison, compare_all
-from benchmark.results.results import SCORES, Results
+from benchmark.results.results import SCORES, PlanResults
 from benchmark.tracking.records import PlanRow, RunRecord, Status
 
 MOST_RESAMPLED = 30  # seeds: with more, the bootstrap is what the interval is
@@ -109,7 +109,7 @@ class Verdict:
     comparisons: Mapping[int, Comparison]
 
 
-def make_verdict(results: Results) -> Verdict:
+def make_verdict(results: PlanResults) -> Verdict:
     """Figures and comparisons of a plan's results."""
     comparisons = {}
     for size in results.plan.train_sizes:
@@ -126,12 +126,12 @@ def row_name(row: PlanRow) -> str:
     return f"{row.experiment} (tuned)" if row.tuned else row.experiment
 
 
-def _all_finished(results: Results, row: PlanRow) -> list[RunRecord]:
+def _all_finished(results: PlanResults, row: PlanRow) -> list[RunRecord]:
     runs = results.finished(row)
     return runs if len(runs) == len(results.plan.seeds) else []
 
 
-def _row(results: Results, row: PlanRow, comparison: Comparison | None) -> Row:
+def _row(results: PlanResults, row: PlanRow, comparison: Comparison | None) -> Row:
     name, runs = row_name(row), _all_finished(results, row)
     states = tuple(run.status.value if run is not None else "missing" for run in results.of(row))
     if not runs:
@@ -155,7 +155,7 @@ def _row(results: Results, row: PlanRow, comparison: Comparison | None) -> Row:
     )
 
 
-def _cost(results: Results, row: PlanRow, metrics: Sequence[Mapping[str, float]]) -> Cost:
+def _cost(results: PlanResults, row: PlanRow, metrics: Sequence[Mapping[str, float]]) -> Cost:
     train, features = _mean(metrics, "train_seconds"), _mean(metrics, "features_seconds")
     speed, tuned = results.speeds.get(row.fingerprint), row.tuned
     return Cost(

@@ -10,7 +10,7 @@ from benchmark.output import spell_seconds
 from benchmark.report.narrative import narrate
 from benchmark.report.notes import other_setup, report_notes
 from benchmark.report.rows import Cost, Row, Spread, Verdict, make_verdict
-from benchmark.results.results import Results
+from benchmark.results.results import PlanResults
 from benchmark.tracking.records import PlanRecord, Status
 
 MODEL, TRAINED_ON, ACCURACY = "model", "trained on", "test accuracy, %"
@@ -37,7 +37,7 @@ class Report:
         notes: what a reader must know to read the tables rightly, a sentence each.
     """
 
-    results: Results
+    results: PlanResults
     verdict: Verdict
     quality: pd.DataFrame
     cost: pd.DataFrame
@@ -52,7 +52,7 @@ class Report:
         return found if self.curve is None else [*found, (CURVE_TITLE, self.curve)]
 
 
-def make_report(results: Results) -> Report:
+def make_report(results: PlanResults) -> Report:
     """The report of a plan's results."""
     plan, verdict = results.plan, make_verdict(results)
     several = len(plan.train_sizes) > 1

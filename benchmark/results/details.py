@@ -1,6 +1,6 @@
 """What the page shows beyond the table: each run's epochs and settings, and what is known of each review.
 
-Knows no store. N test reviews, in the order of `Results.labels`.
+Knows no store. N test reviews, in the order of `PlanResults.labels`.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from benchmark.output import OutputError
 from benchmark.results.read import HISTORIES_FILE, RUN_FILES, read_histories, read_predictions
-from benchmark.results.results import PredictionTable, Results, finished_runs
+from benchmark.results.results import PlanResults, PredictionTable, finished_runs
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.explanations import read_explanations
@@ -37,7 +37,7 @@ class ExportError(InputError):
     """A folder that is no export, or a damaged one."""
 
 
-def write_export(store: TrackingStore, results: Results, folder: Path) -> None:
+def write_export(store: TrackingStore, results: PlanResults, folder: Path) -> None:
     """Write a plan's results, whole or not at all.
 
     Args:
@@ -67,7 +67,7 @@ def write_export(store: TrackingStore, results: Results, folder: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def read_export(folder: Path) -> Results:
+def read_export(folder: Path) -> PlanResults:
     """The results out of a folder that `write_export` made.
 
     Raises:
@@ -86,10 +86,10 @@ def read_export(folder: Path) -> Results:
             table.add(run, read_predictions(folder / name, run))
         except TrackingError as error:
             raise ExportError(f"{folder}: {error}") from None
-    return Results(plan, runs, table.labels, table.logits, _read(folder, SPEEDS, dict[str, Throughput]))
+    return PlanResults(plan, runs, table.labels, table.logits, _read(folder, SPEEDS, dict[str, Throughput]))
 
 
-def _write_files(store: TrackingStore, results: Results, folder: Path) -> None:
+def _write_files(store: TrackingStore, results: PlanResults, folder: Path) -> None:
     rows = results.plan.rows
     runs = [run for row in rows for run in results.of(row) if run is not None]
     public = [

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.results.results import PREDICTION_COLUMNS, PredictionTable, Results, finished_runs
+from benchmark.results.results import PREDICTION_COLUMNS, PlanResults, PredictionTable, finished_runs
 from benchmark.tracking.client import TrackingError, local_path
 from benchmark.tracking.records import PREDICTIONS_FILE, RunRecord
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from benchmark.tracking.store import TrackingStore
 
 
-def read_results(store: TrackingStore | None, profile: str) -> Results:
+def read_results(store: TrackingStore | None, profile: str) -> PlanResults:
     """What is recorded of the profile's latest plan.
 
     Raises:
@@ -50,7 +50,7 @@ def read_results(store: TrackingStore | None, profile: str) -> Results:
     table = PredictionTable()
     for run in finished_runs(plan, runs):
         table.add(run, recorded_predictions(store, run))
-    return Results(plan, runs, table.labels, table.logits, store.speeds(profile))
+    return PlanResults(plan, runs, table.labels, table.logits, store.speeds(profile))
 
 
 def recorded_predictions(store: TrackingStore, run: RunRecord) -> pd.DataFrame:
@@ -107,7 +107,7 @@ class _Read:
     explanations: Explanations
 
 
-def details_of_store(store: TrackingStore, results: Results) -> Details:
+def details_of_store(store: TrackingStore, results: PlanResults) -> Details:
     """Of the finished runs of `results`, which were read from the store.
 
     Raises:
@@ -124,7 +124,7 @@ def details_of_store(store: TrackingStore, results: Results) -> Details:
     return _together(read())
 
 
-def details_of_export(folder: Path, results: Results) -> Details:
+def details_of_export(folder: Path, results: PlanResults) -> Details:
     """Of the finished runs of `results`, which were read from this export and checked then.
 
     Raises:

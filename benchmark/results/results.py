@@ -28,7 +28,7 @@ class ResultsError(InputError):
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
+class PlanResults:
     """A plan, its runs, and what the finished ones say of the test reviews.
 
     Attributes:

@@ -9,7 +9,7 @@ from benchmark.analysis.metrics import classification_metrics
 from benchmark.report.page import Page, make_page, render_page
 from benchmark.report.table import make_report
 from benchmark.results.details import Details, ReviewTexts, RunDetails
-from benchmark.results.results import Results
+from benchmark.results.results import PlanResults
 from benchmark.tracking.explanations import ReviewExplanation
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status
 from tests.helpers.recorded import SPEED, results_of
@@ -45,7 +45,7 @@ class MadePage:
     def ids(self) -> list[str]:
         return [f"{place:016x}-0" for place in range(self.reviews)]
 
-    def results(self) -> Results:
+    def results(self) -> PlanResults:
         rows = tuple(
             PlanRow(name, f"{number:08d}{size:08d}", None, None, size, "5" * 64, baseline=name == "bow")
             for number, name in enumerate(self.accuracy)
@@ -84,7 +84,7 @@ class MadePage:
             run_id, name, row.experiment, seed, row.fingerprint, Status.FINISHED, metrics, tags={"hardware": "a box"}
         )
 
-    def details(self, results: Results) -> Details:
+    def details(self, results: PlanResults) -> Details:
         chance = np.random.default_rng(5)
         tokens = chance.integers(20, 900, self.reviews)
         histories = {

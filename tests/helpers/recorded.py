@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from benchmark.plan.workspace import Workspace
-from benchmark.results.results import Results, finished_runs
+from benchmark.results.results import PlanResults, finished_runs
 from benchmark.tracking.records import PlanRecord, RunRecord, Status, Throughput
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
@@ -48,14 +48,14 @@ def results_of(
     speeds: Mapping[str, Throughput] | None = None,
     *,
     reviews: int = 1000,
-) -> Results:
+) -> PlanResults:
     """A plan's results whose predictions are right as often as each finished run's record says.
 
     The networks err on reviews of their own: which ones hangs on experiment and seed alone.
     """
     labels = np.arange(reviews) % 2
     logits = {run.run_id: made_logits(run, labels) for run in finished_runs(plan, runs)}
-    return Results(plan, runs, labels, logits, speeds or {})
+    return PlanResults(plan, runs, labels, logits, speeds or {})
 
 
 def made_logits(run: RunRecord, labels: np.ndarray) -> np.ndarray:

@@ -73,7 +73,7 @@ def test_wrong_input_ends_with_2_and_a_line_that_names_it(here, call, command, f
 
 @pytest.mark.usefixtures("here")
 def test_an_unknown_experiment_gets_a_suggestion_before_anything_is_run(call, monkeypatch):
-    monkeypatch.setattr("benchmark.plan.plan.plan.make_plan", lambda *_: pytest.fail("nothing is to be read"))
+    monkeypatch.setattr("benchmark.plan.plan.make_plan", lambda *_: pytest.fail("nothing is to be read"))
 
     status, out, err = call("run", "lstm", "ltsm")
 

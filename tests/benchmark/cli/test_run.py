@@ -249,7 +249,7 @@ def test_a_run_that_is_interrupted_while_it_writes_to_the_store_is_recorded_all_
 
 def test_the_peak_memory_of_a_run_is_its_own_and_not_that_of_the_process_that_started_it(shell):
     ballast = bytearray(2**30)
-    code = "from benchmark.environment import peak_memory_mib; print(peak_memory_mib())"
+    code = "from benchmark.training.environment import peak_memory_mib; print(peak_memory_mib())"
     done = finish(shell.start(program=["-c", code]))
 
     assert 10 < float(done.out) < len(ballast) / 2**20

@@ -185,7 +185,7 @@ def test_a_password_is_on_no_command_line_and_in_no_message(monkeypatch, call):
 def test_a_terminal_that_is_closed_interrupts_but_not_under_nohup(before, printed):
     code = (
         "import os, signal\n"
-        "from benchmark.commands.options import interrupt_on_termination\n"
+        "from benchmark.cli.options import interrupt_on_termination\n"
         f"signal.signal(signal.SIGHUP, signal.Handlers({int(before)}))\n"
         "interrupt_on_termination()\n"
         "try:\n"

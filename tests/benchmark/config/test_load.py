@@ -251,7 +251,7 @@ def package(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setattr(config_file, "__file__", str(folder / "config_file.py"))
+    monkeypatch.setattr(config_file, "__file__", str(folder / "config" / "load.py"))
     return folder
 
 

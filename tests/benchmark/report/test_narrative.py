@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.report.narrative import pareto_front
 from benchmark.report.table import Report, make_report
-from benchmark.results.results import Results
+from benchmark.results.results import PlanResults
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status, Throughput
 from tests.helpers.facts import assert_names
 from tests.helpers.recorded import SPEED
@@ -56,7 +56,7 @@ def report_of(accuracies, seeds=(1,), *, apart=1.0, seconds=None, missing=(), sp
             metrics["train_seconds"] = (seconds or {}).get(name, 10.0 * (number + 1))
             runs.append(RunRecord(run, f"{name} seed {seed}", name, seed, name, Status.FINISHED, metrics))
     plan = PlanRecord("quick", seeds, tuple(rows), "reviews", False, 10, N)
-    return make_report(Results(plan, runs, labels, logits, speeds or {}))
+    return make_report(PlanResults(plan, runs, labels, logits, speeds or {}))
 
 
 def finding(report, *facts) -> str:

@@ -12,7 +12,7 @@ from benchmark.tracking.lock import hold, hold_if_free, is_alone, local_lock, lo
 HOLDER = """
 import sys
 from pathlib import Path
-from benchmark.run_lock import hold
+from benchmark.tracking.lock import hold
 with hold(Path(sys.argv[1]), shared=sys.argv[2] == "shared"):
     print("held", flush=True)
     sys.stdin.read()

@@ -33,10 +33,10 @@ IN_A_RUN = {
 }
 BETWEEN = [
     *(f"{STORE}.{name}" for name in ("open_plan", "close_plan")),
-    "benchmark.standing:reconcile",
-    *(f"benchmark.suite:{name}" for name in ("_run_missing", "_plan_status")),
+    "benchmark.launch.recovery:reconcile",
+    *(f"benchmark.launch.run_plan:{name}" for name in ("_run_missing", "_plan_status")),
 ]
-RUN = "benchmark.runner:run_experiment"  # tells which experiment the process is about
+RUN = "benchmark.experiment.run:run_experiment"  # tells which experiment the process is about
 
 faults = json.loads(os.environ.get("BENCHMARK_FAULTS", "[]"))
 moments_file = os.environ.get("BENCHMARK_MOMENTS")
