@@ -123,7 +123,8 @@ def test_another_process_gives_the_same_bytes():
     plan, runs = many_rows()
     code = (
         "import json, sys; sys.path[:0] = sys.argv[1:]; from tests.helpers.recorded import results_of;"
-        "from benchmark.tracking.records import PlanRecord, RunRecord, Status; from benchmark.report.forms import render;"
+        "from benchmark.tracking.records import PlanRecord, RunRecord, Status;"
+        "from benchmark.report.forms import render;"
         "from benchmark.report.table import make_report; plan, runs = json.load(sys.stdin);"
         "runs = [RunRecord(**run | {'status': Status(run['status'])}) for run in runs];"
         "made = make_report(results_of(PlanRecord.from_json(plan), runs));"
