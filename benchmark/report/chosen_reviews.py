@@ -57,13 +57,13 @@ def choose_reviews(results: PlanResults, details: Details, rows: Sequence[Row]) 
     if len(rows) > 1:
         spread = np.ptp(positive, axis=0)
         apart = (positive.min(axis=0) <= 0.5) & (positive.max(axis=0) > 0.5)
-        places[DISAGREE] = _top(spread, apart, details.ids)
-    places[WRONG] = _top(wrongness.min(axis=0), wrongness.min(axis=0) > 0.5, details.ids)
+        places[DISAGREE] = _top(spread, apart, results.ids)
+    places[WRONG] = _top(wrongness.min(axis=0), wrongness.min(axis=0) > 0.5, results.ids)
     count = min(OF_EACH_KIND, len(results.labels))
     drawn = np.random.default_rng(RANDOM_SEED).choice(len(results.labels), count, replace=False)
-    places[RANDOM] = np.argsort(details.ids.astype(str))[np.sort(drawn)]  # whatever order the files have
+    places[RANDOM] = np.argsort(results.ids.astype(str))[np.sort(drawn)]  # whatever order the files have
     explained = explained_reviews(results, details, rows)
-    place_of = {review_id: place for place, review_id in enumerate(details.ids)}
+    place_of = {review_id: place for place, review_id in enumerate(results.ids)}
     places[EXPLAINED] = np.array([place_of[review_id] for review_id in explained], dtype=np.int64)
     return Chosen(tuple(row.name for row in rows), places, positive, explained)
 
@@ -73,7 +73,7 @@ def reviews_json(results: PlanResults, details: Details, chosen: Chosen, texts: 
     kinds = {kind: set(places.tolist()) for kind, places in chosen.places.items()}
     shown = []
     for place in chosen.all_places:
-        review_id = str(details.ids[place])
+        review_id = str(results.ids[place])
         review: dict[str, Any] = {
             "id": review_id,
             "label": int(results.labels[place]),

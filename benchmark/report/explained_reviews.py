@@ -40,7 +40,7 @@ def explained_reviews(results: PlanResults, details: Details, rows: Sequence[Row
     Only reviews of the test part: of others the runs record no answers.
     """
     found: dict[str, list[Explained]] = {}
-    known = set(details.ids.tolist())
+    known = set(results.ids.tolist())
     for model, row in enumerate(rows):
         of_row: dict[str, Explained] = {}
         for run in results.finished(row.plan):

@@ -70,7 +70,7 @@ class Page:
     @property
     def review_ids(self) -> list[str]:
         """Of which reviews the page shows the text."""
-        return [str(self.details.ids[place]) for place in self.chosen.all_places]
+        return [str(self.report.results.ids[place]) for place in self.chosen.all_places]
 
     @property
     def pictures(self) -> list[Picture]:

@@ -1,6 +1,6 @@
 """What the page shows beyond the table: each run's epochs and settings, and what is known of each review.
 
-Knows no store. N test reviews, in the order of `PlanResults.labels`.
+Knows no store. N test reviews, in the order of `PlanResults.ids`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ class Details:
     """Of all finished runs of a plan.
 
     Attributes:
-        ids: (N,) the reviews' ids.
         runs: by run id.
         also_in_train: (N,) whether the same text stands in train of one of the runs (of several train sizes the smaller
             is a part of the larger); None: not recorded.
@@ -48,7 +47,6 @@ class Details:
         films: (N,) id of the film or ""; None: likewise.
     """
 
-    ids: np.ndarray
     runs: Mapping[str, RunDetails]
     also_in_train: np.ndarray | None = None
     stars: np.ndarray | None = None

@@ -86,7 +86,7 @@ def read_export(folder: Path) -> PlanResults:
             table.add(run, read_predictions(folder / name, run))
         except TrackingError as error:
             raise ExportError(f"{folder}: {error}") from None
-    return PlanResults(plan, runs, table.labels, table.logits, _read(folder, SPEEDS, dict[str, Throughput]))
+    return PlanResults(plan, runs, table.ids, table.labels, table.logits, _read(folder, SPEEDS, dict[str, Throughput]))
 
 
 def _write_files(store: TrackingStore, results: PlanResults, folder: Path) -> None:

@@ -50,7 +50,7 @@ def read_results(store: TrackingStore | None, profile: str) -> PlanResults:
     table = PredictionTable()
     for run in finished_runs(plan, runs):
         table.add(run, recorded_predictions(store, run))
-    return PlanResults(plan, runs, table.labels, table.logits, store.speeds(profile))
+    return PlanResults(plan, runs, table.ids, table.labels, table.logits, store.speeds(profile))
 
 
 def recorded_predictions(store: TrackingStore, run: RunRecord) -> pd.DataFrame:
@@ -121,7 +121,7 @@ def details_of_store(store: TrackingStore, results: PlanResults) -> Details:
                     store.artifact(run.run_id, name, Path(folder))
                 yield _read(run, Path(folder), read_histories(store, run), read_explanations(store, run.run_id))
 
-    return _together(read())
+    return _together(read(), results.ids)
 
 
 def details_of_export(folder: Path, results: PlanResults) -> Details:
@@ -136,7 +136,7 @@ def details_of_export(folder: Path, results: PlanResults) -> Details:
             place = folder / "runs" / run.run_id
             yield _read(run, place, _exported_histories(place / HISTORIES_FILE), explanations_in(place))
 
-    return _together(read())
+    return _together(read(), results.ids)
 
 
 def read_histories(store: TrackingStore, run: RunRecord) -> Histories:
@@ -165,18 +165,16 @@ def _read(run: RunRecord, folder: Path, histories: Histories, explanations: Expl
     return _Read(run, histories, settings if isinstance(settings, dict) else {}, environment, reviews, explanations)
 
 
-def _together(runs: Iterator[_Read]) -> Details:
-    """All in the order of the first run's reviews, which is that of the results."""
+def _together(runs: Iterator[_Read], ids: np.ndarray) -> Details:
+    """Join the runs, each with its reviews in the order of `ids`."""
     found: dict[str, RunDetails] = {}
-    details = Details(np.zeros(0, dtype=object), found)
+    details = Details(found)
     in_train: list[np.ndarray] = []
     for each in runs:
         try:
-            table = each.reviews.set_index("id")
-            if found:
-                table = table.loc[details.ids]
-            else:
-                details = Details(table.index.to_numpy(dtype=object), found, None, _stars(table), _films(table))
+            table = each.reviews.set_index("id").loc[ids]
+            if not found:
+                details = Details(found, None, _stars(table), _films(table))
             if (flags := _column(table, "also_in_train", np.bool_)) is not None:
                 in_train.append(flags)
             tokens, truncated = _column(table, "tokens", np.int64), _column(table, "truncated", np.bool_)

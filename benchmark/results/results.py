@@ -34,13 +34,15 @@ class PlanResults:
     Attributes:
         plan: what was wanted.
         runs: all runs of the profile, newest first; those of other settings are not looked at.
-        labels: (N,) 0 or 1, the truth.
-        logits: by run id, (N, 2) float32 in the order of `labels`.
+        ids: (N,) the reviews' ids.
+        labels: (N,) 0 or 1, the truth, in the order of `ids`.
+        logits: by run id, (N, 2) float32 in the order of `ids`.
         speeds: what `throughput` measured, by fingerprint.
     """
 
     plan: PlanRecord
     runs: Sequence[RunRecord]
+    ids: np.ndarray
     labels: np.ndarray
     logits: Mapping[str, np.ndarray]
     speeds: Mapping[str, Throughput] = field(default_factory=dict)
@@ -68,9 +70,9 @@ class PredictionTable:
     """Predictions of several runs, brought into one order by the reviews' ids."""
 
     def __init__(self) -> None:
+        self.ids = np.zeros(0, dtype=object)
         self.labels = np.zeros(0, dtype=np.int64)
         self.logits: dict[str, np.ndarray] = {}
-        self._ids: pd.Index | None = None
 
     def add(self, run: RunRecord, table: pd.DataFrame) -> None:
         """Take a run's predictions.
@@ -86,12 +88,12 @@ class PredictionTable:
         if missing:
             raise ResultsError(f"predictions of run {run.run_id} ({run.name}) have no column {', '.join(missing)}")
         ids = pd.Index(table["id"])
-        if self._ids is None:
+        if not self.logits:
             if not ids.is_unique:
                 raise ResultsError(f"predictions of run {run.run_id} ({run.name}) name a review twice")
-            self._ids, self.labels = ids, table["label"].to_numpy(np.int64)
-        elif not ids.equals(self._ids):
-            places = ids.get_indexer(self._ids) if ids.is_unique and len(ids) == len(self._ids) else np.array([-1])
+            self.ids, self.labels = ids.to_numpy(dtype=object), table["label"].to_numpy(np.int64)
+        elif not np.array_equal(ids, self.ids):
+            places = ids.get_indexer(self.ids) if ids.is_unique and len(ids) == len(self.ids) else np.array([-1])
             if (places < 0).any():
                 raise ResultsError(
                     f"predictions of run {run.run_id} ({run.name}) are about other reviews than those of the plan's "

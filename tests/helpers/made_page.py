@@ -101,9 +101,7 @@ class MadePage:
         }
         stars = np.where(results.labels == 1, chance.integers(7, 11, self.reviews), chance.integers(1, 5, self.reviews))
         films = np.array([f"tt{place % 50:07d}" for place in range(self.reviews)], dtype=object)
-        return Details(
-            np.array(self.ids, dtype=object), runs, chance.random(self.reviews) < 0.05, stars.astype(float), films
-        )
+        return Details(runs, chance.random(self.reviews) < 0.05, stars.astype(float), films)
 
     def explanations(self, run: RunRecord) -> dict[str, ReviewExplanation]:
         """Of the last seed: `good` adds a logit, `bad` takes one and a half, another word adds a hundredth.

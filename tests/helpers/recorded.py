@@ -55,7 +55,8 @@ def results_of(
     """
     labels = np.arange(reviews) % 2
     logits = {run.run_id: made_logits(run, labels) for run in finished_runs(plan, runs)}
-    return PlanResults(plan, runs, labels, logits, speeds or {})
+    ids = np.array([f"{place:016x}-0" for place in range(reviews)], dtype=object)
+    return PlanResults(plan, runs, ids, labels, logits, speeds or {})
 
 
 def made_logits(run: RunRecord, labels: np.ndarray) -> np.ndarray:

@@ -56,7 +56,7 @@ def report_of(accuracies, seeds=(1,), *, apart=1.0, seconds=None, missing=(), sp
             metrics["train_seconds"] = (seconds or {}).get(name, 10.0 * (number + 1))
             runs.append(RunRecord(run, f"{name} seed {seed}", name, seed, name, Status.FINISHED, metrics))
     plan = PlanRecord("quick", seeds, tuple(rows), "reviews", False, 10, N)
-    return make_report(PlanResults(plan, runs, labels, logits, speeds or {}))
+    return make_report(PlanResults(plan, runs, np.arange(N), labels, logits, speeds or {}))
 
 
 def finding(report, *facts) -> str:
