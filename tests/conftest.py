@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.launch.process import collect_rarely
+from benchmark.launch.process import reduce_garbage_collection
 from models import registry
 from models.registry import model_names
 
@@ -33,7 +33,7 @@ def pytest_configure() -> None:
     Python looks for garbage as rarely as in a command, whichever test is the first to call one.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    collect_rarely()
+    reduce_garbage_collection()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -24,7 +24,7 @@ from benchmark.cli import (
     validate,
 )
 from benchmark.cli import list as list_runs
-from benchmark.launch.process import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE, collect_rarely
+from benchmark.launch.process import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE, reduce_garbage_collection
 from data_pipeline.errors import InputError
 
 # In the order of --help.
@@ -48,7 +48,7 @@ COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 done, 1 something ran and failed, 2 wrong use, 130 interrupted."""
-    collect_rarely()
+    reduce_garbage_collection()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a table's lines on a terminal that has no such characters
     arguments = _parser().parse_args(argv)

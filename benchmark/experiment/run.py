@@ -18,8 +18,8 @@ from benchmark.experiment.features import with_features
 from benchmark.plan.fingerprint import Inputs, fingerprint
 from benchmark.plan.plan import PlannedRun, resolve_run_encoder
 from benchmark.plan.workspace import Workspace
+from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.records import RUN
-from benchmark.tracking.tracker import Tracker
 from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.environment import decisive, environment, machine_tags, peak_memory_mib
 from benchmark.training.epoch import EpochRecord
@@ -73,7 +73,7 @@ class _Run:
     planned: PlannedRun
     workspace: Workspace
     device: torch.device
-    tracker: Tracker
+    tracker: MlflowTracker
     progress: Progress
     phases: _Phases = field(default_factory=_Phases)
 
@@ -97,7 +97,7 @@ class _Prepared:
     encoder_dir: Path | None
 
 
-def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: Tracker, progress: Progress) -> Outcome:
+def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: MlflowTracker, progress: Progress) -> Outcome:
     """Train the run's model, choose its epoch by val, score it on test once, and record everything.
 
     A run that was interrupted goes on after its newest checkpoint. Its status is the caller's to write, last of all.
@@ -135,7 +135,7 @@ def run_trial(
     planned: PlannedRun,
     corpus: Corpus,
     workspace: Workspace,
-    tracker: Tracker,
+    tracker: MlflowTracker,
     *,
     progress: Progress,
     on_epoch: Callable[[EpochRecord], None],

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from benchmark.launch.process import run_child, spell_end
+from benchmark.launch.process import describe_exit, run_worker
 from benchmark.launch.recovery import reconcile
 from benchmark.plan.plan import PlannedRun
 from benchmark.plan.workspace import Workspace
@@ -94,7 +94,7 @@ class Launcher:
 
     def _set_aside(self, planned: PlannedRun) -> None:
         for run in self.store.runs_of(planned.config.profile, planned.fingerprint, planned.config.seed, planned.kind):
-            self.store.set_aside(run.run_id)
+            self.store.supersede(run.run_id)
         self._forget_checkpoints(planned)
 
     def _forget_checkpoints(self, planned: PlannedRun) -> None:
@@ -107,9 +107,9 @@ class Launcher:
         if "val/loss" in found.metrics and not self.workspace.checkpoint_dir(planned.identity).is_dir():
             # Its epochs would be trained again, perhaps on another machine, and stand in the log as if they had not.
             self.say(f"  MLflow run {found.run_id} has lost its checkpoint and is set aside; a new one begins")
-            self.store.set_aside(found.run_id)
+            self.store.supersede(found.run_id)
             return None
-        self.store.drop_pending_models(found.run_id)
+        self.store.delete_unfinished_models(found.run_id)
         tracker = self.store.reopen(found.run_id)
         tracker.resume()
         labels = self._labels(planned)
@@ -136,20 +136,20 @@ class Launcher:
         """Do the run in a process that holds the lock with us; its record when it has ended, however it has."""
         request = {"planned": planned.to_json(), "workspace": self.workspace.to_json(), "run_id": tracker.run_id}
         try:
-            code = run_child("benchmark.launch.worker", request, [lock])
+            code = run_worker("benchmark.launch.worker", request, [lock])
         except KeyboardInterrupt:
-            self.store.hurry()
+            self.store.stop_waiting()
             with suppress(TrackingError):  # the next call puts it right
                 self._end_if_running(tracker, Status.KILLED, "interrupted")
             raise
-        return self._end_if_running(tracker, Status.FAILED, spell_end(code))
+        return self._end_if_running(tracker, Status.FAILED, describe_exit(code))
 
     def _end_if_running(self, tracker: MlflowTracker, status: Status, reason: str) -> RunRecord:
         """The run's record; where its process could not say how it ended, `status` and `reason` are written for it."""
         run = self.store.run(tracker.run_id)
         if run.status is not Status.RUNNING:
             return run
-        self.store.drop_pending_models(tracker.run_id)
+        self.store.delete_unfinished_models(tracker.run_id)
         tracker.finish(status, reason)
         return self.store.run(tracker.run_id)
 

@@ -21,7 +21,7 @@ from typing import Any
 SIGNAL_SECONDS = 5.0  # a process that was told to end and is still there is told again
 
 
-def run_child(module: str, request: Mapping[str, Any], locks: Sequence[int]) -> int:
+def run_worker(module: str, request: Mapping[str, Any], locks: Sequence[int]) -> int:
     """Run `python -m MODULE`, whose `main` calls `serve`, to its end.
 
     Args:
@@ -40,7 +40,7 @@ def run_child(module: str, request: Mapping[str, Any], locks: Sequence[int]) -> 
         [sys.executable, "-m", module],
         stdin=subprocess.PIPE,
         text=True,
-        env=compute_environment(),
+        env=worker_environment(),
         process_group=0,
         pass_fds=locks,
     )
@@ -55,7 +55,7 @@ def run_child(module: str, request: Mapping[str, Any], locks: Sequence[int]) -> 
         raise
 
 
-def spell_end(code: int) -> str:
+def describe_exit(code: int) -> str:
     """What to say of a child that ended with this status and could say nothing itself."""
     reason = f"the process ended by signal {-code}" if code < 0 else f"the process ended with status {code}"
     return f"{reason}; was the machine out of memory?" if code == -signal.SIGKILL else reason
@@ -67,7 +67,7 @@ def serve(task: Callable[[dict[str, Any]], int]) -> int:
     Returns:
         The exit status that `task` gave.
     """
-    collect_rarely()
+    reduce_garbage_collection()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         line = sys.stdin.readline()
@@ -114,7 +114,7 @@ EXIT_INTERRUPTED = 130  # by Ctrl-C or SIGTERM, as shells have it
 OBJECTS = 100_000  # Python's own number is 700, or 2,000
 
 
-def collect_rarely() -> None:
+def reduce_garbage_collection() -> None:
     """Look for cycles of objects that nobody uses only when so many were made.
 
     The libraries make millions of objects while they load, none of them garbage: loading those of a run took 9.6 s,
@@ -134,6 +134,6 @@ SETTINGS = {
 }
 
 
-def compute_environment() -> dict[str, str]:
+def worker_environment() -> dict[str, str]:
     """This process's environment with the settings, of which those that the user has made stay."""
     return SETTINGS | os.environ

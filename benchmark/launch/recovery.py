@@ -26,8 +26,8 @@ def reconcile(store: TrackingStore, profile: str, workspace: Workspace, say: Cal
             with hold_if_free(lock) as free:
                 # It was listed before its lock was looked at, and may have ended between the two.
                 if free and store.run(run.run_id).status is Status.RUNNING:
-                    store.drop_pending_models(run.run_id)
-                    end_killed(store, run.run_id, kind)
+                    store.delete_unfinished_models(run.run_id)
+                    record_killed(store, run.run_id, kind)
                     say(f"{run.name} (MLflow run {run.run_id}) was killed; put right")
     for run_id, plan in store.open_plans(profile).items():
         with hold_if_free(workspace.lock(f"plan-{plan}")) as free:
@@ -35,7 +35,7 @@ def reconcile(store: TrackingStore, profile: str, workspace: Workspace, say: Cal
                 store.close_plan(run_id, Status.KILLED)
 
 
-def end_killed(store: TrackingStore, run_id: str, kind: str) -> None:
+def record_killed(store: TrackingStore, run_id: str, kind: str) -> None:
     """Record that the run's process was killed.
 
     Raises:

@@ -15,7 +15,7 @@ from benchmark.output import spell_seconds
 from benchmark.plan.plan import Plan
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.client import TrackingError
-from benchmark.tracking.lock import hold, is_alone
+from benchmark.tracking.lock import hold, make_exclusive
 from benchmark.tracking.records import Status, best_run
 from benchmark.tracking.store import TrackingStore
 
@@ -63,7 +63,7 @@ def run_plan(
         if counts is None:
             # Only here are the exception's frames gone, and with them a write to the store that it broke off half-way.
             gc.collect()
-            store.hurry()
+            store.stop_waiting()
             with suppress(TrackingError):
                 _close(store, parent_id, plan_lock, Status.KILLED)
             raise KeyboardInterrupt
@@ -73,7 +73,7 @@ def run_plan(
 
 
 def _close(store: TrackingStore, parent_id: str, plan_lock: int, status: Status) -> None:
-    if is_alone(plan_lock):  # whoever is still at work on the plan closes it
+    if make_exclusive(plan_lock):  # whoever is still at work on the plan closes it
         store.close_plan(parent_id, status)
 
 

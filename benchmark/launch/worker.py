@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, ignore_termination, serve
-from benchmark.tracking.client import TrackingError, masked
+from benchmark.tracking.client import TrackingError, mask_secrets
 
 if TYPE_CHECKING:
+    from benchmark.tracking.mlflow_tracker import MlflowTracker
     from benchmark.tracking.records import Status
-    from benchmark.tracking.tracker import Tracker
 
 
 def main() -> int:
@@ -36,7 +36,7 @@ def _run(request: dict[str, Any]) -> int:
     from benchmark.training.progress import terminal_progress
 
     workspace = Workspace.from_json(request["workspace"])
-    store = TrackingStore(workspace.tracking_uri, workspace.cache_dir, knock=False)
+    store = TrackingStore(workspace.tracking_uri, workspace.cache_dir, probe=False)
     tracker = store.reopen(request["run_id"])
     progress = terminal_progress()
     try:
@@ -50,10 +50,10 @@ def _run(request: dict[str, Any]) -> int:
     except KeyboardInterrupt:
         ignore_termination()
         status, reason, traces = Status.KILLED, "interrupted", ""
-        store.hurry()
+        store.stop_waiting()
     except Exception as error:  # noqa: BLE001 - whatever ends a run is recorded, and the other runs go on
         status, reason = Status.FAILED, f"{type(error).__name__}: {' '.join(str(error).split())}"
-        traces = masked(traceback.format_exc(), workspace.tracking_uri)
+        traces = mask_secrets(traceback.format_exc(), workspace.tracking_uri)
     else:
         shutil.rmtree(workspace.checkpoint_dir(planned.identity), ignore_errors=True)
         return EXIT_DONE
@@ -68,7 +68,7 @@ def _run(request: dict[str, Any]) -> int:
     return EXIT_INTERRUPTED if status is Status.KILLED else EXIT_FAILED
 
 
-def _record_end(tracker: Tracker, status: Status, reason: str, traces: str) -> None:
+def _record_end(tracker: MlflowTracker, status: Status, reason: str, traces: str) -> None:
     """How the run ended, and where it failed as an artifact."""
     if traces:
         with suppress(OSError, TrackingError), tempfile.TemporaryDirectory() as folder:

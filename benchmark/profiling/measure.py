@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from benchmark.config.schema import RunConfig
-from benchmark.launch.process import compute_environment
+from benchmark.launch.process import worker_environment
 from benchmark.plan.plan import PlannedRun
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking import tags
@@ -34,7 +34,7 @@ def measured_apart(run: RunConfig, device: DeviceSetting) -> Throughput:
         input=request + "\n",
         capture_output=True,
         text=True,
-        env=compute_environment(),
+        env=worker_environment(),
         check=False,
     )
     if done.returncode != 0:

@@ -92,13 +92,13 @@ def local_path(address: str) -> Path | None:
     return Path(url2pathname(location.path)) if location.scheme in {"", "file"} else None
 
 
-def quiet_client(uri: str, lock: Path, *, knock: bool = True) -> MlflowClient:
+def quiet_client(uri: str, lock: Path, *, probe: bool = True) -> MlflowClient:
     """A client that sends no telemetry, prints nothing of its own, and whose failures are StoreErrors.
 
     Args:
         uri: of the store.
         lock: is held while the store is opened.
-        knock: see first whether anybody is there; in the middle of a plan one waits for a server that is gone.
+        probe: see first whether anybody is there; in the middle of a plan one waits for a server that is gone.
 
     Raises:
         TrackingError: the store cannot be opened, or the lock not be made.
@@ -120,7 +120,7 @@ def quiet_client(uri: str, lock: Path, *, knock: bool = True) -> MlflowClient:
             f"--cache-dir {lock.parent}: cannot be written: {error.strerror}; make it writable or name another"
         ) from None
     try:
-        if knock:
+        if probe:
             _refuse_unreachable(uri)
         client = _PatientClient(uri)
         client.ask("opening", lambda: client.open(MlflowClient(tracking_uri=uri)))
@@ -133,17 +133,17 @@ def quiet_client(uri: str, lock: Path, *, knock: bool = True) -> MlflowClient:
     return cast("MlflowClient", client)
 
 
-def hurry(client: MlflowClient) -> None:
+def stop_waiting(client: MlflowClient) -> None:
     """From now on the client waits for nothing: the user has interrupted us, or we have waited long enough."""
     cast(_PatientClient, client).patient = False
 
 
 def without_secrets(text: str, uri: str) -> str:
     """The text in one line, without the user and password that the URI may carry."""
-    return " ".join(masked(text, uri).split())[:300]  # last, or a secret that is cut in two would not be found
+    return " ".join(mask_secrets(text, uri).split())[:300]  # last, or a secret that is cut in two would not be found
 
 
-def masked(text: str, uri: str) -> str:
+def mask_secrets(text: str, uri: str) -> str:
     """The text without the user and password that the URI may carry, as written there, decoded, or in its query."""
     try:
         parts = urlsplit(uri)

@@ -53,7 +53,7 @@ def hold_if_free(path: Path) -> Iterator[bool]:
         os.close(file)
 
 
-def is_alone(file: int) -> bool:
+def make_exclusive(file: int) -> bool:
     """Turn a shared lock into one held alone; False where others share it still."""
     return _take(file, fcntl.LOCK_EX)
 

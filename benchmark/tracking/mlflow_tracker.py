@@ -98,14 +98,14 @@ class MlflowTracker:
 
     @_timed
     def set_tags(self, values: Mapping[str, str]) -> None:
-        """See Tracker."""
+        """Set tags, facts about the run."""
         from mlflow.entities import RunTag
 
         self._client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in values.items()])
 
     @_timed
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """See Tracker."""
+        """Log settings; nested mappings are flattened with dots."""
         from mlflow.entities import Param
 
         new = [Param(key, str(value)) for key, value in flattened(params) if key not in self._params]
@@ -113,7 +113,7 @@ class MlflowTracker:
 
     @_timed
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """See Tracker."""
+        """Log values at a step, in one request."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -140,7 +140,7 @@ class MlflowTracker:
 
     @_timed
     def log_datasets(self, datasets: Sequence[DatasetRecord]) -> None:
-        """See Tracker."""
+        """Log what the run reads."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         inputs = [
@@ -161,12 +161,15 @@ class MlflowTracker:
 
     @_timed
     def log_artifacts(self, folder: Path) -> None:
-        """See Tracker."""
+        """Log all files of a folder."""
         self._client.log_artifacts(self.run_id, str(folder))
 
     @_timed
     def log_model(self, bundle: Path, name: str, step: int = 0) -> None:
-        """See Tracker. A model that the run has already is kept; metrics logged from now on are the model's too."""
+        """Log the network that `write_bundle` wrote, chosen after epoch `step`, unless the run has a model already.
+
+        Metrics logged afterwards belong to the model as well as to the run.
+        """
         from mlflow.entities import LoggedModelOutput
 
         from benchmark.tracking.logged_model import drop_unfinished, ready_model, upload_model
@@ -198,7 +201,7 @@ class MlflowTracker:
         return outputs is not None and model_id in {output.model_id for output in outputs.model_outputs}
 
     def finish(self, status: Status, error: str = "") -> None:
-        """See Tracker."""
+        """Write the error, then the status: the last write of a run."""
         if error:
             self.set_tags({tags.ERROR: error[:5000]})
         self._client.set_terminated(self.run_id, status.value)

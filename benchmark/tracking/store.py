@@ -14,9 +14,9 @@ from benchmark.tracking import tags
 from benchmark.tracking.client import (
     StoreError,
     TrackingError,
-    hurry,
     quiet_client,
     sqlite_file,
+    stop_waiting,
     store_exists,
     without_secrets,
 )
@@ -41,19 +41,19 @@ class TrackingStore:
     Args:
         uri: MLflow's tracking URI.
         cache_dir: where the lock lies under which a new database is created.
-        knock: a server that does not answer is told at once; in the middle of a plan it is waited for.
+        probe: a server that does not answer is told at once; in the middle of a plan it is waited for.
 
     Raises:
         TrackingError: the store cannot be opened. All methods raise it, as StoreError, where the store fails later.
     """
 
-    def __init__(self, uri: str, cache_dir: Path, *, knock: bool = True) -> None:
+    def __init__(self, uri: str, cache_dir: Path, *, probe: bool = True) -> None:
         self.uri = uri
         try:
             cache_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TrackingError(f"--cache-dir {cache_dir}: cannot be made: {error.strerror}") from None
-        self._client = quiet_client(uri, cache_dir / "tracking.lock", knock=knock)
+        self._client = quiet_client(uri, cache_dir / "tracking.lock", probe=probe)
 
     @classmethod
     def existing(cls, uri: str, cache_dir: Path) -> TrackingStore | None:
@@ -64,9 +64,9 @@ class TrackingStore:
         """
         return cls(uri, cache_dir) if store_exists(uri) else None
 
-    def hurry(self) -> None:
+    def stop_waiting(self) -> None:
         """From now on wait for nothing: the user has interrupted us."""
-        hurry(self._client)
+        stop_waiting(self._client)
 
     def open_plan(self, plan: PlanRecord) -> str:
         """Id of the plan's parent run: the one with its tag, reopened, or a new one.
@@ -240,11 +240,11 @@ class TrackingStore:
         """A metric's values by step."""
         return {metric.step: metric.value for metric in self._client.get_metric_history(run_id, key)}
 
-    def set_aside(self, run_id: str) -> None:
+    def supersede(self, run_id: str) -> None:
         """The run stays in MLflow and counts no more: not in a table, not for what is left to do."""
-        self._client.set_tag(run_id, tags.KIND, tags.SET_ASIDE)
+        self._client.set_tag(run_id, tags.KIND, tags.SUPERSEDED)
 
-    def drop_pending_models(self, run_id: str) -> None:
+    def delete_unfinished_models(self, run_id: str) -> None:
         """Delete the models of the run whose upload a kill broke off; `mlflow gc` removes their files."""
         from benchmark.tracking.logged_model import drop_unfinished
 

@@ -2,8 +2,8 @@
 
 import getpass
 
-KIND = "benchmark.kind"  # plan, run, reproduction, or SET_ASIDE
-SET_ASIDE = "set aside"  # a run that counts no more: started over by --fresh, or its checkpoint is lost
+KIND = "benchmark.kind"  # plan, run, reproduction, or SUPERSEDED
+SUPERSEDED = "set aside"  # a run that counts no more: started over by --fresh, or its checkpoint is lost
 PLAN, USED_AT = "benchmark.plan", "benchmark.used_at"
 EXPERIMENT, SEED, FINGERPRINT = "benchmark.experiment", "benchmark.seed", "benchmark.fingerprint"
 LOCK = "benchmark.lock"  # host and file of the lock that the run's processes hold while they live

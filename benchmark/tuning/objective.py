@@ -188,7 +188,7 @@ class Objective:
             end("FAIL", Status.KILLED, "was silent for so long that it counted as dead")
             raise
         except KeyboardInterrupt:
-            self.store.hurry()
+            self.store.stop_waiting()
             end("FAIL", Status.KILLED, "interrupted; the study tries it again")
             raise
         except Exception as error:

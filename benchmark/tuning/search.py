@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.config.tuned import tuned_file
-from benchmark.launch.process import EXIT_DONE, EXIT_FAILED, run_child, spell_end
+from benchmark.launch.process import EXIT_DONE, EXIT_FAILED, describe_exit, run_worker
 from benchmark.launch.recovery import reconcile
 from benchmark.output import OutputError, spell_value
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError
-from benchmark.tracking.lock import hold, is_alone, lock_name
+from benchmark.tracking.lock import hold, lock_name, make_exclusive
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.records import STUDY, Status
 from benchmark.tracking.store import TrackingStore
@@ -64,15 +64,15 @@ def search(
             "parent_id": tracker.run_id,
         }
         try:
-            code = run_child("benchmark.tuning.worker", request, [held])
+            code = run_worker("benchmark.tuning.worker", request, [held])
         except KeyboardInterrupt:
-            store.hurry()
+            store.stop_waiting()
             with suppress(TrackingError):
                 _close(tracker, held, Status.KILLED)
             _broken_off(storage, planned, workspace, say)
             raise
         if code not in {EXIT_DONE, EXIT_FAILED}:
-            say(f"  {spell_end(code)}; the same command goes on")
+            say(f"  {describe_exit(code)}; the same command goes on")
         if code == EXIT_DONE:
             found = _done(storage, planned, workspace, tracker, say)
         else:
@@ -83,7 +83,7 @@ def search(
 
 
 def _close(tracker: MlflowTracker, held: int, status: Status) -> None:
-    if is_alone(held):  # whoever still searches closes it
+    if make_exclusive(held):  # whoever still searches closes it
         tracker.finish(status)
 
 

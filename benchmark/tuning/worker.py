@@ -75,7 +75,7 @@ def spend_budget(
     if options.sampler == "grid":
         refuse_grid(planned.space)
 
-    store = TrackingStore(workspace.tracking_uri, workspace.cache_dir, knock=False)
+    store = TrackingStore(workspace.tracking_uri, workspace.cache_dir, probe=False)
     corpus, inputs, facts = _read_inputs(planned, workspace)
     storage = open_storage(options.storage, workspace.lock("optuna"), retire=partial(_retire, store))
     with hold(workspace.lock("studies")):
@@ -193,13 +193,13 @@ def _retire(store: TrackingStore, study: Study, trial: FrozenTrial) -> None:
 
 def _end_trial(store: TrackingStore, run_id: str) -> None:
     """A trial was broken off: its run ends with it, unless it says already how it was ended."""
-    from benchmark.launch.recovery import end_killed
+    from benchmark.launch.recovery import record_killed
     from benchmark.tracking.client import StoreError, TrackingError
     from benchmark.tracking.records import TRIAL, Status
 
     try:
         if store.run(run_id).status in {Status.RUNNING, Status.FINISHED}:
-            end_killed(store, run_id, TRIAL)
+            record_killed(store, run_id, TRIAL)
     except TrackingError as error:  # of a run that somebody deleted there is nothing to end
         if isinstance(error, StoreError) and not error.refused:
             raise

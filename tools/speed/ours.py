@@ -3,7 +3,7 @@
     python tools/speed/ours.py bert-finetuned [--reviews 640] [--set training.batch_size=16]
 
 Embedded reviews in an order of the seed; after a warm-up one epoch through pipeline and trainer, or, for a frozen BERT,
-its one pass. A run of the benchmark is started with what benchmark/compute_environment.py says, and so does ratios.py
+its one pass. A run of the benchmark is started with what benchmark/launch/process.py says, and so does ratios.py
 start this.
 """
 

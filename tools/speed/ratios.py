@@ -3,7 +3,7 @@
     python tools/speed/ratios.py [bert-finetuned lstm lstm-64 ...] [--turns 5]
 
 The recipe's batch size is 8 unless said. Ours starts as a run of the benchmark does, with
-benchmark/compute_environment.py. For a quiet machine.
+benchmark/launch/process.py. For a quiet machine.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmark.launch.process import compute_environment
+from benchmark.launch.process import worker_environment
 
 HERE = Path(__file__).parent
 
@@ -51,7 +51,7 @@ def main() -> None:
     commands = pairs()
     for name in arguments.names or commands:
         ours, other = commands[name]
-        found = [(rate(ours, compute_environment()), rate(other)) for _ in range(arguments.turns)]
+        found = [(rate(ours, worker_environment()), rate(other)) for _ in range(arguments.turns)]
         mine, theirs = (statistics.median(column) for column in zip(*found, strict=True))
         ratios = sorted(a / b for a, b in found)
         print(

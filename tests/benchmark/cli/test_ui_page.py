@@ -26,7 +26,7 @@ def page(store_uri, tmp_path) -> str:
         run.log_metrics({"test/accuracy": accuracy, "test/f1": 0.5, "best_val_loss": 0.4, "train_seconds": 9.0})
         run.finish(Status.FINISHED)
     aside = store.start_run("quick", "an old run", run_tags(parent=plan, experiment="rnn", seed=1, fingerprint="f"))
-    store.set_aside(aside.run_id)
+    store.supersede(aside.run_id)
     process = Shell(tmp_path).start("ui", "--no-browser")
     yield process.stdout.readline().strip()
     process.send_signal(signal.SIGINT)

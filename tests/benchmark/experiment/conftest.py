@@ -8,8 +8,8 @@ from benchmark.config.load import load_suite
 from benchmark.experiment.run import Outcome, run_experiment
 from benchmark.plan.plan import Plan, make_plan
 from benchmark.plan.workspace import Workspace
-from benchmark.tracking.tracker import NullTracker
 from benchmark.training.progress import NullProgress, Progress
+from tests.helpers.null_tracker import NullTracker
 from tests.helpers.recorded import NOWHERE
 from tests.helpers.tiny_plan import MODELS, of
 

@@ -13,12 +13,12 @@ from safetensors.torch import load_file, save_file
 from benchmark.experiment.run import run_experiment
 from benchmark.inference.served_model import SentimentClassifier
 from benchmark.plan.workspace import Workspace
-from benchmark.tracking.tracker import NullTracker
 from benchmark.training.progress import NullProgress
 from data_pipeline.errors import DataError
 from models.precision import computes_in_bf16
 from models.saved import SavedModelError
 from tests.helpers.facts import assert_names
+from tests.helpers.null_tracker import NullTracker
 from tests.helpers.trained import MODELS, Trained
 
 CPU = torch.device("cpu")

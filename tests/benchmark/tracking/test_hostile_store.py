@@ -15,7 +15,7 @@ from benchmark.config.load import load_suite
 from benchmark.experiment.artifacts import dataset_records
 from benchmark.experiment.model_card import model_card
 from benchmark.plan.plan import make_plan
-from benchmark.tracking.client import masked
+from benchmark.tracking.client import mask_secrets
 from benchmark.tracking.store import TrackingStore
 from data_pipeline.errors import one_line
 from data_pipeline.sources import load_corpus
@@ -148,7 +148,7 @@ def test_no_review_text_stands_in_what_mlflow_shows(write_config, tmp_path):
     ],
 )
 def test_a_password_is_found_in_a_text_however_it_is_written(uri, secret):
-    assert secret not in masked(f"no answer from {uri}: wrong password {secret}", uri)
+    assert secret not in mask_secrets(f"no answer from {uri}: wrong password {secret}", uri)
 
 
 def test_a_folder_in_the_place_of_the_database_is_reported_at_once(call, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.tracking.lock import hold, hold_if_free, is_alone, local_lock, lock_name
+from benchmark.tracking.lock import hold, hold_if_free, local_lock, lock_name, make_exclusive
 
 HOLDER = """
 import sys
@@ -96,9 +96,9 @@ def test_a_child_that_inherits_it_holds_it_past_its_parents_end(path):
 def test_those_who_share_a_lock_do_not_wait_for_each_other(path, start_holder):
     other = start_holder("shared")
     with hold(path, shared=True, on_wait=lambda: pytest.fail("waits")) as file:
-        assert not is_alone(file)
+        assert not make_exclusive(file)
         other.communicate()
-        assert is_alone(file)
+        assert make_exclusive(file)
 
 
 def test_a_lock_is_known_by_host_and_file(path):

@@ -6,7 +6,6 @@ import pytest
 from mlflow import MlflowClient
 
 from benchmark.tracking.records import Status, best_run
-from benchmark.tracking.tracker import NullTracker, Tracker
 from benchmark.training.epoch import EpochRecord
 from tests.helpers.kept import FINGERPRINT, start
 
@@ -128,17 +127,3 @@ def test_more_runs_than_a_page_are_all_read(store, parent, monkeypatch):
         start(store, parent, seed=seed)
 
     assert sorted(record.seed for record in store.runs("quick")) == [0, 1, 2, 3, 4]
-
-
-def test_the_tracker_that_keeps_nothing_has_the_same_face(tmp_path):
-    tracker: Tracker = NullTracker()
-    tracker.set_tags({"a": "b"})
-    tracker.log_params({"a": 1})
-    tracker.log_metrics({"a": 1.0}, step=1)
-    tracker.log_artifacts(tmp_path)
-    tracker.log_model(tmp_path, "rnn", step=1)
-    tracker.finish(Status.FAILED, "boom")
-
-    methods = {name for name in vars(Tracker) if not name.startswith("_")}
-    assert methods <= set(vars(NullTracker))
-    assert list(tmp_path.iterdir()) == []

@@ -24,13 +24,13 @@ def killed_child(*_) -> int:
 
 
 class TestASearchThatIsEndedEarly:
-    """`run_child` is the process that searches; here it ends at once, after what the test has done."""
+    """`run_worker` is the process that searches; here it ends at once, after what the test has done."""
 
     @pytest.fixture
     def end(self, monkeypatch):
         def call(made, how) -> list[str]:
             said = []
-            monkeypatch.setattr(search, "run_child", how)
+            monkeypatch.setattr(search, "run_worker", how)
             ending = pytest.raises(KeyboardInterrupt) if how is interrupted_child else nullcontext()
             with ending:
                 assert search.search(made.plan(), made.options(), made.workspace, said.append) is None

@@ -6,7 +6,6 @@ from optuna.trial import TrialState
 
 from benchmark.config.errors import ConfigError
 from benchmark.experiment.run import run_trial
-from benchmark.tracking.tracker import NullTracker
 from benchmark.training.progress import NullProgress
 from benchmark.training.trainer import NonFiniteError, Trainer
 from benchmark.tuning import objective
@@ -15,6 +14,7 @@ from benchmark.tuning.study import OWN
 from data_pipeline.sources import load_corpus
 from tests.helpers.facts import assert_names
 from tests.helpers.in_process import RATE, states
+from tests.helpers.null_tracker import NullTracker
 
 GRID = {
     "training.schedule": {"type": "categorical", "choices": ["constant", "linear"]},
