@@ -133,9 +133,10 @@ def chosen_suite(arguments: argparse.Namespace, *, tuned: bool = False) -> Suite
         ConfigError: the file or an option is wrong.
     """
     from benchmark.config.errors import ConfigError
-    from benchmark.config.load import load_suite, locate_config
+    from benchmark.config.load import load_suite, locate_config, parse_assignments
 
-    suite = load_suite(locate_config(arguments.config), arguments.profile, arguments.set, arguments.seed, tuned=tuned)
+    settings = parse_assignments(arguments.set)
+    suite = load_suite(locate_config(arguments.config), arguments.profile, settings, arguments.seed, tuned=tuned)
     if arguments.data and suite.data[0].source != "aclimdb":
         raise ConfigError(
             f"--data: profile {suite.profile} reads source `{suite.data[0].source}`; choose one of source `aclimdb`, "

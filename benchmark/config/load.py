@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from benchmark.config.checks import RESERVED_NAMES, Faults, check_name, check_profile, check_published, read_spaces
@@ -24,6 +25,7 @@ from benchmark.config.schema import (
 from benchmark.config.search_space import SearchSpace
 from benchmark.config.tuned import TunedSettings, read_tuned, tuned_file
 from benchmark.config.yaml_file import parse_scalar, read_yaml
+from benchmark.output import spell_value
 from data_pipeline.errors import did_you_mean
 
 DEEPEST_KEY = 16  # parts of a `--set` option's key
@@ -50,7 +52,7 @@ def profile_names(path: Path) -> list[str]:
 def load_suite(
     path: Path,
     profile: str = "quick",
-    assignments: Sequence[str] = (),
+    settings: Mapping[str, Any] = MappingProxyType({}),
     seeds: Sequence[int] = (),
     *,
     tuned: bool = False,
@@ -62,9 +64,8 @@ def load_suite(
     Args:
         path: the YAML file.
         profile: one of its profiles.
-        assignments: `--set` options, each `KEY=VALUE`. KEY begins with an experiment's name (that experiment
-            alone), or with `model`, `tokens`, `training` (every experiment), `data` or `seeds` (the profile).
-            `seeds` and `data.train_size` take several values with commas between them.
+        settings: values by key path, which begins with an experiment's name (that experiment alone), or with
+            `model`, `tokens`, `training` (every experiment), `data` or `seeds` (the profile).
         seeds: instead of the profile's seeds, where given.
         tuned: use what searches have won, for the experiments that have it.
 
@@ -76,7 +77,7 @@ def load_suite(
     if profile not in file.profiles:
         raise ConfigError(f"{path}: there is no profile {profile!r}{did_you_mean(profile, file.profiles)}")
     chosen = file.profiles[profile]
-    options = [_parse_option(text, list(chosen.experiments)) for text in assignments]
+    changes = [_change(key, value, list(chosen.experiments)) for key, value in settings.items()]
     found = _tuned(profile, chosen.experiments) if tuned else {}
     experiments = {}
     for name in chosen.experiments:
@@ -84,18 +85,18 @@ def load_suite(
         if name in found:
             raw = laid_over(raw, found[name].settings)
             experiment_config(raw, str(tuned_file(profile, name)), (name,))
-        raw, where = _with_options(raw, [option for option in options if name in option.targets], str(path))
+        raw, where = _with_changes(raw, [change for change in changes if name in change.targets], str(path))
         experiments[name] = experiment_config(raw, where, (name,))
     raw = {**chosen.model_dump(include=set(PROFILE_SECTIONS)), "experiments": chosen.experiments}
-    raw, where = _with_options(raw, [option for option in options if not option.targets], str(path))
+    raw, where = _with_changes(raw, [change for change in changes if not change.targets], str(path))
     if seeds:
         raw, where = {**raw, "seeds": list(seeds)}, "--seed" if where == str(path) else f"{where}, --seed"
-    settings = validated(ProfileConfig, raw, where, ())
+    wanted = validated(ProfileConfig, raw, where, ())
     return Suite(
         profile=profile,
         description=chosen.description,
-        seeds=settings.seeds,
-        data=settings.data.each(),
+        seeds=wanted.seeds,
+        data=wanted.data.each(),
         experiments=experiments,
         published=file.published,
         plugin=file.plugin,
@@ -113,48 +114,62 @@ def _tuned(profile: str, names: Sequence[str]) -> dict[str, TunedSettings]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Option:
-    """One `--set`, understood but not yet checked.
+def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """Return the settings of `--set KEY=VALUE` options, by key path; of a key given twice, the last.
 
-    Attributes:
-        text: as a message names it.
-        targets: experiments that it changes; none: the profile.
-        change: laid over the settings.
+    `seeds` and `data.train_size` take several values with commas between them.
+
+    Raises:
+        ConfigError: an option has no KEY or no VALUE.
+        YamlError: a value is not YAML.
     """
+    settings: dict[str, Any] = {}
+    for text in texts:
+        where = f"--set {shortened(text)}"
+        key, sign, value_text = text.partition("=")
+        key = key.strip()
+        if not sign or not key:
+            raise ConfigError(f"{where}: wants KEY=VALUE, as in --set lstm.training.batch_size=32")
+        value = parse_scalar(value_text, where)
+        if key in LISTS and isinstance(value, str) and "," in value:
+            value = [parse_scalar(each, where) for each in value.split(",")]
+        settings.pop(key, None)  # `settings` keeps the order of the options: a later one wins
+        settings[key] = value
+    return settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One setting laid over the file's: as a message names it, the experiments it changes (none: the profile)."""
 
     text: str
     targets: tuple[str, ...]
     change: dict[str, Any]
 
 
-def _parse_option(text: str, experiments: Sequence[str]) -> _Option:
-    where = f"--set {shortened(text)}"
-    key, sign, value_text = text.partition("=")
-    parts = tuple(key.strip().split("."))
-    if not sign or not all(parts) or len(parts) > DEEPEST_KEY or not key.isprintable():
+def _change(key: str, value: Any, experiments: Sequence[str]) -> _Change:
+    where = f"--set {shortened(f'{key}={spell_value(value)}')}"
+    parts = tuple(key.split("."))
+    if not all(parts) or len(parts) > DEEPEST_KEY or not key.isprintable():
         raise ConfigError(f"{where}: wants KEY=VALUE, as in --set lstm.training.batch_size=32")
-    value = parse_scalar(value_text, where)
-    if parts in LISTS and isinstance(value, str) and "," in value:
-        value = [parse_scalar(each, where) for each in value.split(",")]
     if parts[0] in PROFILE_SECTIONS:
-        return _Option(where, (), _nested(parts, value))
+        return _Change(where, (), _nested(parts, value))
     named = parts[0] in experiments
     path = parts[1:] if named else parts
     if not path or path[0] not in EXPERIMENT_SECTIONS:
         known = EXPERIMENT_SECTIONS if named else (*experiments, *EXPERIMENT_SECTIONS, *PROFILE_SECTIONS)
         raise ConfigError(f"{where}: {quoted(key)} is no setting{did_you_mean(path[0] if path else '', known)}")
-    return _Option(where, (parts[0],) if named else tuple(experiments), _nested(path, value))
+    return _Change(where, (parts[0],) if named else tuple(experiments), _nested(path, value))
 
 
-def _with_options(raw: dict[str, Any], options: Sequence[_Option], where: str) -> tuple[dict[str, Any], str]:
-    """`raw` with the options laid over it one after the other, and whom to name if that is not valid.
+def _with_changes(raw: dict[str, Any], changes: Sequence[_Change], where: str) -> tuple[dict[str, Any], str]:
+    """Return `raw` with the changes laid over it, and whom to name if the result is not valid.
 
-    They are checked together, since two may be valid only together: `data.source=table` and `data.path=...`.
+    The changes are checked together: two may be valid only together, as `data.source=table` and `data.path=...`.
     """
-    for option in options:
-        raw = merged(raw, option.change)
-    return raw, ", ".join(option.text for option in options) or where
+    for change in changes:
+        raw = merged(raw, change.change)
+    return raw, ", ".join(change.text for change in changes) or where
 
 
 @dataclass(frozen=True, slots=True)

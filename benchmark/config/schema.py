@@ -20,7 +20,7 @@ from models.registry import ModelConfig, UnknownModelError, get_model_spec, mode
 M = TypeVar("M", bound=ModelConfig)
 EXPERIMENT_SECTIONS = ("model", "tokens", "training")
 PROFILE_SECTIONS = ("data", "seeds")
-LISTS = (("seeds",), ("data", "train_size"))  # settings of a profile of which each value makes runs of its own
+LISTS = ("seeds", "data.train_size")  # settings of a profile of which each value makes runs of its own
 
 
 def _all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from benchmark.config.load import load_suite
+from benchmark.config.load import load_suite, parse_assignments
 from benchmark.experiment.bundle import write_bundle
 from benchmark.plan.plan import Plan, PlannedRun, make_plan, resolve_run_encoder
 from benchmark.tracking.records import Status
@@ -46,7 +46,7 @@ class Trained:
 def train(write_config: Callable[..., Path], folder: Path, name: str, *assignments: str) -> Trained:
     """One epoch of the experiment of the tiny suite, as the runner does it, without a cache of features."""
     config = write_config(profiles={"quick": {"experiments": MODELS}})
-    plan = make_plan(load_suite(config, "quick", ["training.epochs=1", *assignments]), NOWHERE)
+    plan = make_plan(load_suite(config, "quick", parse_assignments(["training.epochs=1", *assignments])), NOWHERE)
     planned = next(run for run in plan.runs if run.config.experiment_name == name)
     experiment, corpus = planned.config.experiment, load_corpus(planned.config.data)
     spec, encoder = get_model_spec(experiment.model.name), resolve_run_encoder(planned.config)

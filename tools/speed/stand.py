@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from benchmark.config.load import load_suite, locate_config
+from benchmark.config.load import load_suite, locate_config, parse_assignments
 from benchmark.config.schema import RunConfig
 from benchmark.plan.plan import resolve_run_encoder
 from benchmark.training.precision import resolve_precision
@@ -45,7 +45,7 @@ class Stand:
 @contextmanager
 def stand(model: str, reviews: int, sets: list[str], val_reviews: int = 8, seed: int = 2077) -> Iterator[Stand]:
     """The experiment of that name with these settings."""
-    suite = load_suite(locate_config(None), "full", sets)
+    suite = load_suite(locate_config(None), "full", parse_assignments(sets))
     run = replace(next(run for run in suite.runs() if run.experiment_name == model), seed=seed)
     spec, encoder = get_model_spec(run.experiment.model.name), resolve_run_encoder(run)
     folder = encoder.folder if encoder else None

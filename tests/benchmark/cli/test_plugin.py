@@ -147,7 +147,7 @@ def test_a_setting_called_encoder_that_names_none_is_a_setting_like_others(with_
     code = PLUGIN.format(name="convolving").replace("width: int = 3", 'encoder: str = "cnn"')
     path = with_plugin("convolving.py", code, "convolving")
     marks = {
-        make_plan(load_suite(path, assignments=[f"mine.model.encoder={kind}"]), NOWHERE).runs[0].fingerprint
+        make_plan(load_suite(path, settings={"mine.model.encoder": kind}), NOWHERE).runs[0].fingerprint
         for kind in ("cnn", "gru")
     }
 

@@ -9,7 +9,7 @@ import yaml
 
 from benchmark.config import load as config_file
 from benchmark.config.errors import ConfigError
-from benchmark.config.load import load_suite, locate_config, profile_names
+from benchmark.config.load import load_suite, locate_config, parse_assignments, profile_names
 from benchmark.config.schema import run_from_settings
 from benchmark.config.yaml_file import YamlError
 from models.registry import get_model_spec
@@ -26,7 +26,7 @@ def tiny_encoder(tmp_path_factory):
 
 def option_faults(path, *assignments) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        load_suite(path, assignments=assignments)
+        load_suite(path, settings=parse_assignments(assignments))
     return str(caught.value).splitlines()
 
 
@@ -83,7 +83,7 @@ def test_the_most_specific_setting_wins(write_config, experiment, profile, optio
         profiles={"quick": {"overrides": {"lstm": {"training": profile}}}},
     )
 
-    assert load_suite(path, assignments=options).experiments["lstm"].training.weight_decay == expected
+    assert load_suite(path, settings=parse_assignments(options)).experiments["lstm"].training.weight_decay == expected
 
 
 def test_a_profile_changes_what_it_names_and_nothing_beside_it(write_config):
@@ -109,7 +109,7 @@ def test_all_profiles_are_listed_and_none_changes_another(write_config, config_c
 
 
 def test_set_with_an_experiment_changes_that_one_alone(write_config):
-    experiments = load_suite(write_config(), assignments=["lstm.training.batch_size=4"]).experiments
+    experiments = load_suite(write_config(), settings={"lstm.training.batch_size": 4}).experiments
 
     assert {name: e.training.batch_size for name, e in experiments.items()} == {
         "rnn": 16,
@@ -121,7 +121,7 @@ def test_set_with_an_experiment_changes_that_one_alone(write_config):
 
 @pytest.mark.parametrize("key", ["training.batch_size=4", "training={batch_size: 4}"])
 def test_set_without_an_experiment_changes_all(write_config, key):
-    experiments = load_suite(write_config(), assignments=[key]).experiments
+    experiments = load_suite(write_config(), settings=parse_assignments([key])).experiments
 
     assert {experiment.training.batch_size for experiment in experiments.values()} == {4}
     assert {experiment.training.epochs for experiment in experiments.values()} == {2}
@@ -136,26 +136,27 @@ def test_set_without_an_experiment_changes_all(write_config, key):
     ],
 )
 def test_set_reads_rates_switches_off_and_reaches_deep(write_config, experiment, setting, text, value):
-    found = load_suite(write_config(), assignments=[f"{experiment}.{setting}={text}"]).experiments[experiment]
+    options = parse_assignments([f"{experiment}.{setting}={text}"])
+    found = load_suite(write_config(), settings=options).experiments[experiment]
 
     assert attrgetter(setting)(found) == value
 
 
 def test_set_changes_the_data_of_the_profile(write_config, reviews_csv):
-    data = load_suite(write_config(), assignments=["data.train_size=100"]).data[0]
+    data = load_suite(write_config(), settings={"data.train_size": 100}).data[0]
 
     assert (data.train_size, data.val_size, data.path) == (100, 50, reviews_csv)
 
 
 def test_set_changes_the_seeds_and_the_seed_option_wins(write_config):
-    assert load_suite(write_config(), assignments=["seeds=[3, 4]"]).seeds == (3, 4)
-    assert load_suite(write_config(), assignments=["seeds=[3, 4]"], seeds=[8, 9]).seeds == (8, 9)
+    assert load_suite(write_config(), settings={"seeds": [3, 4]}).seeds == (3, 4)
+    assert load_suite(write_config(), settings={"seeds": [3, 4]}, seeds=[8, 9]).seeds == (8, 9)
 
 
 def test_set_leaves_the_file_as_it_is(write_config):
     path = write_config()
     before = path.read_bytes()
-    load_suite(path, assignments=["lstm.training.epochs=9"])
+    load_suite(path, settings={"lstm.training.epochs": 9})
 
     assert path.read_bytes() == before
     assert load_suite(path).experiments["lstm"].training.epochs == 2
@@ -184,8 +185,8 @@ def test_set_leaves_the_file_as_it_is(write_config):
 def test_a_bad_option_is_named_and_not_the_file(write_config, assignment, facts):
     [line] = option_faults(write_config(), assignment)
 
-    assert line.startswith(f"--set {assignment}")
-    assert_names(line.removeprefix(f"--set {assignment}"), *facts)
+    assert line.startswith(f"--set {assignment.partition('=')[0]}")
+    assert_names(line.partition(": ")[2], *facts)
     assert "experiments.yaml" not in line
 
 
@@ -202,16 +203,40 @@ def test_a_bad_option_after_a_good_one_is_the_one_named(write_config):
     assert "lstm" not in line
 
 
+def test_options_become_settings_and_the_last_of_a_key_wins():
+    texts = ["seeds=1,2", "lstm.training.patience=null", "training.epochs=2", "seeds=[3, 4]"]
+
+    settings = parse_assignments(texts)
+
+    assert list(settings.items()) == [
+        ("lstm.training.patience", None),
+        ("training.epochs", 2),
+        ("seeds", [3, 4]),
+    ]
+
+
+def test_settings_may_be_values_of_python(write_config):
+    settings = {"data.train_size": (60, "all"), "lstm.model.pooling": "mean", "lstm.training.patience": None}
+    suite = load_suite(write_config(), settings=settings | {"lstm.model.bidirectional": True})
+
+    lstm = suite.experiments["lstm"]
+    assert [data.train_size for data in suite.data] == [60, "all"]
+    assert (lstm.model.pooling, lstm.model.bidirectional, lstm.training.patience) == ("mean", True, None)
+    with pytest.raises(ConfigError) as refused:
+        load_suite(write_config(), settings={"lstm.training.epochs": 0})
+    assert_names(refused, "--set lstm.training.epochs=0", "1")
+
+
 def test_a_value_that_is_no_yaml_is_named_with_its_column(write_config):
     with pytest.raises(YamlError) as refused:
-        load_suite(write_config(), assignments=["lstm.training.epochs=["])
+        load_suite(write_config(), settings=parse_assignments(["lstm.training.epochs=["]))
     assert_names(refused, "--set lstm.training.epochs=[", "line 1, column 2")
 
 
 def test_two_options_may_be_valid_only_together(write_config):
     path = write_config(profiles={"quick": {"data": {"source": "embedded", "path": None}}})
 
-    data = load_suite(path, assignments=["data.source=table", "data.path=mine.csv"]).data[0]
+    data = load_suite(path, settings={"data.source": "table", "data.path": "mine.csv"}).data[0]
 
     assert (data.source, data.path) == ("table", Path("mine.csv"))
 

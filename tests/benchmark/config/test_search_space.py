@@ -4,7 +4,7 @@ import pytest
 
 from benchmark.config.checks import check_own
 from benchmark.config.errors import ConfigError
-from benchmark.config.load import load_suite
+from benchmark.config.load import load_suite, parse_assignments
 from benchmark.config.nested import laid_over
 from benchmark.config.search_space import KINDS, SearchSpace
 from tests.helpers.facts import assert_names
@@ -142,7 +142,7 @@ class TestOwnSettings:
         }
 
     def test_but_of_those_whose_condition_is_not_met(self, space, write_config):
-        suite = load_suite(write_config(), assignments=["lstm.training.schedule=constant"])
+        suite = load_suite(write_config(), settings={"lstm.training.schedule": "constant"})
 
         assert "training.warmup_fraction" not in space.own(suite.experiments["lstm"].model_dump(mode="json"))
 
@@ -155,7 +155,7 @@ class TestOwnSettings:
         ],
     )
     def test_those_that_no_trial_could_have_are_refused(self, space, write_config, assignment, facts):
-        suite = load_suite(write_config(), assignments=[assignment])
+        suite = load_suite(write_config(), settings=parse_assignments([assignment]))
 
         with pytest.raises(ConfigError) as refused:
             check_own(space, suite.experiments["lstm"], "search.lstm")

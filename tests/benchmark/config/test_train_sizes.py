@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from benchmark.config.errors import ConfigError
-from benchmark.config.load import load_suite
+from benchmark.config.load import load_suite, parse_assignments
 from benchmark.plan.plan import make_plan
 from benchmark.report.forms import render
 from benchmark.report.table import make_report
@@ -23,7 +23,7 @@ def tiny_encoder(encoder_without_weights):
 
 @pytest.mark.parametrize("value", ["60,120,200", "[60, 120, 200]", " 60, 120, 200"])
 def test_several_sizes_of_an_option_or_the_file_have_a_run_each(write_config, value):
-    suite = load_suite(write_config(), assignments=[f"data.train_size={value}", "seeds=1,2"])
+    suite = load_suite(write_config(), settings=parse_assignments([f"data.train_size={value}", "seeds=1,2"]))
 
     assert [data.train_size for data in suite.data] == [60, 120, 200]
     assert suite.seeds == (1, 2)
@@ -46,17 +46,16 @@ def test_several_sizes_of_an_option_or_the_file_have_a_run_each(write_config, va
     ],
 )
 def test_what_is_no_list_of_sizes_is_refused(write_config, value, facts):
-    option = f"--set data.train_size={value}"
     with pytest.raises(ConfigError) as refused:
-        load_suite(write_config(), assignments=[option.removeprefix("--set ")])
+        load_suite(write_config(), settings=parse_assignments([f"data.train_size={value}"]))
 
     [line] = refused.value.lines
-    assert line.startswith(option)
-    assert_names(line.removeprefix(option), *facts)
+    assert line.startswith("--set data.train_size=")
+    assert_names(line.partition(": ")[2], *facts)
 
 
 def test_all_sizes_share_val_and_test_and_a_record_says_numbers(write_config):
-    plan = make_plan(load_suite(write_config(), assignments=["data.train_size=60,all"]), NOWHERE)
+    plan = make_plan(load_suite(write_config(), settings={"data.train_size": [60, "all"]}), NOWHERE)
 
     assert plan.record.train_sizes == (60, 290)  # of 400 reviews
     assert len({row.split_fingerprint for row in plan.record.rows}) == 2
@@ -65,8 +64,8 @@ def test_all_sizes_share_val_and_test_and_a_record_says_numbers(write_config):
 
 
 def test_a_run_is_the_same_whether_its_size_is_asked_for_alone_or_with_others(write_config):
-    alone = make_plan(load_suite(write_config(), assignments=["data.train_size=60"]), NOWHERE)
-    among = make_plan(load_suite(write_config(), assignments=["data.train_size=200,60"]), NOWHERE)
+    alone = make_plan(load_suite(write_config(), settings={"data.train_size": 60}), NOWHERE)
+    among = make_plan(load_suite(write_config(), settings={"data.train_size": [200, 60]}), NOWHERE)
 
     assert {run.identity for run in alone.runs} < {run.identity for run in among.runs}
 

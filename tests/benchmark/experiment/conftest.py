@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.config.load import load_suite
+from benchmark.config.load import load_suite, parse_assignments
 from benchmark.experiment.run import Outcome, run_experiment
 from benchmark.plan.plan import Plan, make_plan
 from benchmark.plan.workspace import Workspace
@@ -20,7 +20,7 @@ def plan(write_config: Callable[..., Path]) -> Callable[..., Plan]:
 
     def make(*assignments: str, seeds: tuple[int, ...] = ()) -> Plan:
         config = write_config(profiles={"quick": {"experiments": MODELS}})
-        return make_plan(load_suite(config, "quick", assignments, seeds), NOWHERE)
+        return make_plan(load_suite(config, "quick", parse_assignments(assignments), seeds), NOWHERE)
 
     return make
 

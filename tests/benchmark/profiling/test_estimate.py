@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmark.cli.main import main
-from benchmark.config.load import load_suite
+from benchmark.config.load import load_suite, parse_assignments
 from benchmark.plan.plan import make_plan
 from benchmark.plan.status import Standing, standings
 from benchmark.profiling.estimate import need, part_sizes
@@ -25,7 +25,7 @@ def tiny_encoder(encoder_without_weights):
 
 class TestStandings:
     def test_what_was_never_run_is_missing(self, write_config):
-        found = standings(load_suite(write_config(), assignments=["seeds=1,2"]), NOWHERE, None)
+        found = standings(load_suite(write_config(), settings={"seeds": [1, 2]}), NOWHERE, None)
 
         assert [(run.config.experiment_name, run.config.seed) for run in found][:5] == [
             *((name, 1) for name in ("rnn", "lstm", "bert-frozen", "bert-finetuned")),
@@ -42,7 +42,7 @@ class TestStandings:
         assert "run rnn" in found[0].advice
 
     def test_an_encoder_that_is_not_here_says_nothing_of_the_other_experiments(self, write_config, offline):
-        found = standings(load_suite(write_config(), assignments=HUB), NOWHERE, None)
+        found = standings(load_suite(write_config(), settings=parse_assignments(HUB)), NOWHERE, None)
 
         assert {run.config.experiment_name: run.state for run in found} == {
             "rnn": "missing",
@@ -52,7 +52,7 @@ class TestStandings:
         }
 
     def test_a_finished_run_tells_how_long_its_siblings_take(self, write_config, store_uri, tmp_path):
-        suite, store = load_suite(write_config(), assignments=["seeds=1,2"]), TrackingStore(store_uri, tmp_path)
+        suite, store = load_suite(write_config(), settings={"seeds": [1, 2]}), TrackingStore(store_uri, tmp_path)
         plan = make_plan(suite, NOWHERE)
         planned = plan.runs[0]
         parent = store.open_plan(plan.record)
@@ -68,7 +68,7 @@ class TestStandings:
 
 class TestNeed:
     def runs(self, write_config, *assignments, state="missing"):
-        suite = load_suite(write_config(), assignments=["training.epochs=3", *assignments])
+        suite = load_suite(write_config(), settings=parse_assignments(["training.epochs=3", *assignments]))
         return [Standing(run, state, "") for run in suite.runs()]
 
     def test_a_run_needs_its_epochs_with_validation_and_the_test(self, write_config):

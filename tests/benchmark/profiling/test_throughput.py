@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from benchmark.cli.main import main
-from benchmark.config.load import load_suite
+from benchmark.config.load import load_suite, parse_assignments
 from benchmark.plan.plan import make_plan
 from benchmark.profiling import throughput
 from benchmark.profiling.measure import MeasurementError, measured_apart
@@ -26,7 +26,7 @@ class TestMeasuring:
         monkeypatch.setattr(throughput, "MOST_REVIEWS", 64)
 
     def run(self, write_config, name, *assignments):
-        suite = load_suite(write_config(), assignments=["tokens.max_length=16", *assignments])
+        suite = load_suite(write_config(), settings=parse_assignments(["tokens.max_length=16", *assignments]))
         return next(run for run in suite.runs() if run.experiment_name == name)
 
     def test_a_model_is_trained_and_evaluated_at_the_size_of_its_whole_vocabulary(self, write_config):
@@ -46,7 +46,7 @@ class TestMeasuring:
     @pytest.mark.parametrize(("name", "scoring"), [("lstm", 0), ("lstm-attention", 2 * (16 * 8 + 8) * 16)])
     def test_useful_products_are_those_of_the_real_tokens(self, write_config, name, scoring):
         config = write_config(profiles={"quick": {"experiments": [name]}})
-        [run] = load_suite(config, assignments=["tokens.max_length=16"]).runs()
+        [run] = load_suite(config, settings={"tokens.max_length": 16}).runs()
         found = measure(run, "cpu")
 
         forward = 2 * (4 * 16 * (16 + 16)) * 16 + 2 * 16 * 2 + scoring
@@ -77,7 +77,7 @@ class TestMeasuring:
 
 
 def test_a_process_that_fails_names_the_model_and_its_last_line(write_config):
-    run = load_suite(write_config(), assignments=["bert-frozen.model.encoder.path=nowhere"]).runs()[2]
+    run = load_suite(write_config(), settings={"bert-frozen.model.encoder.path": "nowhere"}).runs()[2]
 
     with pytest.raises(MeasurementError) as failed:
         measured_apart(run, "cpu")

@@ -19,7 +19,7 @@ from mlflow.entities import Run
 from optuna.trial import TrialState
 
 from benchmark.cli.run import say_tuned
-from benchmark.config.load import load_suite
+from benchmark.config.load import load_suite, parse_assignments
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.shell import Done, Shell, finish, said_until, slow_rnn
 
@@ -158,7 +158,9 @@ class TestTheWinner:
     )
     def test_is_reported_with_settings_changed_since(self, searched, shell, monkeypatch, capsys, assignment, facts):
         monkeypatch.chdir(shell.folder)
-        suite = load_suite(shell.folder / "experiments.yaml", assignments=[f"lstm.{assignment}"], tuned=True)
+        suite = load_suite(
+            shell.folder / "experiments.yaml", settings=parse_assignments([f"lstm.{assignment}"]), tuned=True
+        )
         say_tuned(suite, ["lstm"])
 
         assert_names(capsys.readouterr().err, *facts)
