@@ -10,6 +10,9 @@ import pandas as pd
 from benchmark.report.schema import report_json, row_json
 from benchmark.report.table import Report
 
+COUNTS = ("parameters", "trainable", "tuning_trials")
+FIGURE_ENDINGS = ("_mean", "_sd", "_low", "_high", "_seconds", "_per_second", "_ms", "_mib")
+
 
 def render(report: Report, form: str) -> str:
     """The report in one of FORMS."""
@@ -38,18 +41,21 @@ def _tabulated(table: pd.DataFrame, style: str) -> str:
     return str(table.to_markdown(index=False, tablefmt=style, disable_numparse=True, colalign=alignment))
 
 
+def table_frame(report: Report) -> pd.DataFrame:
+    """Return the flat table that the CSV form writes: one row per model and train size, numbers as numbers.
+
+    Columns are named as in docs/report-schema.md, with `_mean`, `_sd`, `_low` or `_high` behind nested figures; units
+    are as there. Unknown numbers are NaN, unknown counts pandas.NA.
+    """
+    frame = pd.json_normalize([row_json(row) for row in report.verdict.rows], sep="_", max_level=1)
+    listed = ["runs", "test_accuracy_by_seed", *(name for name in map(str, frame) if name.startswith("published"))]
+    frame = frame.drop(columns=listed)
+    figures = [name for name in map(str, frame) if name.endswith(FIGURE_ENDINGS)]
+    return frame.astype(dict.fromkeys(figures, "float64") | dict.fromkeys(COUNTS, "Int64"))
+
+
 def _csv(report: Report) -> str:
-    """A line a row, figures as numbers in the units that the names say; see `schema.row_json`."""
-    lines = []
-    for row in report.verdict.rows:
-        values = row_json(row)
-        del values["published"]  # a figure of other conditions, which a line has no room for
-        flat = {key: value for key, value in values.items() if not isinstance(value, (dict, list))}
-        for key, value in values.items():
-            if isinstance(value, dict):
-                flat |= {f"{key}_{name}": part for name, part in value.items()}
-        lines.append(flat)
-    return pd.DataFrame(lines).to_csv(index=False)
+    return table_frame(report).to_csv(index=False)
 
 
 def _json(report: Report) -> str:

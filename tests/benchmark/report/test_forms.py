@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark.report.forms import FORMS, render
+from benchmark.report.forms import FORMS, render, table_frame
 from benchmark.report.schema import SCHEMA_VERSION
 from benchmark.report.table import Report
 from benchmark.tracking.records import PlanRecord, RunRecord, Status
@@ -58,15 +58,22 @@ def test_the_markdown_form_is_tables_and_lists(report):
     assert rest[-1].splitlines() == [f"- {note}" for note in report.notes]
 
 
-def test_the_csv_form_is_a_line_a_row_with_figures_as_numbers(report):
-    again = pd.read_csv(io.StringIO(render(report, "csv")))
+def test_the_csv_form_is_the_frame_with_one_line_per_row_and_numbers_as_numbers(report):
+    frame = table_frame(report)
 
-    assert list(again["model"]) == ["my_lstm", "bert"]
-    assert again["test_accuracy_mean"][0] == 0.86
-    assert again["test_accuracy_interval_low"][0] < 0.86 < again["test_accuracy_interval_high"][0]
-    assert again["train_seconds"][0] == 200.0
-    assert again["test_accuracy_mean"].isna().tolist() == [False, True]
-    assert not [name for name in again if name.startswith("published")]
+    pd.testing.assert_frame_equal(
+        pd.read_csv(
+            io.StringIO(render(report, "csv")), dtype=frame.dtypes.to_dict(), keep_default_na=False, na_values=""
+        ),
+        frame.replace("", None),
+    )
+    assert list(frame["model"]) == ["my_lstm", "bert"]
+    first, _ = frame.to_dict("records")
+    assert (first["test_accuracy_mean"], first["train_seconds"], first["parameters"]) == (0.86, 200.0, 22_600_000)
+    assert first["test_accuracy_interval_low"] < 0.86 < first["test_accuracy_interval_high"]
+    assert frame[["test_accuracy_mean", "parameters"]].isna().to_numpy().tolist() == [[False] * 2, [True] * 2]
+    assert not [name for name in frame if name.startswith("published")]
+    assert {"bool", "int64", "float64", "Int64"} == set(frame.dtypes.astype(str)) - {"str", "object"}
 
 
 def test_the_json_form_has_a_version_and_every_figure_and_is_documented(report):
