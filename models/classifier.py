@@ -76,7 +76,7 @@ class Classifier(nn.Module, ABC):
         self.load_state_dict(dict(state), strict=False)
 
 
-def apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def unshare_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors on the CPU, each in memory of its own: safetensors takes none that share it, as tied weights do."""
     found: dict[str, Tensor] = {}
     seen: set[int] = set()

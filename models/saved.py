@@ -63,10 +63,10 @@ def save_classifier(folder: Path, saved: SavedModel, model: Classifier) -> None:
     """Write weights.safetensors and, last, model.json; the encoder's config.json is there before."""
     from safetensors.torch import save_file
 
-    from models.classifier import apart
+    from models.classifier import unshare_memory
 
     path = folder / WEIGHTS_FILE
-    save_file(apart(model.state_dict()), path)
+    save_file(unshare_memory(model.state_dict()), path)
     shape = folder / ENCODER_FILE
     hashes = {"weights_sha256": _sha256(path), "encoder_sha256": _sha256(shape) if shape.is_file() else None}
     complete = saved.model_copy(update=hashes)

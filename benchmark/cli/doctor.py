@@ -27,11 +27,11 @@ def doctor(arguments: argparse.Namespace) -> int:
     """Print a line for each finding; 1 where one is a problem.
 
     Raises:
-        PrecisionError: this machine has no such device.
+        DeviceError: this machine has no such device.
     """
     from benchmark.doctor.examination import examine
     from benchmark.doctor.finding import Level
-    from benchmark.training.precision import resolve_device
+    from benchmark.training.device import resolve_device
     from data_pipeline.errors import one_line
 
     place = workspace(arguments)

@@ -84,7 +84,7 @@ def explain(arguments: argparse.Namespace) -> int:
 
     from benchmark.results.read import recorded_predictions
     from benchmark.results.selection import telling_reviews
-    from benchmark.training.precision import resolve_device
+    from benchmark.training.device import resolve_device
 
     device = resolve_device(arguments.device)
     store = existing_store(arguments)

@@ -62,7 +62,7 @@ def predict(arguments: argparse.Namespace) -> int:
         ReviewInputError: there is no usable review.
         PredictionError: there is no such model, or it is damaged.
         TrackingError: the store cannot be read.
-        PrecisionError: this machine has no such device.
+        DeviceError: this machine has no such device.
     """
     given = _read(arguments)
     for fault in given.faults:
@@ -70,7 +70,7 @@ def predict(arguments: argparse.Namespace) -> int:
     _refuse_nothing(given)
 
     from benchmark.inference.predict import best_finished_run, describe, finished_run, load_classifier
-    from benchmark.training.precision import resolve_device
+    from benchmark.training.device import resolve_device
 
     device = resolve_device(arguments.device)
     store = existing_store(arguments)

@@ -70,9 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     from benchmark.launch.run_plan import run_plan
     from benchmark.plan.plan import make_plan
-    from benchmark.training.interval import Interval
+    from benchmark.training.config import CheckpointInterval
 
-    interval = Interval(60 * arguments.checkpoint_minutes, arguments.checkpoint_steps)
+    interval = CheckpointInterval(60 * arguments.checkpoint_minutes, arguments.checkpoint_steps)
     place = replace(workspace(arguments), interval=interval)
     plan = make_plan(suite, place)
     say(f"profile {suite.profile}: {plan.record.corpus}, {plan.record.spell_sizes()}")

@@ -14,8 +14,8 @@ from benchmark.doctor.finding import Finding, note, ok, problem
 from benchmark.output import spell_bytes
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.client import sqlite_file
+from benchmark.training.device import resolve_device, resolve_precision
 from benchmark.training.environment import processor_name
-from benchmark.training.precision import resolve_device, resolve_precision
 
 MEMORY_NEEDED = 3 * 2**30  # about the peak of fine-tuning the embedded encoder
 CACHE_NEEDED = 2 * 2**30  # 0.7 GiB of checkpoints while it is fine-tuned, 0.9 of features of the 50,000 reviews

@@ -21,10 +21,10 @@ from benchmark.plan.workspace import Workspace
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.records import RUN
 from benchmark.training.checkpoint import CheckpointFolder
-from benchmark.training.environment import decisive, environment, machine_tags, peak_memory_mib
+from benchmark.training.device import resolve_device
+from benchmark.training.environment import environment, machine_tags, peak_memory_mib, resume_conditions
 from benchmark.training.epoch import EpochRecord
 from benchmark.training.evaluation import Predictions
-from benchmark.training.precision import resolve_device
 from benchmark.training.progress import Progress
 from benchmark.training.reproducibility import seed_everything
 from benchmark.training.trainer import Fit, Trainer, count_parameters
@@ -123,7 +123,7 @@ def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: MlflowTra
         on_epoch=lambda epoch: tracker.log_metrics(epoch.metrics(), step=epoch.epoch),
     )
     progress.start("test", len(made.parts["test"]))
-    predictions = trainer.predict(made.parts["test"], checkpoints.kept_logits("test"))
+    predictions = trainer.predict(made.parts["test"], checkpoints.saved_logits("test"))
     progress.finish()
     run.phases.seconds["total_seconds"] = checkpoints.seconds
     outcome = Outcome(_metrics(run.phases, fit, predictions, made.model), fit, predictions)
@@ -174,7 +174,9 @@ def run_trial(
 
 def _checkpoints(run: _Run, machine: dict[str, str]) -> CheckpointFolder:
     identity = run.planned.identity
-    return CheckpointFolder(run.workspace.checkpoint_dir(identity), identity, decisive(machine), run.workspace.interval)
+    return CheckpointFolder(
+        run.workspace.checkpoint_dir(identity), identity, resume_conditions(machine), run.workspace.interval
+    )
 
 
 def _trainer(run: _Run, model: Classifier) -> Trainer:

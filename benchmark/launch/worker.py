@@ -33,12 +33,12 @@ def _run(request: dict[str, Any]) -> int:
     from benchmark.plan.workspace import Workspace
     from benchmark.tracking.records import Status
     from benchmark.tracking.store import TrackingStore
-    from benchmark.training.progress import terminal_progress
+    from benchmark.training.progress import Progress
 
     workspace = Workspace.from_json(request["workspace"])
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir, probe=False)
     tracker = store.reopen(request["run_id"])
-    progress = terminal_progress()
+    progress = Progress(sys.stderr)
     try:
         from benchmark.experiment.run import run_experiment
 

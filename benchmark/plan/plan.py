@@ -12,7 +12,7 @@ from benchmark.config.tuned import tuned_file
 from benchmark.plan.fingerprint import Inputs, encoder_config, fingerprint
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.records import RUN, PlanRecord, PlanRow
-from benchmark.training.precision import DeviceSetting, resolve_device, resolve_precision
+from benchmark.training.device import DeviceSetting, resolve_device, resolve_precision
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus, audit, describe_audit
 from data_pipeline.encoder import EMBEDDED_NAME, Encoder, resolve_encoder
@@ -109,7 +109,7 @@ def make_plan(suite: Suite, workspace: Workspace, *, download: bool = True) -> P
         ReviewsNotHereError, EncoderNotHereError: they would have to be downloaded, and `download` is false.
         DataError: the reviews or an encoder cannot be read.
         ConfigError: reviews are to be longer than an encoder can read.
-        PrecisionError: a run asks for what this machine does not have.
+        DeviceError: a run asks for what this machine does not have.
     """
     runs = suite.runs()
     # Neither train size nor seed matters here: what holds for an experiment's first run holds for all of them.

@@ -12,7 +12,7 @@ from benchmark.plan.plan import Plan, PlannedRun, make_plan, resolve_run_encoder
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.records import CONFIG_FILE, RunRecord, Status
 from benchmark.tracking.store import TrackingStore
-from benchmark.training.precision import DeviceSetting
+from benchmark.training.device import DeviceSetting
 from data_pipeline.errors import InputError
 from data_pipeline.sources import load_corpus
 
@@ -36,7 +36,7 @@ def plan_of_recorded_run(store: TrackingStore, original: RunRecord, workspace: W
             are not those of the original.
         ConfigError: its settings are not valid in this version.
         DataError: the reviews or an encoder cannot be read.
-        PrecisionError: this machine does not have what the run needs.
+        DeviceError: this machine does not have what the run needs.
     """
     if original.status is not Status.FINISHED:
         raise ReproductionError(

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.training.interval import Interval
-from benchmark.training.precision import DeviceSetting
+from benchmark.training.config import CheckpointInterval
+from benchmark.training.device import DeviceSetting
 from data_pipeline.sources import Place
 
 
@@ -28,7 +28,7 @@ class Workspace:
     cache_dir: Path
     device: DeviceSetting = "auto"
     data: Path | None = None
-    interval: Interval = field(default_factory=Interval)
+    interval: CheckpointInterval = field(default_factory=CheckpointInterval)
 
     @property
     def place(self) -> Place:
@@ -51,5 +51,5 @@ class Workspace:
     def from_json(cls, content: Mapping[str, Any]) -> Workspace:
         """The workspace out of `to_json`'s values."""
         data = Path(content["data"]) if content["data"] else None
-        interval = Interval(**content["interval"])
+        interval = CheckpointInterval(**content["interval"])
         return cls(content["tracking_uri"], Path(content["cache_dir"]), content["device"], data, interval)

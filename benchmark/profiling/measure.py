@@ -13,8 +13,8 @@ from benchmark.plan.workspace import Workspace
 from benchmark.tracking import tags
 from benchmark.tracking.records import THROUGHPUT, Status, Throughput
 from benchmark.tracking.store import TrackingStore
+from benchmark.training.device import DeviceSetting, resolve_device
 from benchmark.training.environment import environment, machine_tags
-from benchmark.training.precision import DeviceSetting, resolve_device
 from data_pipeline.errors import InputError
 
 

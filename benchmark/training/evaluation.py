@@ -1,4 +1,4 @@
-"""What a network says of reviews: logits of a whole part, gone on with after an interruption.
+"""Logits of all reviews of a part, resumed after an interruption.
 
 B reviews in the batch, C classes, N reviews in the part.
 """
@@ -6,16 +6,13 @@ B reviews in the batch, C classes, N reviews in the part.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
-from benchmark.training.kept_logits import KeptLogits
+from benchmark.training.checkpoint import SavedLogits
 from benchmark.training.progress import Progress
 from data_pipeline.batch import evaluation_order
 from data_pipeline.pipeline import Part
@@ -25,7 +22,7 @@ from models.precision import Precision, autocast
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a network says of a part's N reviews, in the part's order.
+    """Output of a network for a part's N reviews, in the part's order.
 
     Attributes:
         labels: (N,) int64, the truth.
@@ -45,50 +42,41 @@ class Predictions:
         return float((self.logits.argmax(axis=1) == self.labels).mean())
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluator:
-    """Reads reviews with a network, dropout off.
+def predict(
+    model: Classifier,
+    part: Part,
+    saved: SavedLogits | None,
+    *,
+    batch_size: int,
+    device: torch.device,
+    precision: Precision,
+    progress: Progress,
+) -> Predictions:
+    """Return the logits of all reviews of the part, dropout off.
 
-    Attributes:
+    Args:
         model: the network, on `device`.
-        batch_size: reviews a forward pass.
+        part: N reviews.
+        saved: what an interrupted call with the same network has saved, and where this one saves; None: nowhere.
+        batch_size: reviews per forward pass.
         device: where to compute.
         precision: of the matrix products.
-        progress: is told how far it is.
+        progress: counts the reviews.
     """
-
-    model: Classifier
-    batch_size: int
-    device: torch.device
-    precision: Precision
-    progress: Progress
-
-    def predict(self, part: Part, kept: KeptLogits) -> Predictions:
-        """Logits of all reviews of the part.
-
-        Args:
-            part: N reviews.
-            kept: what an interrupted call with the same network has left, and where this one leaves its own.
-        """
-        self.model.eval()
-        order = list(evaluation_order(part.lengths, self.batch_size))
-        outputs, before = kept.load()
-        started = time.perf_counter()
-        for logits in self._outputs(part, order, len(outputs)):
-            outputs.append(logits)
-            kept.save_if_due(outputs, before + time.perf_counter() - started)
-        seconds = before + time.perf_counter() - started
-        sorted_logits = torch.cat(outputs)
-        logits = torch.empty_like(sorted_logits)
-        logits[torch.from_numpy(np.concatenate(order))] = sorted_logits
-        labels = torch.from_numpy(part.labels)
-        return Predictions(part.labels, logits.numpy(), float(F.cross_entropy(logits, labels)), seconds)
-
-    def _outputs(self, part: Part, order: list[np.ndarray], done: int) -> Iterator[Tensor]:
-        """(B, C) float32 logits of each batch but those that are done."""
-        self.progress.skip(sum(map(len, order[:done])))
-        for positions in islice(order, done, None):
-            with torch.inference_mode(), autocast(self.precision, self.device):
-                logits = self.model(part.batch(positions).to(self.device)).float().cpu()
-            yield logits
-            self.progress.advance(len(positions))
+    model.eval()
+    order = list(evaluation_order(part.lengths, batch_size))
+    outputs, before = saved.load() if saved is not None else ([], 0.0)
+    started = time.perf_counter()
+    progress.skip(sum(map(len, order[: len(outputs)])))
+    for positions in order[len(outputs) :]:
+        with torch.inference_mode(), autocast(precision, device):
+            outputs.append(model(part.batch(positions).to(device)).float().cpu())
+        if saved is not None:
+            saved.save_if_due(outputs, before + time.perf_counter() - started)
+        progress.advance(len(positions))
+    seconds = before + time.perf_counter() - started
+    sorted_logits = torch.cat(outputs)
+    logits = torch.empty_like(sorted_logits)
+    logits[torch.from_numpy(np.concatenate(order))] = sorted_logits
+    loss = float(F.cross_entropy(logits, torch.from_numpy(part.labels)))
+    return Predictions(part.labels, logits.numpy(), loss, seconds)

@@ -1,4 +1,4 @@
-"""Equal seeds give equal runs, also when a run goes on after an interruption."""
+"""Random states: equal seeds give equal runs, also after an interruption."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
     # use_deterministic_algorithms(True, warn_only=True) by its other name, which does not load torch's compiler: 2.9 s.
     torch.set_deterministic_debug_mode("warn")
-    # Deterministic mode would also fill every new tensor with NaN, which only costs time: we read none unwritten.
+    # Deterministic mode would also fill every new tensor with NaN, which only costs time: none is read unwritten.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    # Where only the last state is pooled, the gradient fades on its way back until it is denormal, below 1e-38, which
-    # the processor computes slowly: an LSTM's backward pass took 6.4 s, without denormals 1.5 (B 64, T 256, one core).
+    # Where only the last state is pooled, gradients fade until they are denormal, below 1e-38, which the processor
+    # computes slowly: with denormals an LSTM's backward pass takes four times as long.
     torch.set_flush_denormal(True)
 
 
 def random_states(device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """All random states that `seed_everything` set: torch's as tensors, Python's and numpy's as JSON values."""
+    """Return all random states that `seed_everything` sets: torch's as tensors, Python's and numpy's as JSON values."""
     tensors = {"torch": torch.get_rng_state()}
     if device.type != "cpu":
         tensors["device"] = torch.get_device_module(device).get_rng_state()
@@ -44,7 +44,7 @@ def random_states(device: torch.device) -> tuple[dict[str, Tensor], dict[str, An
 
 
 def restore_random_states(device: torch.device, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-    """Put back what `random_states` gave."""
+    """Restore what `random_states` returned."""
     torch.set_rng_state(tensors["torch"])
     if device.type != "cpu":
         torch.get_device_module(device).set_rng_state(tensors["device"])

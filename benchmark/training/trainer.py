@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.training.checkpoint import Checkpoint, CheckpointFolder, Unfinished
+from benchmark.training.checkpoint import Checkpoint, CheckpointFolder, Clock, PartialEpoch, SavedLogits
 from benchmark.training.config import TrainingConfig
-from benchmark.training.early_stopping import EarlyStopping
 from benchmark.training.epoch import EpochRecord
-from benchmark.training.evaluation import Evaluator, Predictions
-from benchmark.training.interval import Interval
-from benchmark.training.kept_logits import KeptLogits
-from benchmark.training.optimizer import flat_state, make_optimizer, nested_state
-from benchmark.training.progress import NullProgress, Progress
+from benchmark.training.evaluation import Predictions, predict
+from benchmark.training.optimizer import flat_state, learning_rate_factor, make_optimizer, nested_state
+from benchmark.training.progress import Progress
 from benchmark.training.reproducibility import random_states, restore_random_states
-from benchmark.training.schedule import learning_rate_factor
 from data_pipeline.batch import Batch
 from data_pipeline.pipeline import Part
 from models.classifier import Classifier
@@ -34,14 +31,14 @@ class NonFiniteError(ArithmeticError):
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A finished training: its epochs, and which of them the network now stands at."""
+    """A finished training: its epochs, and the one whose weights the network now has."""
 
     epochs: tuple[EpochRecord, ...]
     best_epoch: int
 
 
 class Trainer:
-    """Trains a network on one part and chooses its epoch by another.
+    """Train a network on one part and choose its epoch by another.
 
     Args:
         model: the network, already on `device`.
@@ -49,7 +46,7 @@ class Trainer:
         seed: decides the order of the reviews.
         device: where to compute.
         precision: of the matrix products.
-        progress: is told how far it is.
+        progress: counts the reviews; None: silent.
     """
 
     def __init__(
@@ -67,14 +64,13 @@ class Trainer:
         self.seed = seed
         self.device = device
         self.precision = precision
-        self.progress = progress or NullProgress()
+        self.progress = progress or Progress()
         self.optimizer = make_optimizer(model, config)
         # fp16 alone needs its gradients scaled; switched off, the scaler hands everything through.
         self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self._step = 0
         self._epochs: list[EpochRecord] = []
-        self._unfinished = Unfinished()
-        self._stopping = EarlyStopping(config.patience)
+        self._unfinished = PartialEpoch()
 
     def fit(
         self,
@@ -85,54 +81,69 @@ class Trainer:
     ) -> Fit:
         """Train, validate each epoch, and leave the network at the epoch of lowest `val/loss`.
 
-        Goes on after the newest checkpoint, if there is one, and ends as if it had never been interrupted: on a CPU
+        Resumes from the newest checkpoint, if there is one, and ends as if it had never been interrupted: on a CPU
         with the same weights bit for bit.
 
         Args:
-            train: what is learned from.
-            val: what chooses the epoch.
-            checkpoints: where the state is kept, after each epoch and in between.
-            on_epoch: is given each epoch's record once the epoch is on disk; those of a checkpoint come first, again.
+            train: reviews to learn from.
+            val: reviews that choose the epoch.
+            checkpoints: where the state is saved, after each epoch and in between.
+            on_epoch: called with each epoch's record once the epoch is on disk; first with those of a checkpoint.
 
         Raises:
             NonFiniteError: a loss or gradient is not a number.
             CheckpointError: the newest checkpoint is of another run, version or machine.
         """
-        self._go_on(checkpoints.load())
+        self._resume(checkpoints.load())
         for record in self._epochs:
             on_epoch(record)
         if self._step:
-            self.progress.say(f"goes on after step {self._step} of at most {self._total_steps(len(train))}")
+            self.progress.say(f"resuming from step {self._step} of {self._total_steps(len(train))}")
         self.progress.start("train", (self.config.epochs - len(self._epochs)) * (len(train) + len(val)))
-        self.progress.skip(self._reviews_done(len(train)))
-        while len(self._epochs) < self.config.epochs and not self._stopping.should_stop:
+        steps_done = self._unfinished.steps * self.config.accumulation_steps
+        self.progress.skip(min(len(train), steps_done * self.config.batch_size))
+        while len(self._epochs) < self.config.epochs and not self._is_patience_over():
             record = self._epoch(train, val, checkpoints)
-            best = self._stopping.update(record.epoch, record.val_loss)
             self._epochs.append(record)
-            self._unfinished = Unfinished()
+            self._unfinished = PartialEpoch()
             checkpoints.save(self._checkpoint())
             on_epoch(record)
             self.progress.say(
                 f"epoch {record.epoch}/{self.config.epochs}: train/loss {record.train_loss:.4f}, "
                 f"val/loss {record.val_loss:.4f}, val/accuracy {100 * record.val_accuracy:.2f} %"
-                f"{' (best so far)' if best else ''}"
+                f"{' (best so far)' if self._best_epoch() == record.epoch else ''}"
             )
         self.progress.finish()
         self.model.load_trained_state(checkpoints.best_weights())
-        return Fit(tuple(self._epochs), self._stopping.best_epoch)
+        return Fit(tuple(self._epochs), self._best_epoch())
 
-    def predict(self, part: Part, kept: KeptLogits | None = None) -> Predictions:
-        """Logits of all reviews of the part, dropout off; with `kept`, gone on with after an interruption."""
-        reader = Evaluator(self.model, self.config.eval_batch_size, self.device, self.precision, self.progress)
-        return reader.predict(part, kept or KeptLogits(None, Interval()))
+    def predict(self, part: Part, saved: SavedLogits | None = None) -> Predictions:
+        """Return the logits of all reviews of the part, dropout off; with `saved`, resumed after an interruption."""
+        return predict(
+            self.model,
+            part,
+            saved,
+            batch_size=self.config.eval_batch_size,
+            device=self.device,
+            precision=self.precision,
+            progress=self.progress,
+        )
+
+    def _best_epoch(self) -> int:
+        """Return the epoch of lowest `val/loss`, of equals the first; 0 before the first is finished."""
+        return min(self._epochs, key=lambda record: record.val_loss).epoch if self._epochs else 0
+
+    def _is_patience_over(self) -> bool:
+        patience = self.config.patience
+        return patience is not None and len(self._epochs) - self._best_epoch() >= patience
 
     def _epoch(self, train: Part, val: Part, checkpoints: CheckpointFolder) -> EpochRecord:
-        """What is left of a pass over the train part, and the validation after it."""
+        """Train the rest of an epoch and validate it."""
         epoch = len(self._epochs) + 1
         self._train_epoch(train, epoch, checkpoints)
-        scores = self.predict(val, checkpoints.kept_logits(f"val-{epoch:04d}"))
+        scores = self.predict(val, checkpoints.saved_logits(f"val-{epoch:04d}"))
         if not np.isfinite(scores.loss):
-            raise NonFiniteError(f"val/loss is {scores.loss} after epoch {epoch}; lower training.learning_rate")
+            raise NonFiniteError(f"epoch {epoch}: val/loss is {scores.loss}. Lower `training.learning_rate`.")
         return EpochRecord(
             epoch=epoch,
             train_loss=self._unfinished.loss / len(train),
@@ -144,7 +155,6 @@ class Trainer:
         )
 
     def _train_epoch(self, train: Part, epoch: int, checkpoints: CheckpointFolder) -> None:
-        """What is left of one pass over the part; `_unfinished` says how it went."""
         self.model.train()
         done = self._unfinished
         batches = train.training_batches(
@@ -154,11 +164,11 @@ class Trainer:
             length_grouping=self.config.length_grouping,
             skip=done.steps * self.config.accumulation_steps,
         )
-        clock, started = checkpoints.interval.clock(), time.perf_counter()
-        for group in _groups(batches, self.config.accumulation_steps):
+        clock, started = Clock(checkpoints.interval), time.perf_counter()
+        while group := list(islice(batches, self.config.accumulation_steps)):
             loss = self._train_step(group, len(train), epoch)
             reviews = sum(len(batch) for batch in group)
-            self._unfinished = Unfinished(
+            self._unfinished = PartialEpoch(
                 steps=self._unfinished.steps + 1,
                 loss=self._unfinished.loss + loss * reviews,
                 seconds=done.seconds + time.perf_counter() - started,
@@ -167,18 +177,12 @@ class Trainer:
             if clock.step():
                 checkpoints.save(self._checkpoint())
 
-    def _reviews_done(self, reviews_per_epoch: int) -> int:
-        """Of the epoch at hand."""
-        done = self._unfinished.steps * self.config.accumulation_steps * self.config.batch_size
-        return min(reviews_per_epoch, done)
-
     def _checkpoint(self) -> Checkpoint:
-        """All that the next step depends on."""
         tensors, values = random_states(self.device)
         return Checkpoint(
             epochs=tuple(self._epochs),
             unfinished=self._unfinished,
-            best_epoch=self._stopping.best_epoch,
+            best_epoch=self._best_epoch(),
             step=self._step,
             model=self.model.trained_state(),
             optimizer=flat_state(self.optimizer.state_dict()["state"]),
@@ -186,14 +190,11 @@ class Trainer:
             values={"random": values, "scaler": self._scaler.state_dict()},
         )
 
-    def _go_on(self, checkpoint: Checkpoint | None) -> None:
-        """Put everything to where the checkpoint was written, or to the beginning."""
-        self._epochs, self._unfinished, self._stopping = [], Unfinished(), EarlyStopping(self.config.patience)
+    def _resume(self, checkpoint: Checkpoint | None) -> None:
+        self._epochs, self._unfinished = [], PartialEpoch()
         if checkpoint is None:
             return
         self._epochs, self._unfinished = list(checkpoint.epochs), checkpoint.unfinished
-        for record in self._epochs:
-            self._stopping.update(record.epoch, record.val_loss)
         self._step = checkpoint.step
         self.model.load_trained_state(checkpoint.model)
         groups = self.optimizer.state_dict()["param_groups"]
@@ -202,7 +203,7 @@ class Trainer:
         restore_random_states(self.device, checkpoint.random, checkpoint.values["random"])
 
     def _train_step(self, group: list[Batch], reviews_per_epoch: int, epoch: int) -> float:
-        """One optimizer step over the group's reviews; their mean loss."""
+        """Make one optimizer step over the group's reviews; return their mean loss."""
         self._step += 1
         rate = self._learning_rate(reviews_per_epoch)
         for parameters in self.optimizer.param_groups:
@@ -217,13 +218,13 @@ class Trainer:
             self._scaler.scale(part_loss).backward()  # type: ignore[no-untyped-call]
             loss += part_loss.detach()
         self._scaler.unscale_(self.optimizer)
-        self._refuse_non_finite(float(loss), epoch)
+        self._clip_gradients(float(loss), epoch)
         self._scaler.step(self.optimizer)
         self._scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         return float(loss)
 
-    def _refuse_non_finite(self, loss: float, epoch: int) -> None:
+    def _clip_gradients(self, loss: float, epoch: int) -> None:
         """Clip the gradients; raise when they or the loss are not finite."""
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         limit = self.config.max_grad_norm
@@ -231,9 +232,8 @@ class Trainer:
         # A scaler looks for overflow by itself and skips that one step; a NaN loss is an error even so.
         if not np.isfinite(loss) or not (np.isfinite(norm) or self._scaler.is_enabled()):
             raise NonFiniteError(
-                f"epoch {epoch}, step {self._step}: loss {loss}, gradient norm {norm}; nothing was updated. "
-                f"Lower training.learning_rate (now {self.config.learning_rate:g}), set training.max_grad_norm, "
-                "or use training.precision=fp32"
+                f"epoch {epoch}, step {self._step}: loss {loss}, gradient norm {norm}. Lower `training.learning_rate` "
+                f"(now {self.config.learning_rate:g}), set `training.max_grad_norm`, or use `training.precision=fp32`."
             )
 
     def _total_steps(self, reviews_per_epoch: int) -> int:
@@ -241,24 +241,12 @@ class Trainer:
         return self.config.epochs * -(-batches // self.config.accumulation_steps)
 
     def _learning_rate(self, reviews_per_epoch: int) -> float:
-        """Of the step at hand, without a group's own multiple."""
+        """Return the rate of this step, before a group's own scale."""
         factor = learning_rate_factor(self.config, self._step, self._total_steps(reviews_per_epoch))
         return self.config.learning_rate * factor
 
 
-def _groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
-    """Lists of `size` batches; the last may be shorter."""
-    group: list[Batch] = []
-    for batch in batches:
-        group.append(batch)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
-        yield group
-
-
 def count_parameters(model: nn.Module) -> tuple[int, int]:
-    """All parameters and the trainable ones."""
+    """Return the number of all parameters and of the trainable ones."""
     parameters: list[Tensor] = list(model.parameters())
     return sum(p.numel() for p in parameters), sum(p.numel() for p in parameters if p.requires_grad)

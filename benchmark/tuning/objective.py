@@ -22,9 +22,9 @@ from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.records import TRIAL, Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.checkpoint import CheckpointError
+from benchmark.training.device import resolve_device, resolve_precision
 from benchmark.training.environment import git_state
 from benchmark.training.epoch import EpochRecord
-from benchmark.training.precision import resolve_device, resolve_precision
 from benchmark.training.progress import Progress
 from benchmark.training.trainer import Fit, NonFiniteError
 from benchmark.tuning.plan import Metric, PlannedStudy, SearchOptions

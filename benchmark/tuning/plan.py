@@ -111,7 +111,7 @@ def plan_study(suite: Suite, name: str, workspace: Workspace, metric: Metric) ->
     Raises:
         ConfigError: the experiment has no search space, or its settings lie outside of it; or the suite has several
             train sizes.
-        DataError, PrecisionError: as of `make_plan`.
+        DataError, DeviceError: as of `make_plan`.
     """
     if name not in suite.search:
         raise ConfigError(f"experiment {name}: has no search space; state one in experiments.yaml under search.{name}")

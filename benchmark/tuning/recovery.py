@@ -86,11 +86,12 @@ def seconds_at_work(trial: FrozenTrial) -> float:
     return trial.duration.total_seconds()
 
 
-class TrialClock:
-    """A Progress that keeps, beside telling how far a trial is, how long it has been at work."""
+class TrialClock(Progress):
+    """Progress that also records how long a trial has been at work."""
 
     def __init__(self, trial: Trial, progress: Progress) -> None:
-        self._trial, self._progress = trial, progress
+        super().__init__(progress.stream)
+        self._trial = trial
         self._started = self._kept = time.monotonic()
 
     def keep(self) -> None:
@@ -98,24 +99,8 @@ class TrialClock:
         self._kept = time.monotonic()
         self._trial.set_user_attr(SECONDS, round(self._kept - self._started, 1))
 
-    def start(self, phase: str, total: int) -> None:
-        """See Progress."""
-        self._progress.start(phase, total)
-
     def advance(self, reviews: int, note: str = "") -> None:
-        """See Progress."""
-        self._progress.advance(reviews, note)
+        """Report progress, and record the time once per heartbeat."""
+        super().advance(reviews, note)
         if time.monotonic() - self._kept >= HEARTBEAT_SECONDS:
             self.keep()
-
-    def skip(self, reviews: int) -> None:
-        """See Progress."""
-        self._progress.skip(reviews)
-
-    def finish(self) -> None:
-        """See Progress."""
-        self._progress.finish()
-
-    def say(self, text: str) -> None:
-        """See Progress."""
-        self._progress.say(text)

@@ -35,10 +35,10 @@ def main() -> int:
 
 def _search(request: dict[str, Any]) -> int:
     from benchmark.plan.workspace import Workspace
-    from benchmark.training.progress import terminal_progress
+    from benchmark.training.progress import Progress
     from benchmark.tuning.plan import PlannedStudy, SearchOptions
 
-    progress = terminal_progress()
+    progress = Progress(sys.stderr)
     try:
         spend_budget(
             PlannedStudy.from_json(request["study"]),

@@ -7,7 +7,7 @@ import optuna
 
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.store import TrackingStore
-from benchmark.training.progress import NullProgress
+from benchmark.training.progress import Progress
 from benchmark.tuning.plan import Budget, SearchOptions, plan_study
 from benchmark.tuning.worker import spend_budget
 
@@ -28,7 +28,7 @@ class Searching:
         return SearchOptions(f"sqlite:///{self.folder / 'optuna.db'}", Budget(trials, minutes), **named)
 
     def study(self, name="rnn", metric="val/loss", **options: Any) -> optuna.Study:
-        return spend_budget(self.plan(name, metric), self.options(**options), self.workspace, "parent", NullProgress())
+        return spend_budget(self.plan(name, metric), self.options(**options), self.workspace, "parent", Progress())
 
     def recorded(self) -> list[Any]:
         """The trials' runs in MLflow, the oldest first."""

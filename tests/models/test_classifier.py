@@ -4,7 +4,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from models.classifier import Classifier, apart
+from models.classifier import Classifier, unshare_memory
 
 
 class Tied(Classifier):
@@ -22,7 +22,7 @@ class Tied(Classifier):
 
 def test_tied_weights_can_be_saved_and_come_back(tmp_path):
     model, again = Tied(), Tied()
-    save_file(apart(model.trained_state()), tmp_path / "state.safetensors")
+    save_file(unshare_memory(model.trained_state()), tmp_path / "state.safetensors")
     again.load_trained_state(load_file(tmp_path / "state.safetensors"))
 
     assert again.second.weight is again.first.weight

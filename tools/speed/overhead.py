@@ -17,7 +17,7 @@ from torch import nn
 
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.checkpoint import CheckpointFolder
-from benchmark.training.progress import LineProgress
+from benchmark.training.progress import Progress
 from models.precision import autocast
 
 
@@ -40,7 +40,7 @@ def ours(made, store, name):
     """Seconds of the same epoch as a run does it, validation left out."""
     tracker = store.start_run("full", name, {})
     checkpoints = CheckpointFolder(made.folder / name, "", {})
-    trainer = made.trainer(LineProgress(io.StringIO()))
+    trainer = made.trainer(Progress(io.StringIO()))
     started = time.perf_counter()
     with tracker.system_metrics():
         fit = trainer.fit(

@@ -8,7 +8,7 @@ from benchmark.config.load import load_suite, parse_assignments
 from benchmark.experiment.run import Outcome, run_experiment
 from benchmark.plan.plan import Plan, make_plan
 from benchmark.plan.workspace import Workspace
-from benchmark.training.progress import NullProgress, Progress
+from benchmark.training.progress import Progress
 from tests.helpers.null_tracker import NullTracker
 from tests.helpers.recorded import NOWHERE
 from tests.helpers.tiny_plan import MODELS, of
@@ -33,6 +33,6 @@ def run(plan: Callable[..., Plan], tmp_path: Path) -> Callable[..., Outcome]:
         workspace = Workspace("unused", tmp_path / cache, "cpu")
         planned = of(plan(seeds=(seed,)), name, seed)
         shutil.rmtree(workspace.checkpoint_dir(planned.identity), ignore_errors=True)  # which its caller removes
-        return run_experiment(planned, workspace, NullTracker(), progress or NullProgress())
+        return run_experiment(planned, workspace, NullTracker(), progress or Progress())
 
     return do

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from benchmark.experiment.run import run_experiment
 from benchmark.inference.served_model import SentimentClassifier
 from benchmark.plan.workspace import Workspace
-from benchmark.training.progress import NullProgress
+from benchmark.training.progress import Progress
 from data_pipeline.errors import DataError
 from models.precision import computes_in_bf16
 from models.saved import SavedModelError
@@ -93,7 +93,7 @@ class KeepsTheBundle(NullTracker):
 @pytest.mark.parametrize("name", MODELS)
 def test_after_a_run_new_texts_get_the_recorded_test_predictions(trained_as, tmp_path, name):
     workspace = Workspace("unused", tmp_path / "cache", "cpu")
-    outcome = run_experiment(trained_as(name).planned, workspace, KeepsTheBundle(tmp_path / "kept"), NullProgress())
+    outcome = run_experiment(trained_as(name).planned, workspace, KeepsTheBundle(tmp_path / "kept"), Progress())
     classifier = SentimentClassifier(tmp_path / "kept", CPU)
 
     assert np.array_equal(classifier.logits(trained_as(name).texts), outcome.predictions.logits)

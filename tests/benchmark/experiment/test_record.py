@@ -23,7 +23,7 @@ from benchmark.plan.workspace import Workspace
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
-from benchmark.training.progress import NullProgress
+from benchmark.training.progress import Progress
 from data_pipeline.errors import DataError
 from data_pipeline.sources import load_corpus
 from tests.helpers.tiny_plan import MODELS, SIZES, of
@@ -79,7 +79,7 @@ def recorded(request, all_recorded, plan, start, store_uri, tmp_path) -> Recorde
     name = request.param
     if name not in all_recorded:
         planned, tracker = start(plan(), name)
-        outcome = run_experiment(planned, Workspace(store_uri, tmp_path / "cache", "cpu"), tracker, NullProgress())
+        outcome = run_experiment(planned, Workspace(store_uri, tmp_path / "cache", "cpu"), tracker, Progress())
         tracker.finish(Status.FINISHED)
         client = MlflowClient(store_uri)
         artifacts = Path(client.download_artifacts(tracker.run_id, "", str(tmp_path)))
@@ -217,7 +217,7 @@ def test_a_run_that_cannot_read_its_data_leaves_its_status_to_its_caller(plan, s
     workspace = Workspace(store_uri, tmp_path / "cache", "cpu")
 
     with pytest.raises(DataError, match=r"gone\.csv"):
-        run_experiment(PlannedRun(run_from_settings(gone), "f", "fp32"), workspace, tracker, NullProgress())
+        run_experiment(PlannedRun(run_from_settings(gone), "f", "fp32"), workspace, tracker, Progress())
 
     (record,) = TrackingStore(store_uri, tmp_path / "cache").runs("quick")
     assert record.status is Status.RUNNING

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmark.experiment import run as runner
-from benchmark.training.progress import NullProgress
+from benchmark.training.progress import Progress
 from benchmark.training.trainer import Trainer
 from data_pipeline.errors import DataError
 from data_pipeline.pipeline import Part
@@ -16,10 +16,11 @@ from data_pipeline.sources import load_corpus
 from tests.helpers.tiny_plan import MODELS, SIZES, of
 
 
-class Watching(NullProgress):
+class Watching(Progress):
     """Counts, phase by phase, the reviews that were announced and those that came."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.phases: list[list[Any]] = []
 
     def start(self, phase: str, total: int) -> None:

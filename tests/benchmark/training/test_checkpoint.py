@@ -13,7 +13,7 @@ from benchmark.training.checkpoint import (
     Checkpoint,
     CheckpointError,
     CheckpointFolder,
-    Unfinished,
+    PartialEpoch,
     last_step,
 )
 from benchmark.training.epoch import EpochRecord
@@ -31,7 +31,7 @@ def after(epoch: int, best: int = 1) -> Checkpoint:
     """What a training might be after this epoch; each number in it tells the epoch."""
     return Checkpoint(
         epochs=tuple(EpochRecord(n, 1 / n, 0.1 / n, 0.5, 1e-3, 2.0, 1.0) for n in range(1, epoch + 1)),
-        unfinished=Unfinished(),
+        unfinished=PartialEpoch(),
         best_epoch=best,
         step=10 * epoch,
         model={"matrix": torch.full((2, 3), float(epoch)), "halves": torch.ones(2, dtype=torch.float16)},
@@ -94,12 +94,12 @@ def test_the_best_epochs_weights_stay_when_their_checkpoint_is_gone_until_a_bett
 
 def test_a_checkpoint_within_an_epoch_keeps_the_best_weights_of_the_epochs_before(opened, folder):
     checkpoints = opened()
-    checkpoints.save(replace(after(1, best=0), step=5, epochs=(), unfinished=Unfinished(steps=5)))
+    checkpoints.save(replace(after(1, best=0), step=5, epochs=(), unfinished=PartialEpoch(steps=5)))
     assert opened().load().epochs == ()
     assert {path.name for path in (folder / "step-000000005").iterdir()} == FILES - {"best.safetensors"}
 
     checkpoints.save(after(1))
-    within = replace(after(2), epochs=after(1).epochs, unfinished=Unfinished(steps=3, loss=0.1 + 0.2, seconds=1.5))
+    within = replace(after(2), epochs=after(1).epochs, unfinished=PartialEpoch(steps=3, loss=0.1 + 0.2, seconds=1.5))
     checkpoints.save(within)
     read = opened().load()
     assert (read.unfinished, read.best_epoch, len(read.epochs)) == (within.unfinished, 1, 1)

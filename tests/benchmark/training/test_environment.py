@@ -6,7 +6,13 @@ import psutil
 import pytest
 import torch
 
-from benchmark.training.environment import DECISIVE, decisive, environment, git_state, installed_versions
+from benchmark.training.environment import (
+    RESUME_CONDITIONS,
+    environment,
+    git_state,
+    installed_versions,
+    resume_conditions,
+)
 
 
 def git(folder, *arguments):
@@ -55,7 +61,7 @@ def test_the_machine_is_described_with_what_a_training_must_resume_under():
     assert machine["threads"] == str(torch.get_num_threads())
     assert float(machine["memory_gib"]) == pytest.approx(psutil.virtual_memory().total / 2**30, abs=0.1)
     assert all(isinstance(value, str) for value in machine.values())
-    assert tuple(decisive(machine)) == DECISIVE
+    assert tuple(resume_conditions(machine)) == RESUME_CONDITIONS
 
 
 def test_the_packages_are_constraints_that_pip_reads():

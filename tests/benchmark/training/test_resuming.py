@@ -10,9 +10,8 @@ import torch
 
 from benchmark.training import checkpoint
 from benchmark.training.checkpoint import CheckpointFolder, last_step
-from benchmark.training.config import TrainingConfig
-from benchmark.training.interval import Interval
-from benchmark.training.progress import NullProgress
+from benchmark.training.config import CheckpointInterval, TrainingConfig
+from benchmark.training.progress import Progress
 from benchmark.training.reproducibility import seed_everything
 from benchmark.training.trainer import Trainer
 from data_pipeline.config import TokensConfig
@@ -20,7 +19,7 @@ from data_pipeline.pipeline import build_data
 from models.registry import ModelContext, get_model_spec
 
 CPU = torch.device("cpu")
-EACH_STEP = Interval(seconds=float("inf"), steps=1)
+EACH_STEP = CheckpointInterval(seconds=float("inf"), steps=1)
 SETTINGS = {
     "rnn": {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.4, "layers": 2},
     "lstm": {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.4, "bidirectional": True, "layers": 2},
@@ -37,10 +36,11 @@ class Killed(BaseException):
     """What ends a process without a word to the trainer."""
 
 
-class KilledAt(NullProgress):
+class KilledAt(Progress):
     """Ends the process once so many reviews are trained or evaluated in it, or at its n-th call of progress."""
 
     def __init__(self, *, reviews: float = float("inf"), calls: float = float("inf")) -> None:
+        super().__init__()
         self.reviews, self.calls = reviews, calls
 
     def advance(self, reviews: int, note: str = "") -> None:
@@ -61,7 +61,7 @@ def pieces(small_corpus, tiny_encoder, tmp_path_factory):
 def process(words, pieces, tiny_encoder, tmp_path):
     """`process("rnn", "folder")` is a new process that trains there and then scores the test part."""
 
-    def run(name: str, folder: str, progress: Any = None, interval: Interval = EACH_STEP) -> Any:
+    def run(name: str, folder: str, progress: Any = None, interval: CheckpointInterval = EACH_STEP) -> Any:
         seed_everything(5)
         spec = get_model_spec(name)
         data = pieces if spec.tokenizer == "wordpiece" else words
@@ -75,7 +75,7 @@ def process(words, pieces, tiny_encoder, tmp_path):
         made = Trainer(model, TRAINING, seed=5, device=CPU, precision="fp32", progress=progress)
         checkpoints = CheckpointFolder(tmp_path / folder, "run", {}, interval)
         fit = made.fit(data.parts["train"], data.parts["val"], checkpoints)
-        predictions = made.predict(data.parts["test"], checkpoints.kept_logits("test"))
+        predictions = made.predict(data.parts["test"], checkpoints.saved_logits("test"))
         epochs = [replace(epoch, train_seconds=0.0, val_seconds=0.0) for epoch in fit.epochs]
         return epochs, fit.best_epoch, predictions.logits.tobytes(), predictions.loss
 
@@ -103,7 +103,7 @@ def test_no_step_that_is_on_disk_is_trained_again(process, tmp_path, steps_done)
     with pytest.raises(Killed):
         process("rnn", "killed", KilledAt(reviews=steps_done * REVIEWS_A_STEP + 24 * (steps_done > 3)))
     at_disk = last_step(tmp_path / "killed")
-    progress = Mock(spec=NullProgress)
+    progress = Mock(spec=Progress)
     process("rnn", "killed", progress)
 
     assert at_disk == steps_done - 1  # the kill came before the checkpoint of its step
@@ -151,7 +151,7 @@ def test_damaged_files_are_made_again_and_training_ends_alike(process, tmp_path,
 def test_reviews_that_were_scored_are_not_read_again(process):
     with pytest.raises(Killed):
         process("rnn", "killed", KilledAt(reviews=3 * (48 + 24) + 15))  # in the third batch of test
-    progress = Mock(spec=NullProgress)
+    progress = Mock(spec=Progress)
     process("rnn", "killed", progress)
     read = [(name, values[0]) for name, values, _ in progress.method_calls if name in {"advance", "skip"}]
 
@@ -160,10 +160,10 @@ def test_reviews_that_were_scored_are_not_read_again(process):
 
 
 def test_time_alone_decides_where_no_steps_are_asked_for(process, tmp_path, monkeypatch):
-    process("rnn", "never", interval=Interval(seconds=1e9))
+    process("rnn", "never", interval=CheckpointInterval(seconds=1e9))
     assert not list((tmp_path / "never").glob("*.logits"))
 
-    process("rnn", "always", interval=Interval(seconds=0.0))
+    process("rnn", "always", interval=CheckpointInterval(seconds=0.0))
     assert list((tmp_path / "always").glob("*.logits"))
 
 
@@ -175,5 +175,5 @@ def test_the_seconds_before_the_interruption_are_part_of_the_epoch(process, tmp_
     after = CheckpointFolder(tmp_path / "killed", "run", {}).load()
 
     assert after.epochs[0].train_seconds > before > 0
-    assert after.unfinished == checkpoint.Unfinished()
+    assert after.unfinished == checkpoint.PartialEpoch()
     assert np.isfinite(after.epochs[0].train_loss)

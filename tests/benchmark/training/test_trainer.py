@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.config import TrainingConfig
 from benchmark.training.epoch import EpochRecord
-from benchmark.training.progress import NullProgress
+from benchmark.training.optimizer import learning_rate_factor
+from benchmark.training.progress import Progress
 from benchmark.training.reproducibility import seed_everything
-from benchmark.training.schedule import learning_rate_factor
 from benchmark.training.trainer import NonFiniteError, Trainer, count_parameters
 from data_pipeline.config import TokensConfig
 from data_pipeline.pipeline import build_data
@@ -194,6 +194,25 @@ class TestChoiceOfTheEpoch:
         assert fitted.epochs[fitted.best_epoch - 1].val_loss == pytest.approx(float(loss), abs=1e-6)
         assert np.array_equal(made.predict(val).logits, made.predict(val).logits)
 
+    def test_interrupted_after_an_epoch_it_reports_all_epochs_again_and_patience_counts_those_before(self, fit):
+        settings = OVERFITS | {"patience": 2}
+        _, whole = fit(Linear(), **settings)
+
+        def interrupt(record: EpochRecord) -> None:
+            if record.epoch == len(whole.epochs) - 1:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            fit(Linear(), on_epoch=interrupt, folder="killed", **settings)
+        model, reported = Linear(), []
+        nn.init.ones_(model.output.weight)  # replaced by the checkpoint's
+        _, resumed = fit(model, on_epoch=lambda record: reported.append(record.epoch), folder="killed", **settings)
+
+        assert losses(resumed) == losses(whole)
+        assert resumed.best_epoch == whole.best_epoch
+        assert reported == [record.epoch for record in whole.epochs]
+        assert sum(len(ids) for ids in model.trained_on) == 48
+
 
 class TestSteps:
     def test_small_batches_accumulated_equal_one_big_batch(self, fit_watched, weights):
@@ -337,7 +356,7 @@ class TestReported:
 
     @pytest.mark.parametrize("patience", [None, 1])
     def test_progress_is_advanced_by_exactly_the_reviews_there_are(self, fit, patience):
-        progress = Mock(spec=NullProgress)
+        progress = Mock(spec=Progress)
         _, fitted = fit(Linear(), epochs=12, batch_size=10, learning_rate=0.05, patience=patience, progress=progress)
 
         progress.start.assert_called_once_with("train", 12 * (48 + 24))

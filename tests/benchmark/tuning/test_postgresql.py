@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from benchmark.training.progress import NullProgress
+from benchmark.training.progress import Progress
 from benchmark.tuning.plan import Budget, SearchOptions
 from benchmark.tuning.worker import spend_budget
 from tests.helpers.facts import assert_names, error_lines
@@ -63,7 +63,7 @@ def test_a_search_is_stored_there_resumed_and_shown(server, searching, call):
     made = searching()
     for trials in (1, 2):
         options = SearchOptions(server, Budget(trials, None))
-        spend_budget(made.plan(), options, made.workspace, "parent", NullProgress())
+        spend_budget(made.plan(), options, made.workspace, "parent", Progress())
 
     assert states(optuna.load_study(study_name=made.plan().name, storage=server)) == ["COMPLETE"] * 2
     assert not (made.folder / "optuna.db").exists()

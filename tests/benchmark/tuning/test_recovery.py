@@ -15,7 +15,7 @@ from benchmark.experiment import run as runner
 from benchmark.tracking.lock import hold, local_lock, lock_name
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.records import Status
-from benchmark.training.progress import NullProgress
+from benchmark.training.progress import Progress
 from benchmark.training.trainer import Trainer
 from benchmark.tuning import objective
 from benchmark.tuning.recovery import MOST_RETRIES, TrialClock, put_right, seconds_at_work, try_again
@@ -74,7 +74,7 @@ class TestFailing:
     ):
         made, seen = interrupted
         if conditions == "others":
-            monkeypatch.setattr(runner, "decisive", lambda machine: {"torch": "another"})
+            monkeypatch.setattr(runner, "resume_conditions", lambda machine: {"torch": "another"})
         study = made.study(trials=1)
 
         assert states(study) == ["FAIL", "COMPLETE"]
@@ -272,7 +272,7 @@ def begin_waiting(study, lock) -> None:
 def test_a_trial_keeps_how_long_it_has_been_at_work(study, monkeypatch):
     now = time.monotonic()
     trial = study.ask()
-    clock = TrialClock(trial, NullProgress())
+    clock = TrialClock(trial, Progress())
     for seconds in (5, 11, 15):
         monkeypatch.setattr(time, "monotonic", lambda seconds=seconds: now + seconds)
         clock.advance(8)

@@ -6,7 +6,7 @@ from optuna.trial import TrialState
 
 from benchmark.config.errors import ConfigError
 from benchmark.experiment.run import run_trial
-from benchmark.training.progress import NullProgress
+from benchmark.training.progress import Progress
 from benchmark.training.trainer import NonFiniteError, Trainer
 from benchmark.tuning import objective
 from benchmark.tuning import study as study_module
@@ -95,7 +95,7 @@ class TestTheTestPart:
         assert corpus.test
 
         with pytest.raises(ValueError, match="test reviews"):
-            run_trial(planned, corpus, made.workspace, NullTracker(), progress=NullProgress(), on_epoch=lambda _: None)
+            run_trial(planned, corpus, made.workspace, NullTracker(), progress=Progress(), on_epoch=lambda _: None)
 
     def test_the_corpus_that_trials_share_has_none(self, searching, monkeypatch):
         given = []

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from benchmark.training.precision import PrecisionError, resolve_device, resolve_precision
+from benchmark.training.device import DeviceError, resolve_device, resolve_precision
 from data_pipeline.errors import InputError
 from models.precision import autocast, computes_in_bf16
 from tests.helpers.facts import assert_names
@@ -52,7 +52,7 @@ def test_the_precision_is_the_one_asked_for_or_for_auto_the_hardwares(hardware, 
 def test_a_precision_that_the_device_lacks_is_refused_with_advice(hardware, asked, device):
     hardware()
 
-    with pytest.raises(PrecisionError) as error:
+    with pytest.raises(DeviceError) as error:
         resolve_precision(asked, torch.device(device))
     assert isinstance(error.value, InputError)
     assert_names(error, "training.precision", *(["CUDA", device] if asked == "fp16" else ["AMX"]), asked, "auto")
@@ -77,7 +77,7 @@ def test_auto_takes_the_fastest_device_there_is(hardware, there, asked, expected
 @pytest.mark.parametrize("device", ["cuda", "mps"])
 def test_a_device_that_is_not_there_is_refused_with_advice(hardware, device):
     hardware()
-    with pytest.raises(PrecisionError, match=f"--device {device}.*--device auto"):
+    with pytest.raises(DeviceError, match=f"--device {device}.*--device auto"):
         resolve_device(device)
 
 
