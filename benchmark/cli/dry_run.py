@@ -1,4 +1,4 @@
-"""`run --dry-run`: the plan, how its runs stand, and what they need, without doing any."""
+"""`run --dry-run`: print the plan, the state of its runs, and the time and disk they need."""
 
 from __future__ import annotations
 
@@ -6,45 +6,44 @@ import argparse
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.cli.options import say, workspace
 from benchmark.launch.process import EXIT_DONE
+from benchmark.output import spell_bytes, spell_seconds
 
 if TYPE_CHECKING:
     from benchmark.config.schema import RunConfig, Suite
     from benchmark.tracking.records import Throughput
 
 
-def print_outlook(arguments: argparse.Namespace, suite: Suite, names: Sequence[str]) -> int:
-    """Print it for the experiments of these names; each model is tried for some seconds."""
+def print_dry_run(arguments: argparse.Namespace, suite: Suite, names: Sequence[str]) -> int:
+    """Print the plan of these experiments; a model that is not measured yet runs for a few seconds."""
     from tabulate import tabulate
 
-    from benchmark.output import spell_seconds
     from benchmark.plan.status import standings
-    from benchmark.profiling.estimate import need
-    from benchmark.profiling.measure import hardware_here, measured_apart
+    from benchmark.profiling.estimate import estimate
+    from benchmark.profiling.measure import hardware_here, measure_in_subprocess
     from benchmark.tracking.client import without_secrets
     from benchmark.tracking.store import TrackingStore
 
-    def measured(run: RunConfig) -> Throughput:
+    def speed_of(run: RunConfig) -> Throughput:
         if run.experiment_name in known:
             return known[run.experiment_name]
         say(f"measuring {run.experiment_name} on embedded reviews")
-        return measured_apart(run, place.device)
+        return measure_in_subprocess(run, place.device)
 
     place = workspace(arguments)
-    wanted = replace(suite, experiments={name: suite.experiments[name] for name in names})
+    suite = replace(suite, experiments={name: suite.experiments[name] for name in names})
     store = TrackingStore.existing(place.tracking_uri, place.cache_dir)
-    runs = standings(wanted, place, store)
+    runs = standings(suite, place, store)
     speeds = store.speeds(suite.profile, hardware_here(place)) if store else {}
     known = {
         run.config.experiment_name: speeds[run.planned.fingerprint]
         for run in runs
         if run.planned and run.planned.fingerprint in speeds
     }
-    needed = need(runs, place, measured, again=arguments.fresh)
+    needed = estimate(runs, place, speed_of, fresh=arguments.fresh)
     rows = [
         {
             "experiment": run.config.experiment_name,
@@ -60,18 +59,11 @@ def print_outlook(arguments: argparse.Namespace, suite: Suite, names: Sequence[s
     print(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
     print(f"\ntime: about {spell_seconds(sum(needed.seconds))} on this machine if all epochs are trained")
     for name in needed.assumed:
-        print(f"  the encoder of {name} is not here; a network of BERT base's shape was measured in its place")
-    print(f"disk: {_spell_bytes(needed.cache_bytes)} in the cache, {_free(place.cache_dir)} free there")
+        print(f"  {name}: its encoder is not here; a network of BERT base's shape was measured instead")
+    disk = next(path for path in (place.cache_dir.absolute(), *place.cache_dir.absolute().parents) if path.exists())
+    print(
+        f"disk: {spell_bytes(needed.cache_bytes)} in the cache, {spell_bytes(shutil.disk_usage(disk).free)} free there"
+    )
     uri = without_secrets(place.tracking_uri, place.tracking_uri)
-    print(f"      {_spell_bytes(needed.record_bytes)} in the tracking store {uri}")
+    print(f"      {spell_bytes(needed.record_bytes)} in the tracking store {uri}")
     return EXIT_DONE
-
-
-def _spell_bytes(count: float) -> str:
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
-
-
-def _free(folder: Path) -> str:
-    """Room on the disk that the folder is on or would be on."""
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    return _spell_bytes(shutil.disk_usage(there).free)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from benchmark.cli.dry_run import print_outlook
+from benchmark.cli.dry_run import print_dry_run
 from benchmark.cli.options import (
     Commands,
     add_command,
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.tuned:
         say_tuned(suite, names)
     if arguments.dry_run:
-        return print_outlook(arguments, suite, names)
+        return print_dry_run(arguments, suite, names)
     interrupt_on_termination()
 
     from benchmark.launch.run_plan import run_plan

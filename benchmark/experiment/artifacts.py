@@ -1,14 +1,11 @@
-"""The files that stay with a finished run.
-
-N reviews of the test part.
-"""
+"""The files and data sets recorded with a run."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +24,11 @@ from data_pipeline.pipeline import Part
 from data_pipeline.review import Review
 from models.saved import PLUGIN_FILE
 
+COLUMNS = (("text", "string"), ("label", "long"))  # MLflow's names of the types
+
 
 def write_conditions(folder: Path, run: RunConfig, machine: dict[str, str]) -> None:
-    """What a run is made from and on: known before it starts, so that a run that fails has it too."""
+    """Write the run's settings, machine, packages and plugin; they are logged first, so a failed run has them too."""
     (folder / CONFIG_FILE).write_text(yaml.safe_dump(run.settings(), sort_keys=False), encoding="utf-8")
     (folder / ENVIRONMENT_FILE).write_text(json.dumps(machine, indent=2), encoding="utf-8")
     (folder / "constraints.txt").write_text(installed_versions(), encoding="utf-8")
@@ -38,70 +37,55 @@ def write_conditions(folder: Path, run: RunConfig, machine: dict[str, str]) -> N
 
 
 def write_results(folder: Path, name: str, *, fit: Fit, predictions: Predictions, test: Part, corpus: Corpus) -> None:
-    """What came of a run: its predictions and two pictures."""
-    in_train = {review.text for review in corpus.train}
-    table = predictions_table(predictions, test, corpus.test, in_train)
-    table.to_parquet(folder / PREDICTIONS_FILE, index=False)
+    """Write the test predictions, the learning curve and the confusion matrix of a finished run."""
+    predictions_table(predictions, test, corpus).to_parquet(folder / PREDICTIONS_FILE, index=False)
     learning_curve(folder / "learning_curve.png", name, fit.epochs, fit.best_epoch)
-    confusion_matrix(
-        folder / "confusion_matrix.png",
-        f"{name}, {len(test):,} test reviews",
-        predictions.labels,
-        predictions.logits.argmax(axis=1),
-    )
+    title, predicted = f"{name}, {len(test):,} test reviews", predictions.logits.argmax(axis=1)
+    confusion_matrix(folder / "confusion_matrix.png", title, predictions.labels, predicted)
 
 
-def predictions_table(
-    predictions: Predictions, part: Part, reviews: Sequence[Review], train_texts: Set[str]
-) -> pd.DataFrame:
-    """One line a review: what it is, what the model says of it, and what is known of it besides.
-
-    Args:
-        predictions: of the N reviews.
-        part: the N reviews, tokenised.
-        reviews: the same N reviews, in the same order.
-        train_texts: the texts that the model was trained on.
+def predictions_table(predictions: Predictions, test: Part, corpus: Corpus) -> pd.DataFrame:
+    """Build a table with one row per test review: id, label, logits, metadata.
 
     Returns:
-        id, label, logit_negative, logit_positive, tokens of the whole review, truncated, also_in_train, and where the
-        corpus knows them stars (1 to 10) and film.
+        id, label, logit_negative, logit_positive, tokens of the whole review, truncated, also_in_train; stars (1 to 10)
+        and film where the corpus has them.
     """
+    train_texts = {review.text for review in corpus.train}
     table = pd.DataFrame(
         {
-            "id": np.array(part.ids, dtype=object),
+            "id": np.array(test.ids, dtype=object),
             "label": predictions.labels,
             "logit_negative": predictions.logits[:, 0],
             "logit_positive": predictions.logits[:, 1],
-            "tokens": part.token_counts,
-            "truncated": part.truncated,
-            "also_in_train": [review.text in train_texts for review in reviews],
+            "tokens": test.token_counts,
+            "truncated": test.truncated,
+            "also_in_train": [review.text in train_texts for review in corpus.test],
         }
     )
-    if any(review.stars is not None for review in reviews):
-        table["stars"] = pd.Series([review.stars for review in reviews], dtype="Int64")
-    if any(review.film is not None for review in reviews):
-        table["film"] = pd.Series([review.film for review in reviews], dtype="str")
+    for name, dtype in (("stars", "Int64"), ("film", "str")):
+        values = [getattr(review, name) for review in corpus.test]
+        if any(value is not None for value in values):
+            table[name] = pd.Series(values, dtype=dtype)
     return table
 
 
-COLUMNS = (
-    {"name": "text", "type": "string", "required": True},
-    {"name": "label", "type": "long", "required": True},
-)
-
-
 def dataset_records(corpus: Corpus, config: DataConfig) -> list[DatasetRecord]:
-    """One record for each part of the corpus."""
-    settings = {key: value for key, value in config.model_dump(mode="json").items() if value is not None}
-    source = {"corpus": corpus.name, "corpus_fingerprint": corpus.fingerprint, **settings}
+    """Describe each part of the corpus."""
+    source = {
+        "corpus": corpus.name,
+        "corpus_fingerprint": corpus.fingerprint,
+        **config.model_dump(mode="json", exclude_none=True),
+        "split_fingerprint": corpus.split_fingerprint,
+    }
     return [
         DatasetRecord(
             name=f"{corpus.name}, {part}",
             split=part,
             digest=part_digest(reviews),
             source_type=config.source,
-            source={**source, "split_fingerprint": corpus.split_fingerprint},
-            columns=COLUMNS,
+            source=source,
+            columns=[{"name": name, "type": kind, "required": True} for name, kind in COLUMNS],
             profile={
                 "num_rows": len(reviews),
                 "positive": sum(review.label for review in reviews),
@@ -113,5 +97,5 @@ def dataset_records(corpus: Corpus, config: DataConfig) -> list[DatasetRecord]:
 
 
 def part_digest(reviews: Sequence[Review]) -> str:
-    """Hash of the reviews' ids, which hash label and text: the same reviews in the same order, the same digest."""
+    """Hash the reviews' ids, in order; an id is itself a hash of label and text."""
     return hashlib.sha256("\n".join(review.id for review in reviews).encode()).hexdigest()

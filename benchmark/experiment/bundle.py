@@ -1,4 +1,4 @@
-"""The files with which a finished run can be used: its network, its tokenizer and its model card."""
+"""Write the bundle with which a finished run is used: network, tokenizer, plugin and model card."""
 
 from __future__ import annotations
 
@@ -29,31 +29,32 @@ def write_bundle(
     corpus: Corpus,
     metrics: Mapping[str, float],
 ) -> None:
-    """Write everything that `served_model.py` reads, and a card that says what it is.
+    """Write all files that `served_model.py` reads, and the model card, into an existing folder.
 
     Args:
-        folder: where to; it exists.
+        folder: of the bundle.
         planned: the run.
-        model: the network at its best epoch.
-        tokenizer: cut the run's reviews.
-        encoder_dir: folder of the encoder that the model was made from, None without one.
-        corpus: the run's reviews.
-        metrics: the finished run's.
+        model: at its best epoch.
+        tokenizer: of the run's reviews.
+        encoder_dir: folder of the pre-trained encoder; config and tokenizer are copied, not the weights.
+        corpus: of the run.
+        metrics: of the finished run.
     """
-    experiment = planned.config.experiment
+    config, experiment = planned.config, planned.config.experiment
     if isinstance(tokenizer, WordTokenizer):
         tokenizer.save(folder / VOCABULARY_FILE)
     elif encoder_dir is not None:
-        _copy_encoder_files(encoder_dir, folder / ENCODER_DIR)
-    plugin = get_model_spec(experiment.model.name).plugin
-    if plugin is not None:
+        (folder / ENCODER_DIR).mkdir()
+        for source in (encoder_dir / name for name in (CONFIG_FILE, *WORDPIECE_FILES)):
+            if source.is_file():
+                shutil.copyfile(source, folder / ENCODER_DIR / source.name)
+    if (plugin := get_model_spec(experiment.model.name).plugin) is not None:
         shutil.copyfile(plugin, folder / PLUGIN_FILE)
-    card = model_card(planned, corpus, metrics)
-    (folder / CARD_FILE).write_text(card, encoding="utf-8")
+    (folder / CARD_FILE).write_text(model_card(planned, corpus, metrics), encoding="utf-8")
     saved = SavedModel(
-        experiment=planned.config.experiment_name,
-        # Shape and weights of the encoder are here; its path is one of the machine that trained.
-        model=experiment.model.model_dump(mode="json", exclude={"encoder"} if encoder_config(planned.config) else None),
+        experiment=config.experiment_name,
+        # The encoder's shape and weights are in the bundle; its path is one of the machine that trained.
+        model=experiment.model.model_dump(mode="json", exclude={"encoder"} if encoder_config(config) else None),
         tokens=experiment.tokens.model_dump(mode="json"),
         tokenizer=tokenizer.kind,
         tokenizer_fingerprint=tokenizer.fingerprint,
@@ -62,11 +63,3 @@ def write_bundle(
         precision=planned.precision,
     )
     save_classifier(folder, saved, model)
-
-
-def _copy_encoder_files(source: Path, folder: Path) -> None:
-    """The encoder's shape and tokenizer, without its weights."""
-    folder.mkdir()
-    for name in (CONFIG_FILE, *WORDPIECE_FILES):
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)

@@ -1,4 +1,4 @@
-"""Features of a frozen encoder: one pass over the reviews, then every epoch and seed reads them from disk."""
+"""Cache a frozen encoder's features: one pass over the reviews, then every epoch and seed reads them from disk."""
 
 from __future__ import annotations
 
@@ -33,34 +33,30 @@ def with_features(
     precision: Precision,
     progress: Progress,
 ) -> tuple[dict[str, Part], float]:
-    """The parts with what the frozen encoder makes of them.
+    """Replace each part's tokens by the frozen encoder's features, from the cache if they are there.
 
     Args:
-        model: holds the encoder, on `device`.
+        model: with the encoder, on `device`.
         data: the tokenised parts.
         encoder: names the features in the cache.
-        experiment: its tokens and its `eval_batch_size`.
+        experiment: its tokens and `eval_batch_size` are used.
         cache_dir: root of the cache.
-        save_seconds: unfinished work is written down so often.
-        device: what computes.
+        save_seconds: time between two saves of unfinished features.
+        device: of the model.
         precision: of the matrix products.
-        progress: is told how far it is.
+        progress: shows the pass.
 
     Returns:
-        The parts, and the seconds that the pass took, now or when it was done.
+        The parts, and the seconds of the passes that made the features, now or earlier.
     """
+    plugin_sha256 = get_model_spec(experiment.model.name).plugin_sha256
+    # A plugin's features depend on its code and settings; ours depend on encoder and tokens alone.
+    maker = "" if plugin_sha256 is None else f"{plugin_sha256} {experiment.model.model_dump_json()}"
     shape = feature_shape(model, data.parts["val"], device)
-    parts, seconds, maker = {}, 0.0, _maker(experiment)
+    parts, seconds, batch_size = {}, 0.0, experiment.training.eval_batch_size
     for name, part in data.parts.items():
         key = feature_key(encoder.fingerprint, experiment.tokens, precision, part.ids, maker)
-        fill = feature_writer(
-            model,
-            part,
-            experiment.training.eval_batch_size,
-            device=device,
-            precision=precision,
-            progress=progress,
-        )
+        fill = feature_writer(model, part, batch_size, device=device, precision=precision, progress=progress)
         features = cached_features(cache_dir, key, (len(part), *shape), fill, save_seconds)
         parts[name] = part.with_features(features.array)
         seconds += features.seconds
@@ -70,10 +66,10 @@ def with_features(
 def feature_writer(
     model: Classifier, part: Part, batch_size: int, *, device: torch.device, precision: Precision, progress: Progress
 ) -> Callable[[np.ndarray, int], Iterator[int]]:
-    """A function that fills an (N, ...) array with the features of the part's N reviews.
+    """Make a function that fills an (N, ...) array with the features of the part's N reviews.
 
-    It is given the array and how many reviews are done, and yields how many are after each batch. They are read from
-    the shortest to the longest; where the number done is not the end of a batch, all are read again.
+    The function gets the array and the number of reviews that are done, and yields that number after each batch. The
+    shortest reviews come first. If the number given is not the end of a batch, the function starts over.
     """
 
     def fill(array: np.ndarray, done: int) -> Iterator[int]:
@@ -94,13 +90,7 @@ def feature_writer(
     return fill
 
 
-def _maker(experiment: ExperimentConfig[Any]) -> str:
-    """Whose `extract_features` it is: empty for ours, which give the same for the same encoder and tokens."""
-    sha256 = get_model_spec(experiment.model.name).plugin_sha256
-    return "" if sha256 is None else f"{sha256} {experiment.model.model_dump_json()}"
-
-
 def feature_shape(model: Classifier, part: Part, device: torch.device) -> tuple[int, ...]:
-    """Shape of one review's features."""
+    """Return the shape of one review's features."""
     with torch.inference_mode():
         return tuple(model.extract_features(part.batch(np.array([0])).to(device)).shape[1:])

@@ -1,4 +1,4 @@
-"""The model card: what a trained model is, how good it was found to be, and what it is not for.
+"""The model card: what a trained model is, how good it is, and what it is not for.
 
 Mitchell et al., "Model Cards for Model Reporting", 2019.
 """
@@ -11,114 +11,97 @@ from benchmark.plan.fingerprint import encoder_config
 from benchmark.plan.plan import PlannedRun, encoder_name
 from data_pipeline.corpus import Corpus
 
-PERCENT = {"test/accuracy": "accuracy", "test/f1": "F1"}
-PLAIN = {"test/roc_auc": "ROC-AUC", "test/log_loss": "log loss, nats"}
+FIGURES = (
+    ("val", "accuracy", "best_val_accuracy"),
+    ("val", "loss, nats", "best_val_loss"),
+    ("test", "accuracy", "test/accuracy"),
+    ("test", "F1", "test/f1"),
+    ("test", "ROC-AUC", "test/roc_auc"),
+    ("test", "log loss, nats", "test/log_loss"),
+)
 
 
 def model_card(planned: PlannedRun, corpus: Corpus, metrics: Mapping[str, float]) -> str:
-    """The card in Markdown, from the run's own facts.
+    """Write the card in Markdown.
 
     Args:
         planned: the run.
-        corpus: its reviews.
+        corpus: of the run.
         metrics: `best_epoch`, `best_val_loss`, `best_val_accuracy` and the `test/...` scores.
     """
-    sections = {
-        planned.config.name: _what_it_is(planned),
-        "How to use it": _how_to_use(),
-        "Data": _data(planned, corpus),
-        "How good it is": _figures(corpus, metrics),
-        "Intended use and limits": _limits(planned),
-        "Terms": _terms(planned),
-    }
-    titles = [f"{'##' if number else '#'} {title}" for number, title in enumerate(sections)]
-    return "\n\n".join(f"{title}\n\n{text}" for title, text in zip(titles, sections.values(), strict=True)) + "\n"
+    config, tokens = planned.config, planned.config.experiment.tokens
+    encoder, own_table = encoder_name(config), config.data.source == "table"
+    precision = planned.precision + (" where the hardware has it, else fp32" if planned.precision != "fp32" else "")
+    sizes = ", ".join(f"{len(reviews):,} {part}" for part, reviews in corpus.parts.items())
+    held_out = " The test part was held out: its figures are no official test figures." if corpus.held_out_test else ""
+    figures = "\n".join(f"| {part} | {name} | {_spell(name, metrics[key])} |" for part, name, key in FIGURES)
+    return f"""\
+# {config.name}
 
+Labels {"reviews like those it was trained on" if own_table else "English film reviews"} as negative or positive.
 
-def _what_it_is(planned: PlannedRun) -> str:
-    config = planned.config
-    experiment, encoder = config.experiment, encoder_name(config)
-    kept = experiment.tokens.truncation.replace("_", " and ")
-    reviews = "a review like those it was trained on" if config.data.source == "table" else "an English film review"
-    lines = [
-        f"Tells whether {reviews} is negative or positive.",
-        "",
-        f"- Model: `{experiment.model.name}`" + (f", encoder {encoder}" if encoder else ""),
-        f"- Reads: the raw text, cut to {experiment.tokens.max_length} tokens ({kept} kept)",
-        f"- Gives: a label and the probabilities of both, computed in {_precision(planned)}",
-        f"- Made by: seed {config.seed} of experiment `{config.experiment_name}`, profile `{config.profile}`, "
-        f"fingerprint `{planned.fingerprint}`",
-    ]
-    return "\n".join(lines)
+- Model: `{config.experiment.model.name}`{f", encoder {encoder}" if encoder else ""}
+- Input: the raw text, cut to {tokens.max_length} tokens ({tokens.truncation.replace("_", " and ")} kept)
+- Output: a label and the probability of each label, computed in {precision}
+- Made by: seed {config.seed} of experiment `{config.experiment_name}`, profile `{config.profile}`, \
+fingerprint `{planned.fingerprint}`
 
+## How to use it
 
-def _precision(planned: PlannedRun) -> str:
-    name = planned.precision
-    return name if name == "fp32" else f"{name} where the hardware does that, else in fp32"
-
-
-def _how_to_use() -> str:
-    return """\
 ```python
 import mlflow
 import pandas as pd
 
 model = mlflow.pyfunc.load_model("models:/m-...")  # the id on MLflow's page of this model, or a folder with MLmodel
-model.predict(pd.DataFrame({"text": ["A wonderful film."]}))  # label, probability_negative, probability_positive
+model.predict(pd.DataFrame({{"text": ["A wonderful film."]}}))  # label, probability_negative, probability_positive
 ```
 
-`mlflow models serve -m models:/m-...` answers the same over HTTP. The packages it needs stand in requirements.txt
-beside MLmodel. The weights are safetensors and are compared with the hash in model.json before they are used; nothing
-is unpickled."""
+`mlflow models serve -m models:/m-...` gives the same answers over HTTP. requirements.txt beside MLmodel lists the
+packages it needs. The weights are safetensors, checked against the hash in model.json; nothing is unpickled.
+
+## Data
+
+{corpus.name}: {sizes} reviews; {corpus.left_out:,} duplicates are left out.{held_out}
+
+- Reviews: fingerprint `{corpus.fingerprint}`
+- Split: seed {config.data.split_seed}, fingerprint `{corpus.split_fingerprint}`
+
+## How good it is
+
+Epoch {metrics["best_epoch"]:.0f} had the lowest loss on the {len(corpus.val):,} val reviews. It was scored once on the
+{len(corpus.test):,} test reviews.
+
+| part | figure | value |
+|:--|:--|--:|
+{figures}
+
+## Intended use and limits
+
+For comparing models and for teaching; not for decisions about people. The model knows two labels: a neutral, mixed or
+foreign text gets one of them too. Of a review longer than {tokens.max_length} tokens the rest is not read. Texts of
+another kind or language than the reviews above were never measured.
+
+## Terms
+
+{_terms(planned)}
+"""
 
 
-def _data(planned: PlannedRun, corpus: Corpus) -> str:
-    sizes = ", ".join(f"{len(reviews):,} {part}" for part, reviews in corpus.parts.items())
-    held_out = "The test part was held out of the corpus: its figures are no official test figures."
-    return "\n".join(
-        [
-            f"{corpus.name}: {sizes} reviews; {corpus.left_out:,} more of the source stand in no part because their",
-            f"text is there more than once. {held_out if corpus.held_out_test else ''}".rstrip(),
-            "",
-            f"- Reviews: fingerprint `{corpus.fingerprint}`",
-            f"- Split: seed {planned.config.data.split_seed}, fingerprint `{corpus.split_fingerprint}`",
-        ]
-    )
-
-
-def _figures(corpus: Corpus, metrics: Mapping[str, float]) -> str:
-    rows = [("val", "accuracy", f"{100 * metrics['best_val_accuracy']:.2f} %")]
-    rows.append(("val", "loss, nats", f"{metrics['best_val_loss']:.4f}"))
-    rows += [("test", name, f"{100 * metrics[key]:.2f} %") for key, name in PERCENT.items()]
-    rows += [("test", name, f"{metrics[key]:.4f}") for key, name in PLAIN.items()]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return (
-        f"Epoch {metrics['best_epoch']:.0f} was chosen by the lowest loss on the {len(corpus.val):,} val reviews, and "
-        f"scored once on\nthe {len(corpus.test):,} test reviews.\n\n| part | figure | value |\n|:--|:--|--:|\n{table}"
-    )
-
-
-def _limits(planned: PlannedRun) -> str:
-    length = planned.config.experiment.tokens.max_length
-    return (
-        "Meant for comparing models and for teaching. It knows two classes, so a neutral, mixed or foreign text gets "
-        f"one of them\nas well; of a review longer than {length} tokens a part is not read; texts of another kind or "
-        "language than the\nreviews above were never measured. Not for decisions about people."
-    )
+def _spell(name: str, value: float) -> str:
+    return f"{100 * value:.2f} %" if name in {"accuracy", "F1"} else f"{value:.4f}"
 
 
 def _terms(planned: PlannedRun) -> str:
-    lines = ["- The code, carried beside the weights: MIT."]
+    lines = ["- The code beside the weights: MIT."]
     if planned.config.data.source == "table":
-        lines.append("- The reviews are the trainer's own table; ask there for their terms.")
+        lines.append("- The reviews: the trainer's own table; ask there for their terms.")
     else:
         lines.append(
             "- The reviews: Large Movie Review Dataset (Maas et al., 2011), written by IMDB's users and published for\n"
-            "  research; none of them is in this model's files."
+            "  research; the model's files hold no review."
         )
     encoder = encoder_config(planned.config)
-    if encoder is not None and encoder.embedded:
-        lines.append(f"- The encoder {encoder_name(planned.config)}: Apache 2.0.")
-    elif encoder is not None:
-        lines.append(f"- The encoder {encoder_name(planned.config)}: see the terms of its publisher.")
+    if encoder is not None:
+        terms = "Apache 2.0" if encoder.embedded else "see its publisher's terms"
+        lines.append(f"- The encoder {encoder_name(planned.config)}: {terms}.")
     return "\n".join(lines)

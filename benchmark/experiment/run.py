@@ -1,4 +1,4 @@
-"""One run: data, model and trainer put together, and what came of it recorded."""
+"""Do one run: put data, model and trainer together and record the result."""
 
 from __future__ import annotations
 
@@ -38,57 +38,37 @@ from models.registry import ModelContext, get_model_spec
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a finished run found.
-
-    Attributes:
-        metrics: `test/...` scores, seconds of each phase, sizes.
-        fit: the epochs, and the one chosen.
-        predictions: of the test part, by the chosen epoch.
-    """
+    """Metrics of a finished run, its epochs, and the predictions of the test part by the best epoch."""
 
     metrics: dict[str, float]
     fit: Fit
     predictions: Predictions
 
 
-@dataclass(slots=True)
-class _Phases:
-    """Wall time of each phase of a run, under the metric's name."""
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """State that the steps of one run share; `seconds` holds the wall time per phase, by metric name."""
 
+    planned: PlannedRun
+    workspace: Workspace
+    tracker: MlflowTracker
+    progress: Progress
+    device: torch.device
+    machine: dict[str, str]
+    checkpoints: CheckpointFolder
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def measure(self, name: str) -> Iterator[None]:
-        """Add the time of what is inside to `<name>_seconds`."""
+    def timed(self, phase: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        key = f"{name}_seconds"
+        key = f"{phase}_seconds"
         self.seconds[key] = self.seconds.get(key, 0.0) + time.perf_counter() - started
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """What the steps of one run share."""
-
-    planned: PlannedRun
-    workspace: Workspace
-    device: torch.device
-    tracker: MlflowTracker
-    progress: Progress
-    phases: _Phases = field(default_factory=_Phases)
-
-
-@dataclass(frozen=True, slots=True)
 class _Prepared:
-    """The reviews and the network, ready to train.
-
-    Attributes:
-        corpus: the split reviews.
-        data: the same, tokenised.
-        parts: by name; with features in place of tokens where the encoder is frozen.
-        model: the network, on its device.
-        encoder_dir: folder of the encoder that it was made from, None without one.
-    """
+    """Reviews and network, ready to train; `parts` carry features if the encoder is frozen."""
 
     corpus: Corpus
     data: Data
@@ -100,34 +80,27 @@ class _Prepared:
 def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: MlflowTracker, progress: Progress) -> Outcome:
     """Train the run's model, choose its epoch by val, score it on test once, and record everything.
 
-    A run that was interrupted goes on after its newest checkpoint. Its status is the caller's to write, last of all.
+    An interrupted run resumes from its newest checkpoint. The caller writes the run's status, after everything else.
 
     Raises:
         DataError: reviews, encoder or cache cannot be read.
-        CheckpointError: the run was begun under conditions that would change its result.
+        CheckpointError: the run began under conditions that would change its result.
         NonFiniteError: a loss or gradient is not a number.
     """
-    run = _Run(planned, workspace, resolve_device(workspace.device), tracker, progress)
-    seed_everything(planned.config.seed)
-    machine = environment(run.device.type)
-    checkpoints = _checkpoints(run, machine)
-    _record_conditions(run, machine)
-    with run.phases.measure("tokenize"):
+    run = _begin(planned, workspace, tracker, progress)
+    with tempfile.TemporaryDirectory() as folder:
+        write_conditions(Path(folder), planned.config, run.machine)
+        tracker.log_artifacts(Path(folder))
+    with run.timed("tokenize"):
         corpus = load_corpus(planned.config.data, workspace.place)
-    made = _prepare(run, corpus, ("train", "val", "test"))
-    trainer = _trainer(run, made.model)
-    fit = trainer.fit(
-        made.parts["train"],
-        made.parts["val"],
-        checkpoints,
-        on_epoch=lambda epoch: tracker.log_metrics(epoch.metrics(), step=epoch.epoch),
-    )
-    progress.start("test", len(made.parts["test"]))
-    predictions = trainer.predict(made.parts["test"], checkpoints.saved_logits("test"))
+    ready = _prepare(run, corpus, ("train", "val", "test"))
+    trainer, fit = _fit(run, ready, lambda _: None)
+    progress.start("test", len(ready.parts["test"]))
+    predictions = trainer.predict(ready.parts["test"], run.checkpoints.saved_logits("test"))
     progress.finish()
-    run.phases.seconds["total_seconds"] = checkpoints.seconds
-    outcome = Outcome(_metrics(run.phases, fit, predictions, made.model), fit, predictions)
-    _record_outcome(run, made, outcome)
+    run.seconds["total_seconds"] = run.checkpoints.seconds
+    outcome = Outcome(_metrics(run, fit, predictions, ready.model), fit, predictions)
+    _record_outcome(run, ready, outcome)
     return outcome
 
 
@@ -140,90 +113,80 @@ def run_trial(
     progress: Progress,
     on_epoch: Callable[[EpochRecord], None],
 ) -> Fit:
-    """Train the trial's model and choose its epoch by val, as `run_experiment` does; nothing is scored on test.
+    """Train a trial's model and choose its epoch by val, as `run_experiment` does, without a test part.
 
     Args:
-        planned: the trial's settings.
-        corpus: the reviews that all trials of a study share, see `Corpus.without_test`.
-        workspace: where state is kept.
-        tracker: the trial's log.
-        progress: is told how far it is.
-        on_epoch: is given each epoch's record, and may end the trial by an exception.
+        planned: the trial.
+        corpus: shared by all trials of a study, see `Corpus.without_test`.
+        workspace: of the study.
+        tracker: of the trial.
+        progress: shows the phases.
+        on_epoch: gets each epoch's record; an exception ends the trial.
 
     Raises:
         ValueError: the corpus has a test part.
-        DataError, CheckpointError, NonFiniteError: as of `run_experiment`.
+        DataError, CheckpointError, NonFiniteError: as `run_experiment` raises them.
     """
     if corpus.test:
         raise ValueError("a trial must not be given the test reviews")
-    run = _Run(planned, workspace, resolve_device(workspace.device), tracker, progress)
-    seed_everything(planned.config.seed)
-    machine = environment(run.device.type)
-    tracker.log_params(planned.config.settings())
-    tracker.set_tags(machine_tags(machine, planned.precision))
-    made = _prepare(run, corpus, ("train", "val"))
-
-    def tell(epoch: EpochRecord) -> None:
-        tracker.log_metrics(epoch.metrics(), step=epoch.epoch)
-        on_epoch(epoch)
-
-    fit = _trainer(run, made.model).fit(made.parts["train"], made.parts["val"], _checkpoints(run, machine), tell)
-    tracker.log_metrics({**run.phases.seconds, **_fit_metrics(fit)})
+    run = _begin(planned, workspace, tracker, progress)
+    _, fit = _fit(run, _prepare(run, corpus, ("train", "val")), on_epoch)
+    tracker.log_metrics({**run.seconds, **_fit_metrics(fit)})
     return fit
 
 
-def _checkpoints(run: _Run, machine: dict[str, str]) -> CheckpointFolder:
-    identity = run.planned.identity
-    return CheckpointFolder(
-        run.workspace.checkpoint_dir(identity), identity, resume_conditions(machine), run.workspace.interval
-    )
+def _begin(planned: PlannedRun, workspace: Workspace, tracker: MlflowTracker, progress: Progress) -> _Run:
+    device = resolve_device(workspace.device)
+    seed_everything(planned.config.seed)
+    machine, identity = environment(device.type), planned.identity
+    folder = workspace.checkpoint_dir(identity)
+    checkpoints = CheckpointFolder(folder, identity, resume_conditions(machine), workspace.interval)
+    tracker.log_params(planned.config.settings())
+    tracker.set_tags(machine_tags(machine, planned.precision))
+    return _Run(planned, workspace, tracker, progress, device, machine, checkpoints)
 
 
-def _trainer(run: _Run, model: Classifier) -> Trainer:
-    return Trainer(
-        model,
+def _fit(run: _Run, ready: _Prepared, on_epoch: Callable[[EpochRecord], None]) -> tuple[Trainer, Fit]:
+    def record(epoch: EpochRecord) -> None:
+        run.tracker.log_metrics(epoch.metrics(), step=epoch.epoch)
+        on_epoch(epoch)
+
+    trainer = Trainer(
+        ready.model,
         run.planned.config.experiment.training,
         seed=run.planned.config.seed,
         device=run.device,
         precision=run.planned.precision,
         progress=run.progress,
     )
+    return trainer, trainer.fit(ready.parts["train"], ready.parts["val"], run.checkpoints, record)
 
 
-def _record_conditions(run: _Run, machine: dict[str, str]) -> None:
-    """What the run is made from and on, before it starts."""
-    config = run.planned.config
-    run.tracker.log_params(config.settings())
-    run.tracker.set_tags(machine_tags(machine, run.planned.precision))
-    with tempfile.TemporaryDirectory() as folder:
-        write_conditions(Path(folder), config, machine)
-        run.tracker.log_artifacts(Path(folder))
-
-
-def _prepare(run: _Run, corpus: Corpus, parts_wanted: Sequence[str]) -> _Prepared:
-    """Tokenise the reviews of these parts, build the network, and let a frozen encoder do its one pass."""
+def _prepare(run: _Run, corpus: Corpus, part_names: Sequence[str]) -> _Prepared:
+    """Tokenise the reviews of these parts, build the network, and compute a frozen encoder's features."""
     config, experiment = run.planned.config, run.planned.config.experiment
     spec, encoder = get_model_spec(experiment.model.name), resolve_run_encoder(config)
-    encoder_dir, mark = (encoder.folder, encoder.fingerprint) if encoder else (None, None)
-    inputs = Inputs(corpus.fingerprint, corpus.split_fingerprint, mark, run.planned.precision)
+    encoder_dir, encoder_hash = (encoder.folder, encoder.fingerprint) if encoder else (None, None)
+    inputs = Inputs(corpus.fingerprint, corpus.split_fingerprint, encoder_hash, run.planned.precision)
     if fingerprint(config, inputs) != run.planned.fingerprint:  # the plan may be hours old
-        raise DataError("reviews, encoder or plugin have changed since the plan was made; call the same command again")
-    with run.phases.measure("tokenize"):
-        data = build_data(
-            corpus, experiment.tokens, spec.tokenizer, encoder_dir, run.workspace.cache_dir, parts=parts_wanted
-        )
-    run.tracker.set_tags(_corpus_tags(corpus) | ({"encoder_fingerprint": encoder.fingerprint} if encoder else {}))
-    run.tracker.log_datasets([each for each in dataset_records(corpus, config.data) if each.split in parts_wanted])
+        raise DataError("reviews, encoder or plugin have changed since the plan was made; run the same command again")
+    with run.timed("tokenize"):
+        cache_dir = run.workspace.cache_dir
+        data = build_data(corpus, experiment.tokens, spec.tokenizer, encoder_dir, cache_dir, parts=part_names)
+    tags = {"corpus_fingerprint": corpus.fingerprint, "split_fingerprint": corpus.split_fingerprint}
+    tags |= {"encoder_fingerprint": encoder_hash} if encoder_hash else {}
+    run.tracker.set_tags({"corpus": corpus.name, **tags})
+    run.tracker.log_datasets([each for each in dataset_records(corpus, config.data) if each.split in part_names])
     model = spec.build(experiment.model, ModelContext(data.tokenizer.vocab_size, encoder_dir=encoder_dir))
     model = model.to(run.device)
     parts = data.parts
     if spec.cache_features and encoder is not None:
-        parts, run.phases.seconds["features_seconds"] = with_features(
+        parts, run.seconds["features_seconds"] = with_features(
             model,
             data,
             encoder,
             experiment,
-            cache_dir=run.workspace.cache_dir,
+            cache_dir=cache_dir,
             save_seconds=run.workspace.interval.seconds,
             device=run.device,
             precision=run.planned.precision,
@@ -234,51 +197,36 @@ def _prepare(run: _Run, corpus: Corpus, parts_wanted: Sequence[str]) -> _Prepare
     return _Prepared(corpus, data, parts, model, encoder_dir)
 
 
-def _record_outcome(run: _Run, made: _Prepared, outcome: Outcome) -> None:
-    """Predictions, pictures, the model that was chosen, and last the figures."""
-    name, fit = run.planned.config.name, outcome.fit
+def _record_outcome(run: _Run, ready: _Prepared, outcome: Outcome) -> None:
+    """Record predictions, pictures, the model of the best epoch, and last the metrics."""
+    name, fit, corpus = run.planned.config.name, outcome.fit, ready.corpus
     with tempfile.TemporaryDirectory() as folder:
-        write_results(
-            Path(folder),
-            name,
-            fit=fit,
-            predictions=outcome.predictions,
-            test=made.parts["test"],
-            corpus=made.corpus,
-        )
-        run.tracker.log_artifacts(Path(folder))
-    if run.planned.kind == RUN:
-        with tempfile.TemporaryDirectory() as folder:
-            bundle = Path(folder, "bundle")  # the name that the folder keeps in MLflow
+        results, bundle = Path(folder, "results"), Path(folder, "bundle")  # MLflow takes over the name `bundle`
+        results.mkdir()
+        test = ready.parts["test"]
+        write_results(results, name, fit=fit, predictions=outcome.predictions, test=test, corpus=corpus)
+        run.tracker.log_artifacts(results)
+        if run.planned.kind == RUN:
             bundle.mkdir()
             write_bundle(
                 bundle,
                 run.planned,
-                model=made.model,
-                tokenizer=made.data.tokenizer,
-                encoder_dir=made.encoder_dir,
-                corpus=made.corpus,
+                model=ready.model,
+                tokenizer=ready.data.tokenizer,
+                encoder_dir=ready.encoder_dir,
+                corpus=corpus,
                 metrics=outcome.metrics,
             )
             run.tracker.log_model(bundle, name, step=fit.best_epoch)
     run.tracker.log_metrics({**outcome.metrics, "tracking_seconds": run.tracker.seconds})
 
 
-def _corpus_tags(corpus: Corpus) -> dict[str, str]:
-    return {
-        "corpus": corpus.name,
-        "corpus_fingerprint": corpus.fingerprint,
-        "split_fingerprint": corpus.split_fingerprint,
-    }
-
-
-def _metrics(phases: _Phases, fit: Fit, predictions: Predictions, model: Classifier) -> dict[str, float]:
-    """The figures of a finished run: scores on test, seconds by phase, sizes."""
+def _metrics(run: _Run, fit: Fit, predictions: Predictions, model: Classifier) -> dict[str, float]:
     scores = classification_metrics(predictions.labels, predictions.logits)
     total, trainable = count_parameters(model)
     return {
         **{f"test/{name}": value for name, value in scores.items()},
-        **phases.seconds,
+        **run.seconds,
         **_fit_metrics(fit),
         "test_seconds": predictions.seconds,
         "parameters_total": total,
@@ -288,7 +236,7 @@ def _metrics(phases: _Phases, fit: Fit, predictions: Predictions, model: Classif
 
 
 def _fit_metrics(fit: Fit) -> dict[str, float]:
-    """What training took, and the epoch that was chosen: MLflow's tables show a metric's last value."""
+    """Return training time and the best epoch's figures: MLflow's tables show only a metric's last value."""
     best = fit.epochs[fit.best_epoch - 1]
     return {
         "train_seconds": sum(epoch.train_seconds for epoch in fit.epochs),

@@ -1,4 +1,4 @@
-"""The best finished run of a model, and what it says of new reviews."""
+"""Find the best finished run of a model, and load its network."""
 
 from __future__ import annotations
 
@@ -19,61 +19,75 @@ BEST_BY = "best_val_loss"  # the val part chooses; the test part chooses nothing
 
 
 class PredictionError(InputError):
-    """A model that cannot be had or used."""
+    """A model that is missing or damaged."""
 
 
-def best_finished_run(store: TrackingStore, profile: str, experiment: str) -> RunRecord:
-    """Of the experiment's finished runs in the profile's latest plan the one of lowest val loss.
+def best_finished_runs(store: TrackingStore, profile: str) -> dict[str, RunRecord | None]:
+    """Return the finished run of lowest val loss per experiment of the profile's latest plan, None without one.
 
     Raises:
-        PredictionError: there is none.
+        PredictionError: the profile has no plan.
         TrackingError: the plan cannot be read.
     """
     plan = store.latest_plan(profile)
     if plan is None:
         raise PredictionError(
-            f"no run of profile {profile!r} is recorded here; `python -m benchmark run all --profile {profile}` makes "
-            "them"
+            f"--profile {profile}: no run is recorded in this store. Run `python -m benchmark run all --profile "
+            f"{profile}`."
         )
-    if experiment not in plan.models:
-        raise PredictionError(
-            f"--model {experiment}: profile {profile!r} has no such experiment{did_you_mean(experiment, plan.models)}"
-        )
-    marks = {row.fingerprint for row in plan.rows if row.experiment == experiment}
-    finished = [
-        run
-        for run in store.runs(profile)
-        if run.fingerprint in marks and run.status is Status.FINISHED and BEST_BY in run.metrics
-    ]
-    if not finished:
-        raise PredictionError(
-            f"--model {experiment}: no run of it is finished; "
-            f"`python -m benchmark run {experiment} --profile {profile}` makes one"
-        )
-    return min(finished, key=lambda run: run.metrics[BEST_BY])
+    finished = [run for run in store.runs(profile) if run.status is Status.FINISHED and BEST_BY in run.metrics]
+    best = {}
+    for name in plan.models:
+        fingerprints = {row.fingerprint for row in plan.rows if row.experiment == name}
+        runs = [run for run in finished if run.fingerprint in fingerprints]
+        best[name] = min(runs, key=lambda run: run.metrics[BEST_BY], default=None)
+    return best
 
 
-def finished_run(store: TrackingStore, start: str) -> RunRecord:
-    """The finished run whose id begins so.
+def best_finished_run(store: TrackingStore, profile: str, experiment: str) -> RunRecord:
+    """Return the experiment's finished run of lowest val loss in the profile's latest plan.
+
+    Raises:
+        PredictionError: there is none.
+        TrackingError: the plan cannot be read.
+    """
+    runs = best_finished_runs(store, profile)
+    if experiment not in runs:
+        raise PredictionError(
+            f"--model {experiment}: profile {profile!r} has no such experiment{did_you_mean(experiment, runs)}"
+        )
+    run = runs[experiment]
+    if run is None:
+        raise PredictionError(
+            f"--model {experiment}: no run is finished. Run `python -m benchmark run {experiment} --profile {profile}`."
+        )
+    return run
+
+
+def finished_run(store: TrackingStore, prefix: str) -> RunRecord:
+    """Return the finished run whose id has this prefix.
 
     Raises:
         PredictionError: it is not finished.
-        TrackingError: there is none, or there are several.
+        TrackingError: no run or several runs have this prefix.
     """
-    run = store.find_run(start)
+    run = store.find_run(prefix)
     if run.status is not Status.FINISHED:
-        raise PredictionError(f"run {run.run_id} ({run.name}) is {run.status.lower()}, not finished; choose another")
+        raise PredictionError(
+            f"run {run.run_id} ({run.name}): is {run.status.lower()}, not finished. Choose another of `python -m "
+            "benchmark list`."
+        )
     return run
 
 
 def load_classifier(store: TrackingStore, run: RunRecord, device: torch.device) -> SentimentClassifier:
-    """The run's network and tokenizer.
+    """Load the run's network and tokenizer.
 
     Raises:
-        TrackingError: the run has no model, or it cannot be fetched.
-        PredictionError: its files are damaged or were changed.
+        TrackingError: the run has no model, or the model cannot be fetched.
+        PredictionError: the model's files are damaged or were changed.
     """
-    from benchmark.inference.served_model import SentimentClassifier
+    from benchmark.inference.served_model import SentimentClassifier  # imports torch, and mlflow.pyfunc
     from models.saved import SavedModelError
 
     with tempfile.TemporaryDirectory() as folder:
@@ -85,7 +99,7 @@ def load_classifier(store: TrackingStore, run: RunRecord, device: torch.device) 
 
 
 def describe(run: RunRecord) -> str:
-    """Where a prediction comes from, in one line."""
+    """Name the run with its val figures in one line."""
     loss, accuracy = run.metrics.get(BEST_BY), run.metrics.get("best_val_accuracy")
     figures = f", val loss {loss:.4f}" if loss is not None else ""
     figures += f", val accuracy {100 * accuracy:.2f} %" if accuracy is not None else ""

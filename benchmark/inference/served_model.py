@@ -1,7 +1,7 @@
-"""Raw texts in, labels and probabilities out: the script that MLflow keeps with a logged model and runs to load it.
+"""Raw texts in, labels and probabilities out: the script that MLflow logs with a model and runs to load it.
 
-It must load where our package is not installed, from the copies of data_pipeline and models that lie beside it: so it
-imports nothing of benchmark. N reviews, C classes.
+It loads where our package is not installed, from the copies of data_pipeline and models beside it, so it must not
+import `benchmark`. N reviews, C classes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from data_pipeline.tokenization import Tokenizer, WordPieceTokenizer, WordTokeni
 from models.precision import autocast, available_precision
 from models.saved import ENCODER_DIR, SavedModel, SavedModelError, load_classifier, read_saved_model
 
-BUNDLE = "bundle"  # MLflow's name for the run's own files among the model's artifacts
+BUNDLE = "bundle"  # MLflow's name of the run's own files among the model's artifacts
 TEXT_COLUMN = "text"
 
 
@@ -31,15 +31,8 @@ class SentimentClassifier:
     """A trained network with its tokenizer.
 
     Args:
-        folder: model.json, weights.safetensors and the tokenizer's files, see bundle.py.
-        device: what computes; None: CUDA where there is a card, else the CPU.
-
-    Attributes:
-        model: the network, in eval mode.
-        tokenizer: cut the reviews that it was trained on.
-        tokens: the settings that went with it.
-        device: what computes.
-        labels: name of each class, in the order of the logits.
+        folder: a bundle, see benchmark/experiment/bundle.py.
+        device: None: CUDA if there is a card, else the CPU.
 
     Raises:
         SavedModelError: a file is missing, damaged, changed or of another version.
@@ -57,7 +50,7 @@ class SentimentClassifier:
         self.labels = saved.labels
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """(N, C) float32, in the order of the texts; the batches are those that evaluation makes of these texts."""
+        """Return (N, C) float32 logits, in the order of the texts, computed in the batches of an evaluation."""
         part = part_of_texts(texts, self.tokenizer, self.tokens)
         logits = np.empty((len(part), len(self.labels)), dtype=np.float32)
         if not texts:
@@ -68,11 +61,11 @@ class SentimentClassifier:
         return logits
 
     def predict(self, texts: Sequence[str]) -> pd.DataFrame:
-        """One line a text: `label`, and `probability_...` for each class, float64."""
+        """Return one row per text: `label`, and `probability_...` of each class in float64."""
         logits = self.logits(texts)
         probabilities = torch.from_numpy(logits).double().softmax(dim=1).numpy()
-        columns = {f"probability_{label}": probabilities[:, place] for place, label in enumerate(self.labels)}
-        return pd.DataFrame({"label": [self.labels[place] for place in logits.argmax(axis=1)], **columns})
+        columns = {f"probability_{label}": probabilities[:, column] for column, label in enumerate(self.labels)}
+        return pd.DataFrame({"label": [self.labels[column] for column in logits.argmax(axis=1)], **columns})
 
 
 def _load_tokenizer(folder: Path, saved: SavedModel) -> Tokenizer:
@@ -81,16 +74,16 @@ def _load_tokenizer(folder: Path, saved: SavedModel) -> Tokenizer:
         try:
             tokenizer = WordTokenizer.load(folder / VOCABULARY_FILE)
         except (OSError, ValueError) as error:
-            raise SavedModelError(f"{folder / VOCABULARY_FILE} holds no vocabulary: {error}") from None
+            raise SavedModelError(f"{folder / VOCABULARY_FILE}: is no vocabulary ({error})") from None
     else:
         tokenizer = WordPieceTokenizer(folder / ENCODER_DIR)
     if tokenizer.fingerprint != saved.tokenizer_fingerprint:
-        raise SavedModelError(f"the tokenizer in {folder} is not the one that was saved; fetch the model again")
+        raise SavedModelError(f"{folder}: the tokenizer is not the one that was saved. Fetch the model again.")
     return tokenizer
 
 
 class SentimentModel(PythonModel):
-    """What MLflow serves."""
+    """The model as MLflow loads and serves it."""
 
     def load_context(self, context: Any) -> None:
         """Read the run's files."""
@@ -100,15 +93,15 @@ class SentimentModel(PythonModel):
         """Classify raw texts.
 
         Args:
-            context: not used; `load_context` has read everything.
-            model_input: a table with the column `text`, or, where MLflow did not make one of them, N texts.
-            params: there are none.
+            context: unused.
+            model_input: a table with the column `text`, or a text or N texts if MLflow made no table of them.
+            params: unused.
 
         Returns:
             label, probability_negative and probability_positive of each text, in order.
 
         Raises:
-            ValueError: there is no such column, or a text is none.
+            ValueError: the table has no such column, or a text is not a string.
         """
         return self._classifier.predict(_texts(model_input))
 
@@ -116,12 +109,12 @@ class SentimentModel(PythonModel):
 def _texts(model_input: pd.DataFrame | Iterable[str]) -> list[str]:
     if isinstance(model_input, pd.DataFrame):
         if TEXT_COLUMN not in model_input:
-            raise ValueError(f"the input has no column {TEXT_COLUMN!r}; its columns are {list(model_input.columns)}")
+            raise ValueError(f"the input has no column {TEXT_COLUMN!r} (got {list(model_input.columns)})")
         model_input = model_input[TEXT_COLUMN]
     texts = [model_input] if isinstance(model_input, str) else list(model_input)
-    for place, text in enumerate(texts):
+    for position, text in enumerate(texts):
         if not isinstance(text, str):
-            raise ValueError(f"text {place} is {type(text).__name__}, not a string")
+            raise ValueError(f"text {position} is {type(text).__name__}, not a string")
     return texts
 
 

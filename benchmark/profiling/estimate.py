@@ -1,4 +1,4 @@
-"""What a plan still has to do on this machine: how its runs stand, and the time and disk that they need."""
+"""Estimate the time and disk that a plan's missing runs need on this machine."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from data_pipeline.config import DataConfig
 from data_pipeline.sources import OFFICIAL_ARCHIVE_BYTES, OFFICIAL_PART_SIZE, official_archive
 
 FLOAT_BYTES, TOKEN_BYTES = 4, 4
-CHECKPOINT_COPIES = 8  # weights, best weights and AdamW's two moments, of the newest epoch and of the one before
-RECORD_BYTES = 4 * 2**20  # pictures, predictions and metrics of a run, the network apart
+CHECKPOINT_COPIES = 8  # weights, best weights and AdamW's two moments, of the newest checkpoint and of the one before
+RECORD_BYTES = 4 * 2**20  # of a run's pictures, predictions and metrics
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class Estimate:
     """Time and disk that the missing runs need.
 
     Attributes:
-        seconds: of each run of the suite, at most; 0 where it is finished.
-        cache_bytes: what is kept in the cache.
-        record_bytes: what is kept in the tracking store.
-        assumed: experiments whose encoder is not here, so that a network of BERT base's shape was measured.
+        seconds: per run of the suite, if all its epochs are trained; 0 if it is finished.
+        cache_bytes: in the cache.
+        record_bytes: in the tracking store.
+        assumed: experiments whose encoder is not here, measured with a network of BERT base's shape.
     """
 
     seconds: tuple[float, ...]
@@ -34,72 +34,71 @@ class Need:
     assumed: tuple[str, ...]
 
 
-def need(
-    runs: Sequence[Standing], workspace: Workspace, measure: Callable[[RunConfig], Throughput], *, again: bool = False
-) -> Need:
-    """What the runs that are not finished need.
+def estimate(
+    runs: Sequence[Standing], workspace: Workspace, measure: Callable[[RunConfig], Throughput], *, fresh: bool = False
+) -> Estimate:
+    """Estimate what the unfinished runs need.
 
     Args:
         runs: see `standings`.
         workspace: where the cache is.
-        measure: how fast a run's model is.
-        again: all of them are to be done, also those that are finished.
+        measure: called once per experiment.
+        fresh: count finished runs as missing.
     """
-    if again:
+    if fresh:
         runs = [replace(run, state="missing", sibling_seconds=None) for run in runs]
     missing = [run for run in runs if run.state != "finished"]
     firsts = {run.config.experiment_name: run.config for run in reversed(missing)}
     speeds = {name: measure(config) for name, config in firsts.items()}
-    seconds, paid = [], set[tuple[str, str]]()
+    seconds, extracted = [], set[tuple[str, object]]()
     for run in runs:
-        name, data = run.config.experiment_name, run.config.data
+        name = run.config.experiment_name
+        pass_key = (name, run.config.data.train_size)
         if run.state == "finished":
             seconds.append(0.0)
         elif run.sibling_seconds is not None:
             seconds.append(run.sibling_seconds)
         else:
-            seconds.append(_seconds(run.config, speeds[name], features=(name, str(data.train_size)) not in paid))
-        paid.add((name, str(data.train_size)))
-    return Need(
+            seconds.append(_run_seconds(run.config, speeds[name], extract=pass_key not in extracted))
+        extracted.add(pass_key)
+    weights = sum(speeds[run.config.experiment_name].parameters_total * FLOAT_BYTES for run in missing)
+    return Estimate(
         seconds=tuple(seconds),
-        cache_bytes=_cache_bytes(list(firsts.values()), speeds, workspace),
-        record_bytes=sum(
-            speeds[run.config.experiment_name].parameters_total * FLOAT_BYTES + RECORD_BYTES for run in missing
-        ),
+        cache_bytes=_cache_bytes(firsts, speeds, workspace) if missing else 0.0,
+        record_bytes=weights + len(missing) * RECORD_BYTES,
         assumed=tuple(name for name, speed in speeds.items() if speed.assumed_encoder),
     )
 
 
 def part_sizes(data: DataConfig) -> tuple[int, int, int]:
-    """Reviews of train, val and test; until the reviews are here, `all` is what official parts are known to have."""
+    """Return the reviews of train, val and test; `all` is the size of an official part."""
     test = OFFICIAL_PART_SIZE if data.test_size == "all" else data.test_size
     train = OFFICIAL_PART_SIZE - data.val_size if data.train_size == "all" else data.train_size
     return train, data.val_size, test
 
 
-def _seconds(run: RunConfig, speed: Throughput, *, features: bool) -> float:
-    """Wall time of a run that trains all its epochs."""
+def _run_seconds(run: RunConfig, speed: Throughput, *, extract: bool) -> float:
     train, val, test = part_sizes(run.data)
     epoch = train / speed.train_reviews_per_second + val / speed.validation_reviews_per_second
     seconds = run.experiment.training.epochs * epoch + test / speed.validation_reviews_per_second
-    if features and speed.features_reviews_per_second is not None:
+    if extract and speed.features_reviews_per_second is not None:
         seconds += (train + val + test) / speed.features_reviews_per_second
     return seconds
 
 
-def _cache_bytes(firsts: Sequence[RunConfig], speeds: dict[str, Throughput], workspace: Workspace) -> float:
-    """Downloads, tokens and features of all experiments, and the checkpoints of the largest."""
-    if not firsts:
-        return 0.0
-    data = firsts[0].data
+def _cache_bytes(firsts: dict[str, RunConfig], speeds: dict[str, Throughput], workspace: Workspace) -> float:
+    """Add up downloads, tokens and features of all experiments, and the checkpoints of the largest."""
+    data = next(iter(firsts.values())).data
     reviews = sum(part_sizes(data))
     fetched = data.source == "aclimdb" and workspace.data is None and not official_archive(workspace.cache_dir).exists()
-    # One store for each tokenizer: two of words differ by their vocabulary alone.
-    cut = {run.experiment_name: (run.experiment.tokens.vocab_size, run.experiment.tokens.min_count) for run in firsts}
-    tokens = {(cut[name], speed.tokens_per_review) for name, speed in speeds.items()}
+    # Experiments that cut reviews alike share their tokens; word tokenizers differ by their vocabulary alone.
+    tokens = {
+        (run.experiment.tokens.vocab_size, run.experiment.tokens.min_count, speeds[name].tokens_per_review)
+        for name, run in firsts.items()
+    }
     return (
         (OFFICIAL_ARCHIVE_BYTES if fetched else 0)
-        + sum(count for _, count in tokens) * reviews * TOKEN_BYTES
+        + sum(per_review for *_, per_review in tokens) * reviews * TOKEN_BYTES
         + sum(speed.feature_bytes for speed in speeds.values()) * reviews
         + max(speed.parameters_trainable for speed in speeds.values()) * FLOAT_BYTES * CHECKPOINT_COPIES
     )

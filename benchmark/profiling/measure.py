@@ -1,4 +1,4 @@
-"""Measured speeds: taken in a process of their own, kept in MLflow, read back for the report and for estimates."""
+"""Measure a model's speed in a subprocess, and record it in MLflow."""
 
 from __future__ import annotations
 
@@ -19,32 +19,31 @@ from data_pipeline.errors import InputError
 
 
 class MeasurementError(InputError):
-    """The process that measured a model ended without a result."""
+    """A subprocess that ended without a measurement."""
 
 
-def measured_apart(run: RunConfig, device: DeviceSetting) -> Throughput:
-    """The run's speed here, by a process of its own, whose peak memory is then the model's.
+def measure_in_subprocess(run: RunConfig, device: DeviceSetting) -> Throughput:
+    """Measure the run's speed on this machine; the subprocess's peak memory is then the model's.
 
     Raises:
-        MeasurementError: it failed; its last line says why.
+        MeasurementError: the subprocess failed; the message ends with its last line.
     """
-    request = json.dumps({"settings": run.settings(), "device": device})
     done = subprocess.run(
         [sys.executable, "-m", "benchmark.profiling.throughput"],
-        input=request + "\n",
+        input=json.dumps({"settings": run.settings(), "device": device}) + "\n",
         capture_output=True,
         text=True,
         env=worker_environment(),
         check=False,
     )
     if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        raise MeasurementError(f"{run.experiment_name} could not be measured: {reason}")
+        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise MeasurementError(f"{run.experiment_name}: cannot be measured: {reason}")
     return Throughput(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def record_speed(store: TrackingStore, planned: PlannedRun, speed: Throughput, workspace: Workspace) -> str:
-    """Write it down as a run of its own in the profile's experiment; the MLflow run's id."""
+def record_speed(store: TrackingStore, planned: PlannedRun, speed: Throughput, workspace: Workspace) -> None:
+    """Record the measurement as an MLflow run in the profile's experiment."""
     config = planned.config
     labels = tags.origin_tags(f"throughput {config.experiment_name} --profile {config.profile}") | tags.run_tags(
         kind=THROUGHPUT,
@@ -53,15 +52,17 @@ def record_speed(store: TrackingStore, planned: PlannedRun, speed: Throughput, w
         seed=config.seed,
         fingerprint=planned.fingerprint,
     )
-    machine = environment(resolve_device(workspace.device).type)
     tracker = store.start_run(config.profile, f"throughput of {config.experiment_name}", labels)
-    tracker.set_tags(machine_tags(machine, planned.precision))
+    tracker.set_tags(_machine_tags(workspace, planned.precision))
     tracker.log_params(config.settings())
     tracker.log_metrics(speed.metrics())
     tracker.finish(Status.FINISHED)
-    return tracker.run_id
 
 
 def hardware_here(workspace: Workspace) -> str:
-    """This machine as MLflow's tag `hardware` names it."""
-    return machine_tags(environment(resolve_device(workspace.device).type), "")["hardware"]
+    """Return this machine's value of MLflow's tag `hardware`."""
+    return _machine_tags(workspace)["hardware"]
+
+
+def _machine_tags(workspace: Workspace, precision: str = "") -> dict[str, str]:
+    return machine_tags(environment(resolve_device(workspace.device).type), precision)

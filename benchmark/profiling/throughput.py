@@ -1,9 +1,9 @@
-"""How fast a run's model is on this machine: the same pipeline, network and trainer on real reviews.
+"""Measure a run's speed on this machine with the same pipeline, network and trainer, on embedded reviews.
 
 B reviews in the batch, T tokens.
 
-Started as `python -m benchmark.profiling.throughput` with a run's settings on standard input, it prints one JSON
-object: each model is measured in a process of its own, so that its peak memory is its own.
+`python -m benchmark.profiling.throughput` reads a run's settings as JSON and prints its speed as JSON. Each model has a
+process of its own, so that its peak memory is its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -43,9 +43,9 @@ from models.classifier import Classifier
 from models.precision import Precision, autocast
 from models.registry import ModelContext, get_model_spec
 
-SECONDS = 4.0  # that a figure is measured over, one batch at least
-MOST_REVIEWS = 2048  # that are read for it
-WARM_UP = 8  # reviews of the first forward passes, which cost what later ones do not
+SECONDS = 4.0  # per figure, and one batch at least
+MOST_REVIEWS = 2048  # read per figure
+WARM_UP = 8  # reviews of the first, slower forward passes
 SINGLES = 40  # reviews labelled one by one
 COUNTED = 8  # reviews whose matrix products are counted
 PEAK_SECONDS = 1.0  # of matrix products for the peak
@@ -54,7 +54,7 @@ BACKWARD = 3  # a training step's products are three times the forward pass's: g
 
 
 def measure(run: RunConfig, device_setting: DeviceSetting) -> Throughput:
-    """Train and evaluate the run's model for some seconds on embedded reviews.
+    """Train and evaluate the run's model for a few seconds on embedded reviews.
 
     Raises:
         DataError: the embedded reviews or the encoder cannot be read.
@@ -69,25 +69,25 @@ def _measure(run: RunConfig, device: torch.device, folder: Path) -> Throughput:
     encoder_dir, tokenizer_dir, assumed = _encoder_folders(run, folder)
     corpus = load_corpus(DataConfig(train_size=MOST_REVIEWS, val_size=MOST_REVIEWS, test_size=2))
     data = build_data(corpus, experiment.tokens, spec.tokenizer, tokenizer_dir, folder, parts=("train", "val"))
-    # A vocabulary of so few reviews is small, and the optimizer pays for every row of the full one.
+    train, val = data.parts["train"], data.parts["val"]
+    # So few reviews have a small vocabulary, and the optimizer pays for every row of the full one.
     ids = experiment.tokens.vocab_size + SPECIAL_WORDS if spec.tokenizer == "word" else data.tokenizer.vocab_size
     seed_everything(run.seed)
     model = spec.build(experiment.model, ModelContext(ids, encoder_dir=encoder_dir, pretrained=not assumed)).to(device)
     if spec.prepare is not None and not spec.cache_features:  # a head costs the same whatever scale it has learned
-        spec.prepare(model, data.parts["train"].evaluation_batches(experiment.training.eval_batch_size))
-    stand = _Stand(run, model, device, resolve_precision(experiment.training.precision, device), folder)
-    train, val = data.parts["train"], data.parts["val"]
-    inference_rate = stand.inference(val)
-    p50, p95 = stand.latency([review.text for review in corpus.val[:SINGLES]], data.tokenizer)
+        spec.prepare(model, train.evaluation_batches(experiment.training.eval_batch_size))
+    bench = _Bench(run, model, device, resolve_precision(experiment.training.precision, device), folder)
+    tokens, tokens_per_review = float(val.lengths.mean()), float(val.token_counts.mean())
+    inference_rate = bench.inference(val)
+    p50, p95 = bench.latency([review.text for review in corpus.val[:SINGLES]], data.tokenizer)
     features_rate, feature_bytes = None, 0
     if spec.cache_features:
-        features_rate, features = stand.features(val)
+        features_rate, features = bench.features(val)
         feature_bytes = features[0].nbytes
         train, val = (part.first(len(features)).with_features(features) for part in (train, val))
-    train_rate, validation_rate = stand.training(train, val)
-    useful, peak = train_rate * BACKWARD * stand.forward_flops(train) / 1e9, stand.matmul_gflops()
+    train_rate, validation_rate = bench.training(train, val)
+    useful, peak = train_rate * BACKWARD * bench.forward_flops(train) / 1e9, bench.matmul_gflops()
     total, trainable = count_parameters(model)
-    tokens = float(data.parts["val"].lengths.mean())
     return Throughput(
         train_reviews_per_second=train_rate,
         train_tokens_per_second=train_rate * tokens,
@@ -103,15 +103,15 @@ def _measure(run: RunConfig, device: torch.device, folder: Path) -> Throughput:
         peak_memory_mib=peak_memory_mib(),
         parameters_total=total,
         parameters_trainable=trainable,
-        tokens_per_review=float(data.parts["val"].token_counts.mean()),
+        tokens_per_review=tokens_per_review,
         feature_bytes=feature_bytes,
         assumed_encoder=assumed,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Stand:
-    """What is measured, and on what."""
+class _Bench:
+    """A model and the conditions under which it is measured."""
 
     run: RunConfig
     model: Classifier
@@ -120,9 +120,9 @@ class _Stand:
     folder: Path
 
     def training(self, train: Part, val: Part) -> tuple[float, float]:
-        """Reviews a second of an epoch, and of the validation after it."""
-        settings = self.run.experiment.training
-        reviews, val_reviews = settings.batch_size, WARM_UP
+        """Return reviews/s of an epoch, and of the validation after it."""
+        batch_size = self.run.experiment.training.batch_size
+        reviews, val_reviews = batch_size, WARM_UP
         while True:
             parts = train.first(reviews), val.first(val_reviews)
             checkpoints = CheckpointFolder(self.folder / f"{reviews}-{val_reviews}", "", {})
@@ -130,39 +130,38 @@ class _Stand:
             rate, val_rate = len(parts[0]) / epoch.train_seconds, len(parts[1]) / epoch.val_seconds
             if epoch.train_seconds >= SECONDS / 2 or len(parts[0]) == len(train):
                 return rate, val_rate
-            reviews, val_reviews = _enough(rate, settings.batch_size), _enough(val_rate, WARM_UP)
+            reviews, val_reviews = _enough(rate, batch_size), _enough(val_rate, WARM_UP)
 
     def inference(self, part: Part) -> float:
-        """Reviews a second, from token ids to logits."""
+        """Return reviews/s from token ids to logits."""
         trainer = self._trainer()
         return _rate(lambda reviews: trainer.predict(part.first(reviews)).seconds, len(part))
 
     def features(self, part: Part) -> tuple[float, np.ndarray]:
-        """Reviews a second of the frozen encoder, and the features of those that were read."""
-        shape = feature_shape(self.model, part, self.device)
-        made = np.empty((len(part), *shape), DTYPE)
-        read = 0
+        """Return reviews/s of the frozen encoder, and the features of the reviews it read last."""
+        array = np.empty((len(part), *feature_shape(self.model, part, self.device)), DTYPE)
+        batch_size = self.run.experiment.training.eval_batch_size
+        made = array
 
         def extract(reviews: int) -> float:
-            nonlocal read
-            read = reviews
+            nonlocal made
+            made = array[:reviews]
             fill = feature_writer(
                 self.model,
                 part.first(reviews),
-                self.run.experiment.training.eval_batch_size,
+                batch_size,
                 device=self.device,
                 precision=self.precision,
                 progress=Progress(),
             )
             started = time.perf_counter()
-            deque(fill(made[:reviews], 0), maxlen=0)
+            deque(fill(made, 0), maxlen=0)
             return time.perf_counter() - started
 
-        rate = _rate(extract, len(part))
-        return rate, made[:read]
+        return _rate(extract, len(part)), made
 
     def latency(self, texts: list[str], tokenizer: Tokenizer) -> tuple[float, float]:
-        """Median and 95th percentile of the milliseconds from one raw text to its logits."""
+        """Return median and 95th percentile of the milliseconds from one raw text to its logits."""
         trainer, times = self._trainer(), []
         for text in [texts[0], *texts]:  # the first is a warm-up
             started = time.perf_counter()
@@ -172,9 +171,9 @@ class _Stand:
         return float(p50), float(p95)
 
     def forward_flops(self, part: Part) -> float:
-        """Matrix products of one review's forward pass without padding: the mean over some reviews.
+        """Return the mean operations of one review's matrix products in a forward pass without padding.
 
-        Each is taken alone, in torch's own kernels: the counter does not see into oneDNN's LSTM or the fused attention.
+        torch's own kernels compute them: the counter does not see into oneDNN's LSTM or the fused attention.
         """
         self.model.eval()
         counter = FlopCounterMode(display=False)
@@ -185,38 +184,35 @@ class _Stand:
         return counter.get_total_flops() / reviews
 
     def matmul_gflops(self) -> float | None:
-        """Billions a second that products of the network's own matrices with a batch's tokens make, alone."""
-        settings = self.run.experiment.training
-        rows = settings.batch_size * self.run.experiment.tokens.max_length
-        shapes = {tuple(matrix.shape) for matrix in _matrices(self.model)}
+        """Return GFLOP/s of products of the network's own matrices with a batch's tokens; None without a matrix."""
+        experiment = self.run.experiment
+        rows = experiment.training.batch_size * experiment.tokens.max_length
+        tables = {id(module.weight) for module in self.model.modules() if isinstance(module, nn.Embedding)}
+        shapes = {tuple(each.shape) for each in self.model.parameters() if each.dim() == 2 and id(each) not in tables}
         if not shapes:
             return None
         flops = seconds = 0.0
         for out_width, in_width in shapes:
-            done, took = self._matmul(rows, in_width, out_width, PEAK_SECONDS / len(shapes))
-            flops, seconds = flops + done, seconds + took
+            products, took = self._multiply(rows, in_width, out_width, PEAK_SECONDS / len(shapes))
+            flops, seconds = flops + products * 2.0 * rows * in_width * out_width, seconds + took
         return flops / seconds / 1e9
 
-    def _matmul(self, rows: int, in_width: int, out_width: int, budget: float) -> tuple[float, float]:
-        """Operations and seconds of one shape's products, repeated while the budget lasts."""
+    def _multiply(self, rows: int, in_width: int, out_width: int, budget: float) -> tuple[int, float]:
+        """Repeat a product of this shape for `budget` seconds; return how many were done, and the seconds."""
         weight = torch.randn(out_width, in_width, device=self.device)
         states = torch.randn(rows, in_width, device=self.device)
-        flops = 2.0 * rows * in_width * out_width
         with torch.inference_mode(), autocast(self.precision, self.device):
-            # A product's operands come in its precision, as they do from the layer before.
-            kind = nn.functional.linear(states[:1], weight).dtype
-            states, weight = states.to(kind), weight.to(kind)
+            # In a network the operands arrive in the product's precision.
+            dtype = nn.functional.linear(states[:1], weight).dtype
+            states, weight = states.to(dtype), weight.to(dtype)
             nn.functional.linear(states, weight)
             done, started = 0, time.perf_counter()
             while (took := time.perf_counter() - started) < budget or done == 0:
                 nn.functional.linear(states, weight)
-                self._wait()
+                if self.device.type == "cuda":
+                    torch.cuda.synchronize(self.device)
                 done += 1
-        return done * flops, took
-
-    def _wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        return done, took
 
     def _trainer(self) -> Trainer:
         return Trainer(
@@ -228,14 +224,8 @@ class _Stand:
         )
 
 
-def _matrices(model: Classifier) -> list[Tensor]:
-    """The weights that take part in matrix products."""
-    tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-    return [weight for weight in model.parameters() if weight.dim() == 2 and id(weight) not in tables]
-
-
 def _rate(seconds_for: Callable[[int], float], most: int) -> float:
-    """Reviews a second: more and more of them, until they take long enough for the clock."""
+    """Return reviews/s, of more and more reviews until they take long enough for the clock."""
     reviews = min(WARM_UP, most)
     while True:
         seconds = seconds_for(reviews)
@@ -245,18 +235,18 @@ def _rate(seconds_for: Callable[[int], float], most: int) -> float:
 
 
 def _enough(rate: float, batch_size: int) -> int:
-    """Reviews that take SECONDS at this rate, in whole batches."""
+    """Return how many reviews, in whole batches, take SECONDS at this rate."""
     return batch_size * max(1, round(rate * SECONDS / batch_size))
 
 
 def _encoder_folders(run: RunConfig, folder: Path) -> tuple[Path | None, Path | None, bool]:
-    """Folder of the run's encoder, of a tokenizer for it, and whether they only stand in for one that is not here."""
+    """Return the folders of encoder and tokenizer, and whether they replace an encoder that is not here."""
     try:
         encoder = resolve_run_encoder(run, download=False)
     except EncoderNotHereError:
         from transformers import BertConfig
 
-        BertConfig().save_pretrained(folder)  # whose defaults are the shape of bert-base-uncased
+        BertConfig().save_pretrained(folder)  # its defaults are the shape of bert-base-uncased
         return folder, resolve_encoder().folder, True
     found = encoder.folder if encoder else None
     return found, found, False
@@ -266,7 +256,7 @@ def main() -> None:
     """Measure the run that standard input describes."""
     request = json.loads(sys.stdin.readline())
     measured = measure(run_from_settings(request["settings"]), request["device"])
-    print(json.dumps(asdict(measured)))  # noqa: T201  the answer to the process that asked
+    print(json.dumps(asdict(measured)))  # noqa: T201  the answer to the parent process
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from benchmark.cli.main import main
 from benchmark.config.load import load_suite, parse_assignments
 from benchmark.plan.plan import make_plan
 from benchmark.plan.status import Standing, standings
-from benchmark.profiling.estimate import need, part_sizes
+from benchmark.profiling.estimate import estimate, part_sizes
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
@@ -72,14 +72,14 @@ class TestNeed:
         return [Standing(run, state, "") for run in suite.runs()]
 
     def test_a_run_needs_its_epochs_with_validation_and_the_test(self, write_config):
-        found = need(self.runs(write_config), NOWHERE, lambda _: SPEED)
+        found = estimate(self.runs(write_config), NOWHERE, lambda _: SPEED)
 
         assert found.seconds[0] == pytest.approx(3 * (200 / 100 + 50 / 200) + 60 / 200)
 
     def test_the_pass_of_a_frozen_encoder_is_paid_once_by_the_first_seed(self, write_config):
         frozen = replace(SPEED, features_reviews_per_second=31.0)
 
-        first, second = need(
+        first, second = estimate(
             [r for r in self.runs(write_config, "seeds=1,2") if r.config.experiment_name == "bert-frozen"],
             NOWHERE,
             lambda _: frozen,
@@ -91,21 +91,21 @@ class TestNeed:
         runs, asked = self.runs(write_config, "seeds=1,2"), []
         runs = [replace(run, state="finished") if run.config.experiment_name == "rnn" else run for run in runs]
 
-        found = need(runs, NOWHERE, lambda run: asked.append(run.experiment_name) or SPEED)
+        found = estimate(runs, NOWHERE, lambda run: asked.append(run.experiment_name) or SPEED)
 
         assert sorted(asked) == ["bert-finetuned", "bert-frozen", "lstm"]
         assert found.seconds[0] == 0.0
         siblings = [replace(run, sibling_seconds=5.0) for run in self.runs(write_config)]
-        assert need(siblings, NOWHERE, lambda _: SPEED).seconds == (5.0,) * 4  # which counts more than a measurement
+        assert estimate(siblings, NOWHERE, lambda _: SPEED).seconds == (5.0,) * 4  # which counts more than a measurement
 
     def test_nothing_missing_needs_nothing(self, write_config):
-        found = need(self.runs(write_config, state="finished"), NOWHERE, lambda _: pytest.fail("measured"))
+        found = estimate(self.runs(write_config, state="finished"), NOWHERE, lambda _: pytest.fail("measured"))
 
         assert (found.cache_bytes, found.record_bytes, sum(found.seconds)) == (0, 0, 0)
 
     def test_features_the_archive_and_tokens_of_another_vocabulary_count_as_disk(self, write_config, tmp_path):
         def cached(runs, speed=SPEED):
-            return need(runs, replace(NOWHERE, cache_dir=tmp_path), lambda _: speed).cache_bytes
+            return estimate(runs, replace(NOWHERE, cache_dir=tmp_path), lambda _: speed).cache_bytes
 
         runs, other_words = self.runs(write_config), self.runs(write_config, "lstm.tokens.vocab_size=50")
         official = write_config(profiles={"quick": {"data": {"source": "aclimdb", "path": None}}})
@@ -124,7 +124,7 @@ class TestNeed:
 def test_the_command_prints_the_plan_and_what_it_needs_and_leaves_nothing(write_config, tmp_path, monkeypatch, capsys):
     config = write_config()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/none.db")
-    monkeypatch.setattr("benchmark.profiling.measure.measured_apart", lambda run, device: SPEED)
+    monkeypatch.setattr("benchmark.profiling.measure.measure_in_subprocess", lambda run, device: SPEED)
     before = sorted(tmp_path.iterdir())
 
     assert main(["run", "lstm", "rnn", "--dry-run", "--seed", "1", "2", "--config", str(config)]) == 0
@@ -138,7 +138,7 @@ def test_the_command_prints_the_plan_and_what_it_needs_and_leaves_nothing(write_
 
 @pytest.mark.usefixtures("recorded")
 def test_what_is_finished_needs_nothing_unless_it_is_to_be_done_anew(call, monkeypatch):
-    monkeypatch.setattr("benchmark.profiling.measure.measured_apart", lambda run, device: SPEED)
+    monkeypatch.setattr("benchmark.profiling.measure.measure_in_subprocess", lambda run, device: SPEED)
 
     def lstm(*options: str) -> list[str]:
         return call("run", "lstm", "--dry-run", *options)[1].splitlines()[3].split()

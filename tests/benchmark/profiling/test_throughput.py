@@ -10,7 +10,7 @@ from benchmark.cli.main import main
 from benchmark.config.load import load_suite, parse_assignments
 from benchmark.plan.plan import make_plan
 from benchmark.profiling import throughput
-from benchmark.profiling.measure import MeasurementError, measured_apart
+from benchmark.profiling.measure import MeasurementError, measure_in_subprocess
 from benchmark.profiling.throughput import measure
 from benchmark.report.table import make_report
 from benchmark.tracking.records import RunRecord, Status, Throughput
@@ -80,7 +80,7 @@ def test_a_process_that_fails_names_the_model_and_its_last_line(write_config):
     run = load_suite(write_config(), settings={"bert-frozen.model.encoder.path": "nowhere"}).runs()[2]
 
     with pytest.raises(MeasurementError) as failed:
-        measured_apart(run, "cpu")
+        measure_in_subprocess(run, "cpu")
     assert_names(failed, "bert-frozen", "nowhere")
 
 
@@ -95,7 +95,7 @@ class TestCommand:
     @pytest.fixture(autouse=True)
     def here(self, monkeypatch, tmp_path, store_uri, write_config):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
-        monkeypatch.setattr("benchmark.profiling.measure.measured_apart", lambda run, device: SPEED)
+        monkeypatch.setattr("benchmark.profiling.measure.measure_in_subprocess", lambda run, device: SPEED)
         write_config()
 
     def test_each_model_is_an_object_of_the_array_with_what_run_all_would_take(self, capsys):
@@ -109,7 +109,7 @@ class TestCommand:
     def test_the_table_names_every_figure_and_leaves_those_that_there_are_none_of_blank(self, capsys, monkeypatch):
         speeds = {"rnn": SPEED, "lstm": replace(SPEED, train_gflops=None, matmul_gflops=None, share_of_peak=None)}
         monkeypatch.setattr(
-            "benchmark.profiling.measure.measured_apart", lambda run, device: speeds[run.experiment_name]
+            "benchmark.profiling.measure.measure_in_subprocess", lambda run, device: speeds[run.experiment_name]
         )
         main(["throughput", "rnn", "lstm"])
 
@@ -123,7 +123,7 @@ class TestCommand:
         self, capsys, monkeypatch, store_uri, tmp_path, write_config
     ):
         main(["throughput", "lstm"])
-        monkeypatch.setattr("benchmark.profiling.measure.measured_apart", lambda *_: pytest.fail("measured again"))
+        monkeypatch.setattr("benchmark.profiling.measure.measure_in_subprocess", lambda *_: pytest.fail("measured again"))
 
         store = TrackingStore(store_uri, tmp_path)
         plan = make_plan(load_suite(write_config()), NOWHERE)
