@@ -333,7 +333,7 @@ def test_a_model_or_a_run_must_be_named(predict, capsys):
 
 def test_a_recurrent_model_answers_without_transformers(recorded, tmp_path):
     code = (
-        "import sys; from benchmark.cli import main; status = main(sys.argv[1:]); "
+        "import sys; from benchmark.cli.main import main; status = main(sys.argv[1:]); "
         "assert 'transformers' not in sys.modules; sys.exit(status)"
     )
     done = subprocess.run(

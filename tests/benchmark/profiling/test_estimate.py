@@ -96,7 +96,7 @@ class TestNeed:
         assert sorted(asked) == ["bert-finetuned", "bert-frozen", "lstm"]
         assert found.seconds[0] == 0.0
         siblings = [replace(run, sibling_seconds=5.0) for run in self.runs(write_config)]
-        assert estimate(siblings, NOWHERE, lambda _: SPEED).seconds == (5.0,) * 4  # which counts more than a measurement
+        assert estimate(siblings, NOWHERE, lambda _: SPEED).seconds == (5.0,) * 4  # not measured
 
     def test_nothing_missing_needs_nothing(self, write_config):
         found = estimate(self.runs(write_config, state="finished"), NOWHERE, lambda _: pytest.fail("measured"))

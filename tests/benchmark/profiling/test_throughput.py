@@ -18,6 +18,8 @@ from benchmark.tracking.store import TrackingStore
 from tests.helpers.facts import assert_names
 from tests.helpers.recorded import HUB, NOWHERE, SPEED, results_of
 
+MEASURE = "benchmark.profiling.measure.measure_in_subprocess"
+
 
 class TestMeasuring:
     @pytest.fixture(autouse=True)
@@ -95,7 +97,7 @@ class TestCommand:
     @pytest.fixture(autouse=True)
     def here(self, monkeypatch, tmp_path, store_uri, write_config):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
-        monkeypatch.setattr("benchmark.profiling.measure.measure_in_subprocess", lambda run, device: SPEED)
+        monkeypatch.setattr(MEASURE, lambda run, device: SPEED)
         write_config()
 
     def test_each_model_is_an_object_of_the_array_with_what_run_all_would_take(self, capsys):
@@ -108,9 +110,7 @@ class TestCommand:
 
     def test_the_table_names_every_figure_and_leaves_those_that_there_are_none_of_blank(self, capsys, monkeypatch):
         speeds = {"rnn": SPEED, "lstm": replace(SPEED, train_gflops=None, matmul_gflops=None, share_of_peak=None)}
-        monkeypatch.setattr(
-            "benchmark.profiling.measure.measure_in_subprocess", lambda run, device: speeds[run.experiment_name]
-        )
+        monkeypatch.setattr(MEASURE, lambda run, device: speeds[run.experiment_name])
         main(["throughput", "rnn", "lstm"])
 
         out = capsys.readouterr().out
@@ -123,7 +123,7 @@ class TestCommand:
         self, capsys, monkeypatch, store_uri, tmp_path, write_config
     ):
         main(["throughput", "lstm"])
-        monkeypatch.setattr("benchmark.profiling.measure.measure_in_subprocess", lambda *_: pytest.fail("measured again"))
+        monkeypatch.setattr(MEASURE, lambda *_: pytest.fail("measured again"))
 
         store = TrackingStore(store_uri, tmp_path)
         plan = make_plan(load_suite(write_config()), NOWHERE)
