@@ -1,20 +1,30 @@
-# `make run`, `make test`; `make faults`, which kills a small suite and takes its store away in every way we know of; and
-# `make audit`, which fails on a pinned version with a known vulnerability, and where the index cannot say.
+# `make run`; `make check`, the quick checks before a commit, and `make test`, all of them; `make faults`, which kills a
+# small suite and takes its store away in every way we know of; and `make audit`, which fails on a pinned version with a
+# known vulnerability, and where the index cannot say.
 # Each makes .venv first if it is missing or its pins have changed.
 PYTHON ?= python3
 VENV := .venv
 INSTALL = $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: run test faults audit clean
+.PHONY: run check test lint unit faults audit clean
 
 run: $(VENV)/.installed
 	$(VENV)/bin/python -m benchmark run all
 
-test: $(VENV)/.installed-dev
+check: $(VENV)/.installed-dev
+	@$(MAKE) --no-print-directory --jobs 2 lint unit
+
+test: lint
+	$(VENV)/bin/pytest
+
+lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest
+
+unit: $(VENV)/.installed-dev
+	$(VENV)/bin/pytest -m unit
 
 faults: $(VENV)/.installed-dev
 	FAULTS_FORM=full $(VENV)/bin/pytest tests/faults tests/benchmark/launch/test_store_outage.py --dist worksteal

@@ -1,1 +1,56 @@
-"""Runs, records and compares the models of this benchmark."""
+"""Compare sentiment models on IMDB reviews: run experiments, read results, label reviews.
+
+    import benchmark
+
+    results = benchmark.run("all", profile="quick", settings={"lstm.training.epochs": 3}, seeds=[1, 2])
+    results.table()
+    benchmark.predict(["A wonderful film."], model="lstm")
+
+`python -m benchmark` does the same from the command line. Wrong input raises `benchmark.InputError`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmark.api.predict import predict
+    from benchmark.api.results import ModelComparison, Results, load_results
+    from benchmark.api.run import run
+    from data_pipeline.errors import InputError
+    from models.classifier import Classifier
+    from models.registry import ModelConfig, register_model
+
+__all__ = [
+    "Classifier",
+    "InputError",
+    "ModelComparison",
+    "ModelConfig",
+    "Results",
+    "load_results",
+    "predict",
+    "register_model",
+    "run",
+]
+
+# Loaded at first use: torch alone takes a second, and a notebook that reads results needs none of it.
+_MODULES = {
+    "run": "benchmark.api.run",
+    "load_results": "benchmark.api.results",
+    "Results": "benchmark.api.results",
+    "ModelComparison": "benchmark.api.results",
+    "predict": "benchmark.api.predict",
+    "Classifier": "models.classifier",
+    "ModelConfig": "models.registry",
+    "register_model": "models.registry",
+    "InputError": "data_pipeline.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
+    raise AttributeError(f"module 'benchmark' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

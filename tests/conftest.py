@@ -22,6 +22,13 @@ OPINIONS = {
 }
 
 
+# What a test needs, by its fixtures; a file that needs it by other means says so in `pytestmark`.
+NEEDS = {
+    "process": {"shell", "working_shell", "make_place", "trained_as", "store", "store_uri", "empty_database"},
+    "browser": {"browser"},
+    "postgres": {"postgresql"},
+}
+
 # Before anything loads torch, and for each process that a test starts: sums are made in one order, and no net waits for
 # a second thread, which on a busy machine made 0.6 s of training 4 s.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -37,8 +44,15 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of commands in processes, a minute or two each, come first: short ones then even out the workers' ends."""
-    long = {item.path for item in items if {"shell", "make_place"} & set(getattr(item, "fixturenames", ()))}
+    """Mark each test by what it needs, and put files that start processes first: short ones then even out the end."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        for mark, needed in NEEDS.items():
+            if fixtures & needed:
+                item.add_marker(mark)
+        if not {*NEEDS, "outage"} & {mark.name for mark in item.iter_markers()}:
+            item.add_marker("unit")
+    long = {item.path for item in items if item.get_closest_marker("process")}
     items.sort(key=lambda item: item.path not in long)
 
 

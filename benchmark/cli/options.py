@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
 from benchmark.output import write_whole
+from data_pipeline.sources import Place
 
 if TYPE_CHECKING:
     from benchmark.config.schema import Suite
@@ -127,67 +127,65 @@ def add_storage_option(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_suite(arguments: argparse.Namespace, *, tuned: bool = False) -> Suite:
-    """The suite that the options of `add_suite_options` choose, with tuned settings where `tuned` asks for them.
+    """Return the suite that the options of `add_suite_options` choose; with `tuned`, with tuned settings.
 
     Raises:
         ConfigError: the file or an option is wrong.
     """
-    from benchmark.config.errors import ConfigError
+    from benchmark.config.choice import refuse_unused_data
     from benchmark.config.load import load_suite, locate_config, parse_assignments
 
     settings = parse_assignments(arguments.set)
     suite = load_suite(locate_config(arguments.config), arguments.profile, settings, arguments.seed, tuned=tuned)
-    if arguments.data and suite.data[0].source != "aclimdb":
-        raise ConfigError(
-            f"--data: profile {suite.profile} reads source `{suite.data[0].source}`; choose one of source `aclimdb`, "
-            "or add --set data.source=aclimdb"
-        )
+    refuse_unused_data(suite, arguments.data)
     return suite
 
 
+def chosen_names(names: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Return the named experiments in the order of `known`; `all` names every one.
+
+    Raises:
+        ConfigError: there is no such experiment.
+    """
+    from benchmark.config.choice import chosen_experiments
+
+    return chosen_experiments(names, known)
+
+
 def workspace(arguments: argparse.Namespace) -> Workspace:
-    """Where the options say that state and reviews are, and what computes."""
+    """Return where the options say that state and reviews are, and what computes."""
     from benchmark.plan.workspace import Workspace
-    from benchmark.tracking.client import tracking_uri
 
-    data = data_path(arguments)
-    return Workspace(tracking_uri(arguments.tracking_uri), cache_dir(arguments), arguments.device, data)
-
-
-def data_path(arguments: argparse.Namespace) -> Path | None:
-    """The option's, else BENCHMARK_DATA's, else None: the official reviews are looked for in the cache."""
-    given = arguments.data or os.environ.get("BENCHMARK_DATA")
-    return Path(given).absolute() if given else None
+    return Workspace.locate(
+        tracking_uri=arguments.tracking_uri,
+        cache_dir=arguments.cache_dir,
+        device=arguments.device,
+        data=arguments.data,
+    )
 
 
 def cache_dir(arguments: argparse.Namespace) -> Path:
-    """The option's, else BENCHMARK_CACHE's, else .benchmark in the working directory."""
-    return arguments.cache_dir or Path(os.environ.get("BENCHMARK_CACHE") or ".benchmark")
+    """Return the cache's folder: the option's, else BENCHMARK_CACHE's, else .benchmark here."""
+    return Place.locate(cache_dir=arguments.cache_dir).cache_dir
 
 
 def existing_store(arguments: argparse.Namespace) -> TrackingStore:
-    """The store to read; none is made.
+    """Return the store to read; none is made.
 
     Raises:
         TrackingError: there is none, or it cannot be opened.
     """
+    from benchmark.tracking.client import existing_uri
     from benchmark.tracking.store import TrackingStore
 
-    return TrackingStore(existing_uri(arguments), cache_dir(arguments))
+    return TrackingStore(existing_uri(arguments.tracking_uri), cache_dir(arguments))
 
 
 def existing_uri(arguments: argparse.Namespace) -> str:
-    """The tracking URI of the store to read, which is not opened yet.
+    """Return the tracking URI of the store to read, which is not opened yet."""
+    from benchmark.tracking.client import existing_uri as checked
 
-    Raises:
-        TrackingError: it is an sqlite file that is not there.
-    """
-    from benchmark.tracking.client import TrackingError, store_exists, tracking_uri
-
-    uri = tracking_uri(arguments.tracking_uri)
-    if not store_exists(uri):
-        raise TrackingError(f"there is no store {uri} yet; `python -m benchmark run all` makes it")
-    return uri
+    return checked(arguments.tracking_uri)
 
 
 def positive(kind: Callable[[str], Number]) -> Callable[[str], Number]:
@@ -230,18 +228,3 @@ def write_output(path: Path, text: str) -> None:
 def say(line: str) -> None:
     """A line about the work, kept apart from the results on standard output."""
     print(line, file=sys.stderr, flush=True)
-
-
-def chosen_names(names: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The experiments named, in the order of the profile; `all` is every one.
-
-    Raises:
-        ConfigError: the profile has no such experiment.
-    """
-    from benchmark.config.errors import ConfigError
-    from data_pipeline.errors import did_you_mean
-
-    for name in names:
-        if name != "all" and name not in known:
-            raise ConfigError(f"there is no experiment {name!r} in this profile{did_you_mean(name, [*known, 'all'])}")
-    return [name for name in known if "all" in names or name in names]

@@ -18,7 +18,6 @@ from benchmark.cli.options import (
     add_device_option,
     add_profile_option,
     add_store_options,
-    existing_store,
     say,
     write_output,
 )
@@ -69,17 +68,18 @@ def predict(arguments: argparse.Namespace) -> int:
         say(f"{fault}; left out")
     _refuse_nothing(given)
 
-    from benchmark.inference.predict import best_finished_run, describe, finished_run, load_classifier
-    from benchmark.training.device import resolve_device
+    from benchmark.api.predict import predict as label
 
-    device = resolve_device(arguments.device)
-    store = existing_store(arguments)
-    if arguments.run is not None:
-        run = finished_run(store, arguments.run)
-    else:
-        run = best_finished_run(store, arguments.profile, arguments.model)
-    say(describe(run))
-    answers = load_classifier(store, run, device).predict([review.text for review in given.reviews])
+    answers = label(
+        [review.text for review in given.reviews],
+        arguments.model,
+        run=arguments.run,
+        profile=arguments.profile,
+        device=arguments.device,
+        tracking_uri=arguments.tracking_uri,
+        cache_dir=arguments.cache_dir,
+        say=say,
+    )
     if arguments.output is not None:
         write_output(arguments.output, _csv(given.reviews, answers))
     elif arguments.json:

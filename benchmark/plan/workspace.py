@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from benchmark.tracking.client import tracking_uri as located_uri
 from benchmark.training.config import CheckpointInterval
 from benchmark.training.device import DeviceSetting
 from data_pipeline.sources import Place
@@ -29,6 +30,20 @@ class Workspace:
     device: DeviceSetting = "auto"
     data: Path | None = None
     interval: CheckpointInterval = field(default_factory=CheckpointInterval)
+
+    @classmethod
+    def locate(
+        cls,
+        *,
+        tracking_uri: str | None = None,
+        cache_dir: str | Path | None = None,
+        device: DeviceSetting = "auto",
+        data: str | Path | None = None,
+        interval: CheckpointInterval | None = None,
+    ) -> Self:
+        """Return the workspace: each place as given, else from its environment variable, else here."""
+        place = Place.locate(data, cache_dir)
+        return cls(located_uri(tracking_uri), place.cache_dir, device, place.data, interval or CheckpointInterval())
 
     @property
     def place(self) -> Place:

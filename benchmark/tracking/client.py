@@ -74,6 +74,18 @@ def tracking_uri(option: str | None) -> str:
     return option or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
 
 
+def existing_uri(option: str | None) -> str:
+    """Return the tracking URI of a store to read, which is not opened yet.
+
+    Raises:
+        TrackingError: it is an sqlite file that does not exist.
+    """
+    uri = tracking_uri(option)
+    if not store_exists(uri):
+        raise TrackingError(f"tracking store {uri}: does not exist. Create it with `python -m benchmark run all`")
+    return uri
+
+
 def store_exists(uri: str) -> bool:
     """False for an sqlite file that is not there; of other stores nobody can tell before they are opened."""
     file = sqlite_file(uri)

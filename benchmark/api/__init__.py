@@ -1,0 +1,1 @@
+"""The Python front door; `benchmark` itself names everything in it."""

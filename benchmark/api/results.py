@@ -1,0 +1,279 @@
+"""Results of a plan: tables, predictions, comparisons, reports."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.analysis.metrics import probabilities
+from benchmark.output import OutputError, write_whole
+from benchmark.report.forms import FORMS, render, table_frame
+from benchmark.report.page import Page, make_page, render_page
+from benchmark.report.rows import Row
+from benchmark.report.table import Report, make_report
+from benchmark.results.details import Details, ReviewTexts
+from benchmark.results.export import read_export
+from benchmark.results.read import details_of_export, details_of_store, read_results
+from benchmark.results.results import PlanResults, ResultsError
+from benchmark.results.review_texts import find_texts
+from benchmark.tracking.client import tracking_uri as located_uri
+from benchmark.tracking.records import Status
+from benchmark.tracking.store import TrackingStore
+from data_pipeline.errors import did_you_mean
+from data_pipeline.sources import Place
+
+HTML = "html"
+PAGE_FILE = "index.html"
+TEXTS_LEFT_OUT = "The reviews' texts are left out of this page; the ids say which reviews they are."
+
+
+@dataclass(frozen=True, slots=True)
+class ModelComparison:
+    """How much more accurate one model is than another on the same test reviews. Accuracies are 0 to 1.
+
+    Attributes:
+        first: name of the first model.
+        second: name of the second model.
+        difference: accuracy of the first minus accuracy of the second.
+        interval: 95 % confidence interval of the difference, this pair by itself.
+        p: p-value of the test, this pair by itself.
+        adjusted_p: p-value corrected for all pairs of the table (Holm 1979).
+        test: name of the test.
+    """
+
+    first: str
+    second: str
+    difference: float
+    interval: tuple[float, float]
+    p: float
+    adjusted_p: float
+    test: str
+
+
+def load_results(
+    profile: str = "quick",
+    *,
+    tracking_uri: str | None = None,
+    cache_dir: str | Path | None = None,
+    export: str | Path | None = None,
+) -> Results:
+    """Return what is recorded of the profile's latest plan: what `python -m benchmark report` reads.
+
+    Args:
+        profile: a profile of experiments.yaml.
+        tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else mlflow.db in the working directory.
+        cache_dir: None: BENCHMARK_CACHE, else .benchmark in the working directory.
+        export: a folder that `python -m benchmark export` wrote, read in place of the store.
+
+    Raises:
+        InputError: nothing is recorded, or the records cannot be read or contradict each other.
+    """
+    cache = Place.locate(cache_dir=cache_dir).cache_dir
+    if export is not None:
+        return Results(read_export(Path(export)), cache, export=Path(export))
+    store = TrackingStore.existing(located_uri(tracking_uri), cache)
+    return Results(read_results(store, profile), cache, store=store)
+
+
+class Results:
+    """What is recorded of a plan. `benchmark.run` and `benchmark.load_results` make it; a notebook shows its table."""
+
+    def __init__(
+        self,
+        recorded: PlanResults,
+        cache_dir: Path,
+        *,
+        store: TrackingStore | None = None,
+        export: Path | None = None,
+    ) -> None:
+        self._recorded = recorded
+        self._cache_dir = cache_dir
+        self._store = store
+        self._export = export
+
+    @property
+    def profile(self) -> str:
+        """The profile whose plan this is."""
+        return self._recorded.plan.profile
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What the figures say, one or two sentences each."""
+        return self._report.findings
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know to read the tables, one sentence each."""
+        return self._report.notes
+
+    def unfinished(self, *models: str) -> dict[str, str]:
+        """Return the runs of these models (all without any) that are not finished: name, and state with the error."""
+        found = {}
+        for row in self._recorded.plan.rows:
+            if models and row.experiment not in models:
+                continue
+            for seed, run in zip(self._recorded.plan.seeds, self._recorded.of(row), strict=True):
+                if run is None:
+                    found[f"{row.experiment} seed {seed}"] = "missing"
+                elif run.status is not Status.FINISHED:
+                    found[run.name] = f"{run.status.lower()}{f': {run.error}' if run.error else ''}"
+        return found
+
+    def table(self) -> pd.DataFrame:
+        """Return one row per model and train size, figures as numbers; the units stand in the column names.
+
+        The columns are those of the CSV report (docs/report-schema.md); accuracies are 0 to 1.
+        """
+        return table_frame(self._report)
+
+    def predictions(self, model: str) -> pd.DataFrame:
+        """Return the model's predictions on the test reviews: seed, train_size, id, label, probability.
+
+        One row per finished run and review. `label` is the true label, 0 or 1; `probability` is the model's
+        probability that the review is positive.
+
+        Raises:
+            ResultsError: the plan has no such model.
+        """
+        results, tables = self._recorded, []
+        for row in self._rows(model):
+            for run in results.finished(row.plan):
+                positive = probabilities(results.logits[run.run_id])[:, 1]
+                tables.append(
+                    pd.DataFrame(
+                        {
+                            "seed": run.seed,
+                            "train_size": row.plan.train_size,
+                            "id": results.ids,
+                            "label": results.labels,
+                            "probability": positive,
+                        }
+                    )
+                )
+        if not tables:
+            raise ResultsError(f"{model}: no run is finished; `python -m benchmark run {model}` finishes it")
+        return pd.concat(tables, ignore_index=True)
+
+    def compare(self, first: str, second: str, *, train_size: int | None = None) -> ModelComparison:
+        """Compare the test accuracy of two models, by the test that the table's letters rest on.
+
+        With several seeds per model: a Welch test over seeds and reviews; else McNemar's exact test (McNemar 1947).
+
+        Args:
+            first: a model of the plan.
+            second: another one.
+            train_size: which size of the train part, where the plan has several; None: the largest.
+
+        Raises:
+            ResultsError: the plan has no such model, or not all its runs are finished.
+        """
+        size = max(self._recorded.plan.train_sizes) if train_size is None else train_size
+        names = [self._row_of(model, size).name for model in (first, second)]
+        comparison = self._report.verdict.comparisons.get(size)
+        for pair in comparison.pairs if comparison is not None else ():
+            if [pair.first, pair.second] == names:
+                sign, low, high = 1.0, pair.interval.low, pair.interval.high
+            elif [pair.second, pair.first] == names:
+                sign, low, high = -1.0, -pair.interval.high, -pair.interval.low
+            else:
+                continue
+            assert comparison is not None
+            difference = sign * pair.difference
+            return ModelComparison(*names, difference, (low, high), pair.p, pair.adjusted_p, comparison.test)
+        raise ResultsError(
+            f"{first}, {second}: not compared, since not all their runs are finished. Finish them with `run`"
+        )
+
+    def report(
+        self,
+        form: str = "terminal",
+        output: str | Path | None = None,
+        *,
+        texts: bool = True,
+        data: str | Path | None = None,
+    ) -> str:
+        """Return the report, and write it where `output` says.
+
+        Args:
+            form: terminal, markdown, csv, json, latex or html.
+            output: the file to write; for html the folder to write index.html in.
+            texts: show the reviews' texts on the HTML page, where the reviews are at hand.
+            data: the official reviews whose texts the page shows; None: BENCHMARK_DATA, else the cache's copy.
+
+        Raises:
+            OutputError: the form is unknown, or the output cannot be written.
+            DataError: the reviews that `data` names cannot be read.
+        """
+        if form not in (*FORMS, HTML):
+            raise OutputError(f"form {form!r}: is unknown{did_you_mean(form, [*FORMS, HTML])}")
+        target = Path(output) if output is not None else None
+        if form == HTML:
+            if target is not None and target.exists() and not target.is_dir():
+                raise OutputError(f"{target}: is a file; the HTML report writes {PAGE_FILE} in a folder. Name a folder")
+            text = render_page(self._saved_page, self._texts(data) if texts else ReviewTexts(missing=TEXTS_LEFT_OUT))
+            target = target / PAGE_FILE if target is not None else None
+        else:
+            text = render(self._report, form)
+        if target is not None:
+            write_whole(target, text)
+        return text
+
+    def __repr__(self) -> str:
+        return self.report()
+
+    def _repr_html_(self) -> str:
+        tables = [
+            (f"<h4>{escape(title)}</h4>" if title else "") + table.to_html(index=False, border=0, escape=True)
+            for title, table in self._report.tables
+        ]
+        sentences = "".join(f"<li>{escape(line)}</li>" for line in (*self.findings, *self.notes))
+        return f"{''.join(tables)}<ul>{sentences}</ul>"
+
+    @cached_property
+    def _report(self) -> Report:
+        return make_report(self._recorded)
+
+    @cached_property
+    def _details(self) -> Details:
+        if self._store is not None:
+            return details_of_store(self._store, self._recorded)
+        assert self._export is not None
+        return details_of_export(self._export, self._recorded)
+
+    @cached_property
+    def _saved_page(self) -> Page:
+        """The page; saved with the plan, without texts, where the results were read from a store."""
+        page = make_page(self._report, self._details)
+        if self._store is not None:
+            with tempfile.TemporaryDirectory() as name:
+                folder = Path(name)
+                (folder / "pictures").mkdir()
+                html = render_page(page, ReviewTexts(missing=TEXTS_LEFT_OUT))
+                (folder / PAGE_FILE).write_text(html, encoding="utf-8")
+                for picture in page.pictures:
+                    (folder / "pictures" / f"{picture.key}.svg").write_text(picture.standalone(), encoding="utf-8")
+                self._store.log_report(self.profile, folder)
+        return page
+
+    def _texts(self, data: str | Path | None) -> ReviewTexts:
+        place = Place.locate(data, self._cache_dir)
+        settings = [run.settings for run in self._details.runs.values()]
+        return find_texts(settings, self._saved_page.review_ids, place, insist=data is not None)
+
+    def _rows(self, model: str) -> list[Row]:
+        rows = [row for row in self._report.verdict.rows if model in (row.name, row.plan.experiment)]
+        if not rows:
+            known = self._recorded.plan.models
+            raise ResultsError(f"{model}: profile {self.profile!r} has no such model{did_you_mean(model, known)}")
+        return rows
+
+    def _row_of(self, model: str, train_size: int) -> Row:
+        rows = {row.plan.train_size: row for row in self._rows(model)}
+        if train_size not in rows:
+            raise ResultsError(f"{model}: no runs with train size {train_size:,} (got {', '.join(map(str, rows))})")
+        return rows[train_size]
