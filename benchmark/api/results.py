@@ -186,7 +186,7 @@ class Results:
             difference = sign * pair.difference
             return ModelComparison(*names, difference, (low, high), pair.p, pair.adjusted_p, comparison.test)
         raise ResultsError(
-            f"{first}, {second}: not compared, since not all their runs are finished. Finish them with `run`"
+            f"{first}, {second}: not compared, as not all their runs are finished. Finish them with `run`"
         )
 
     def report(

@@ -16,6 +16,8 @@ from benchmark.tuning.worker import spend_budget
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.in_process import states
 
+pytestmark = [pytest.mark.postgres, pytest.mark.process]
+
 PATIENCE = 60  # seconds after which a server that does not answer counts as hanging
 
 
