@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return command(arguments)
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on with what is missing", file=sys.stderr)
+        print("Interrupted. Run the same command again to resume.", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone, as in `... | head`; Python would complain once more at exit.
@@ -68,7 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
     except OSError as error:  # a disk that is full or read-only, wherever it shows
         where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}; put that right, and the same command goes on", file=sys.stderr)
+        print(
+            f"error: {where}{error.strerror or error}. Fix that, then run the same command again to resume",
+            file=sys.stderr,
+        )
         return EXIT_USAGE
 
 

@@ -58,19 +58,18 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run what is missing; return exit status 1 if a run failed."""
-    if arguments.tuned or arguments.dry_run:
-        suite = chosen_suite(arguments, tuned=arguments.tuned)
-        names = chosen_names(arguments.names, list(suite.experiments))
-        if arguments.tuned:
-            _say_tuned(suite, names)
-        if arguments.dry_run:
-            return print_dry_run(arguments, suite, names)
+    suite = chosen_suite(arguments, tuned=arguments.tuned)  # wrong input is answered before torch is loaded
+    names = chosen_names(arguments.names, list(suite.experiments))
+    if arguments.tuned:
+        _say_tuned(suite, names)
+    if arguments.dry_run:
+        return print_dry_run(arguments, suite, names)
     interrupt_on_termination()
 
     from benchmark.api.run import run as run_experiments
 
     results = run_experiments(
-        arguments.names,
+        names,
         profile=arguments.profile,
         settings=parse_assignments(arguments.set),
         seeds=arguments.seed,
@@ -86,8 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         say=say,
     )
     print(results.report(), end="")
-    models = [] if "all" in arguments.names else arguments.names
-    return EXIT_FAILED if results.unfinished(*models) else EXIT_DONE
+    return EXIT_FAILED if results.unfinished(*names) else EXIT_DONE
 
 
 def _say_tuned(suite: Suite, names: Sequence[str]) -> None:

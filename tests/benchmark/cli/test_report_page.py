@@ -142,7 +142,7 @@ class TestRefused:
         (tmp_path / "file").touch()
 
         assert_names(self.refusal(call), "--format html", "--output")
-        assert_names(self.refusal(call, "--output", "file"), "file", "--format html")
+        assert_names(self.refusal(call, "--output", "file"), "file", "index.html")
         assert_names(self.refusal(call, "--output", "page", "--data", "aclImdb"), "--data", "table")
 
     def test_an_export_whose_epochs_are_none(self, recorded, call, tmp_path):
