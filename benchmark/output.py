@@ -60,8 +60,8 @@ def spell_bytes(count: float) -> str:
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
 
 
-def shown(text: str, width: int) -> str:
-    """The text in one line of at most `width` characters, without what a terminal would obey."""
+def clip(text: str, width: int) -> str:
+    """Return the text in one line of at most `width` characters, without control characters."""
     line = " ".join(text[: 10 * width].split())
     safe = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
     return safe if len(safe) <= width else f"{safe[: width - 1]}…"

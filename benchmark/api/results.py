@@ -16,10 +16,9 @@ from benchmark.report.forms import FORMS, render, table_frame
 from benchmark.report.page import Page, make_page, render_page
 from benchmark.report.rows import Row
 from benchmark.report.table import Report, make_report
-from benchmark.results.details import Details, ReviewTexts
 from benchmark.results.export import read_export
 from benchmark.results.read import details_of_export, details_of_store, read_results
-from benchmark.results.results import PlanResults, ResultsError
+from benchmark.results.results import Details, PlanResults, ResultsError, ReviewTexts
 from benchmark.results.review_texts import find_texts
 from benchmark.tracking.client import tracking_uri as located_uri
 from benchmark.tracking.records import Status

@@ -22,7 +22,7 @@ from benchmark.cli.options import (
 )
 from benchmark.inference.predict import PredictionError, best_finished_runs, finished_run, load_classifier
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
-from benchmark.output import shown
+from benchmark.output import clip
 from benchmark.tracking.records import RunRecord
 from benchmark.tracking.store import TrackingStore
 
@@ -74,7 +74,7 @@ def explain(arguments: argparse.Namespace) -> int:
     """
     from benchmark.inference.attributions import ExplanationError, require_captum
     from benchmark.results.read import recorded_predictions
-    from benchmark.results.selection import telling_reviews
+    from benchmark.results.selection import select_reviews
     from benchmark.training.device import resolve_device
 
     if arguments.names and arguments.run is not None:
@@ -85,7 +85,7 @@ def explain(arguments: argparse.Namespace) -> int:
     if arguments.id:
         reasons = dict.fromkeys(arguments.id, "asked for")
     else:
-        reasons = telling_reviews([recorded_predictions(store, run) for run in judges], arguments.reviews)
+        reasons = select_reviews([recorded_predictions(store, run) for run in judges], arguments.reviews)
     reviews = _reviews(store, runs[0], reasons, arguments)
     found: dict[str, Mapping[str, ReviewExplanation]] = {}
     for run in runs:
@@ -95,7 +95,7 @@ def explain(arguments: argparse.Namespace) -> int:
             say(f"{run.name}: {error}")
     for review in reviews:
         label = ("negative", "positive")[review.label]
-        print(f"{review.id} ({label}; {reasons[review.id]})\n  {shown(review.text, WIDTH)}")
+        print(f"{review.id} ({label}; {reasons[review.id]})\n  {clip(review.text, WIDTH)}")
         for name, explanations in found.items():
             print(_spell(name, review.text, explanations[review.id]))
         print()
@@ -133,7 +133,7 @@ def _reviews(store: TrackingStore, run: RunRecord, ids: Iterable[str], arguments
     for wanted in ids:
         if wanted not in known:
             raise ExplanationError(
-                f"--id {shown(wanted, WIDTH)}: is no review of {corpus.name}. predictions.parquet of run {run.run_id} "
+                f"--id {clip(wanted, WIDTH)}: is no review of {corpus.name}. predictions.parquet of run {run.run_id} "
                 "has the ids of its test reviews."
             )
     return [known[wanted] for wanted in ids]
@@ -178,7 +178,7 @@ def _by_word(text: str, spans: Sequence[tuple[int, int]], values: Sequence[float
     sums: dict[str, float] = defaultdict(float)
     for (start, end), value in zip(spans, values, strict=True):
         special = "[end]" if end else "[start]"
-        sums[shown(text[start:end].lower(), WORD_WIDTH) if start < end else special] += value
+        sums[clip(text[start:end].lower(), WORD_WIDTH) if start < end else special] += value
     return sorted(sums.items(), key=lambda each: -each[1])
 
 

@@ -22,7 +22,7 @@ from benchmark.cli.options import (
     write_output,
 )
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
-from benchmark.output import shown
+from benchmark.output import clip
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,6 +142,6 @@ def _table(reviews: Sequence[ReviewText], answers: pd.DataFrame) -> str:
     # tabulate makes a column two wider than its header, and puts two blanks between columns.
     taken = sum(max(len(header) + 2, *map(len, cells)) + 2 for header, *cells in zip(headers, *rows, strict=True))
     width = max(NARROWEST, shutil.get_terminal_size().columns - taken)
-    lines = [[*row, shown(review.text, width)] for review, row in zip(reviews, rows, strict=True)]
+    lines = [[*row, clip(review.text, width)] for review, row in zip(reviews, rows, strict=True)]
     align = ["right", "left", *["right"] * (len(headers) - 2), "left"]
     return tabulate(lines, [*headers, "text"], tablefmt="simple", disable_numparse=True, colalign=align)

@@ -12,8 +12,7 @@ from benchmark.analysis.metrics import ReliabilityBins, reliability_bins
 from benchmark.analysis.slices import Groups, Slice, accuracy_by, flag_groups, length_groups, star_groups
 from benchmark.report.drawing import COLOURS, MUTED, PAPER, Look, Picture, Table, canvas, finish, label, legend
 from benchmark.report.rows import Row
-from benchmark.results.details import Details
-from benchmark.results.results import PlanResults
+from benchmark.results.results import Details, PlanResults
 
 NAMES = ("negative", "positive")
 _RANGE = re.compile(r"(?<=\d) to (?=\d)")
@@ -49,7 +48,7 @@ def reference_tokens(results: PlanResults, details: Details, rows: Sequence[Row]
     """The lengths by which all models' reviews are sorted, and the first model, whose tokenizer counted them."""
     for row in rows:
         for run in results.finished(row.plan):
-            if (tokens := details.runs[run.run_id].tokens) is not None:
+            if (tokens := details.tokens.get(run.run_id)) is not None:
                 return row.name, tokens
     return "", None
 
@@ -61,7 +60,7 @@ def _same(results: PlanResults, rows: Sequence[Row], groups: Groups) -> dict[str
 
 def _by_truncation(results: PlanResults, details: Details, row: Row) -> tuple[Slice, ...]:
     runs = results.finished(row.plan)
-    truncated = details.runs[runs[0].run_id].truncated
+    truncated = details.truncated.get(runs[0].run_id)
     if truncated is None:
         return ()
     return accuracy_by(results.correct(runs), flag_groups(truncated, "all of it", "a part"))

@@ -11,8 +11,7 @@ import numpy as np
 from benchmark.analysis.metrics import probabilities
 from benchmark.report.explained_reviews import Explained, explained_json, explained_reviews, shown_text
 from benchmark.report.rows import Row
-from benchmark.results.details import Details, ReviewTexts
-from benchmark.results.results import PlanResults
+from benchmark.results.results import Details, PlanResults, ReviewTexts
 
 OF_EACH_KIND = 100  # reviews; three kinds keep the page below 5 MB at any size of the test part
 LONGEST = 4000  # characters shown of a review

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.report.rows import Row
-from benchmark.results.details import Details
-from benchmark.results.results import PlanResults
+from benchmark.results.results import Details, PlanResults
 from benchmark.tracking.explanations import TOLERANCE, ReviewExplanation
 
 MOST_EXPLAINED = 12  # reviews; six models of one are 7 to 33 kB of the page

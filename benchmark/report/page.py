@@ -23,7 +23,7 @@ from benchmark.report.pictures import cost_pictures, learning_curves, pair_pictu
 from benchmark.report.provenance import origin
 from benchmark.report.rows import Row
 from benchmark.report.table import Report
-from benchmark.results.details import Details, ReviewTexts
+from benchmark.results.results import Details, ReviewTexts
 
 FOLDER = Path(__file__).parent
 TEMPLATE, STYLE, SCRIPTS = "page.html.jinja", "page.css", ("page.js", "words.js")

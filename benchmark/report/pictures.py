@@ -28,8 +28,7 @@ from benchmark.report.drawing import (
 )
 from benchmark.report.narrative import pareto_front, prices
 from benchmark.report.rows import Row
-from benchmark.results.details import Details
-from benchmark.results.results import PlanResults
+from benchmark.results.results import Details, PlanResults
 
 TRAIN_COLOUR, VAL_COLOUR, CHOSEN_COLOUR = COLOURS[0], COLOURS[1], COLOURS[2]
 _STEPS = [step * 10.0**power for power in range(-3, 12) for step in (1, 2, 5)]

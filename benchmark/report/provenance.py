@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from benchmark.output import flattened, spell_seconds
 from benchmark.report.drawing import Table
 from benchmark.report.rows import row_name
-from benchmark.results.details import Details
-from benchmark.results.results import PlanResults, finished_runs
+from benchmark.results.results import Details, PlanResults, finished_runs
 from benchmark.tracking.records import RunRecord, Status
 
 # Of a run's tags, those that say what it was made from and on.

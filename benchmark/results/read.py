@@ -1,40 +1,111 @@
-"""A plan's results read from the tracking store."""
+"""Read recorded runs: from the tracking store, or from a folder that `export` wrote."""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from benchmark.results.results import PREDICTION_COLUMNS, PlanResults, PredictionTable, finished_runs
-from benchmark.tracking.client import TrackingError, local_path
-from benchmark.tracking.records import PREDICTIONS_FILE, RunRecord
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from benchmark.tracking.store import TrackingStore
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 import yaml
 
-from benchmark.results.details import Details, RunDetails
-from benchmark.results.recorded_run import has_epochs, read_environment
-from benchmark.tracking.explanations import Explanations, explanations_in, read_explanations
-from benchmark.tracking.records import CONFIG_FILE, ENVIRONMENT_FILE
+from benchmark.output import flattened
+from benchmark.results.results import Details, PlanResults, RecordedRun, finished_runs, join_runs
+from benchmark.tracking.client import TrackingError, local_path
+from benchmark.tracking.explanations import explanations_in
+from benchmark.tracking.records import CONFIG_FILE, ENVIRONMENT_FILE, EXPLANATIONS_FILE, PREDICTIONS_FILE, RunRecord
 
 if TYPE_CHECKING:
     from benchmark.tracking.store import TrackingStore
 
+HISTORIES_FILE = "histories.json"  # of an export: {metric: {epoch: value}}
+PREDICTION_COLUMNS = ["id", "label", "logit_negative", "logit_positive"]
+BY_EPOCH = ("train/", "val/")  # metrics of these names have a value per epoch; the others have one
+# What else predictions say of a review, and what an unknown value becomes.
+_KNOWN: dict[str, tuple[type[np.generic], dict[str, Any]]] = {
+    "tokens": (np.int64, {}),
+    "truncated": (np.bool_, {}),
+    "also_in_train": (np.bool_, {}),
+    "stars": (np.float64, {"na_value": np.nan}),
+    "film": (np.object_, {"na_value": ""}),
+}
+_DAMAGE = (yaml.YAMLError, OSError, ValueError)  # pyarrow's own errors are of the last two kinds
+
+Histories = Mapping[str, Mapping[int, float]]
+
+
+class RunFiles(Protocol):
+    """Where the files of runs are."""
+
+    def path(self, run: RunRecord, name: str) -> Path:
+        """Return the path of one file.
+
+        Raises:
+            TrackingError: the run has no such file.
+        """
+
+    def histories(self, run: RunRecord) -> Histories:
+        """Return the values by epoch of the metrics that have them."""
+
+
+class _StoreFiles:
+    def __init__(self, store: TrackingStore, folder: Path) -> None:
+        self._store, self._folder = store, folder
+
+    def path(self, run: RunRecord, name: str) -> Path:
+        # MLflow takes 20 ms per file and copies it: 8 s of a report over 400 runs.
+        root = local_path(run.artifacts)
+        if root is not None and (root / name).is_file():
+            return root / name
+        copies = self._folder / run.run_id
+        copies.mkdir(exist_ok=True)
+        return self._store.artifact(run.run_id, name, copies)
+
+    def histories(self, run: RunRecord) -> Histories:
+        return {key: self._store.history(run.run_id, key) for key in sorted(run.metrics) if key.startswith(BY_EPOCH)}
+
+
+class ExportFiles:
+    """Files of runs in a folder that `export` wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, run: RunRecord, name: str) -> Path:
+        """Return the path of one file, whether it exists or not."""
+        return self._folder / "runs" / run.run_id / name
+
+    def histories(self, run: RunRecord) -> Histories:
+        """Return the values by epoch.
+
+        Raises:
+            TrackingError: the file is missing or damaged.
+        """
+        path = self.path(run, HISTORIES_FILE)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            found = {key: {int(at): float(value) for at, value in values.items()} for key, values in content.items()}
+            if not all(math.isfinite(value) for values in found.values() for value in values.values()):
+                raise ValueError("no number")
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+            raise TrackingError(f"{path}: missing or damaged; `python -m benchmark export DIR` writes it") from None
+        return found
+
+
+@contextmanager
+def files_of(store: TrackingStore) -> Iterator[RunFiles]:
+    """Give access to the files of the store's runs; copies of remote files are removed at the end."""
+    with TemporaryDirectory() as folder:
+        yield _StoreFiles(store, Path(folder))
+
 
 def read_results(store: TrackingStore | None, profile: str) -> PlanResults:
-    """What is recorded of the profile's latest plan.
+    """Read what is recorded of the profile's latest plan.
 
     Raises:
         TrackingError: nothing is recorded, or a finished run's predictions cannot be read.
@@ -46,159 +117,118 @@ def read_results(store: TrackingStore | None, profile: str) -> PlanResults:
             f"no run of profile {profile!r} is recorded here; `python -m benchmark run all "
             f"--profile {profile}` makes them"
         )
-    runs = store.runs(profile)
-    table = PredictionTable()
-    for run in finished_runs(plan, runs):
-        table.add(run, recorded_predictions(store, run))
-    return PlanResults(plan, runs, table.ids, table.labels, table.logits, store.speeds(profile))
+    with files_of(store) as files:
+        return join_runs(plan, store.runs(profile), store.speeds(profile), lambda run: read_predictions(files, run))
 
 
 def recorded_predictions(store: TrackingStore, run: RunRecord) -> pd.DataFrame:
-    """The PREDICTION_COLUMNS of a finished run.
+    """Read the PREDICTION_COLUMNS of a finished run.
 
     Raises:
         TrackingError: they cannot be read.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        return read_predictions(_predictions_file(store, run, Path(folder)), run)
+    with files_of(store) as files:
+        return read_predictions(files, run)
 
 
-def _predictions_file(store: TrackingStore, run: RunRecord, folder: Path) -> Path:
-    """Where the file lies on this machine's disk, or a copy in `folder`."""
-    # MLflow's own way there takes 20 ms a run and copies the file: 8 s of a report over 400 runs.
-    root = local_path(run.artifacts)
-    if root is not None and (root / PREDICTIONS_FILE).is_file():
-        return root / PREDICTIONS_FILE
-    return store.artifact(run.run_id, PREDICTIONS_FILE, folder)
-
-
-def read_predictions(path: Path, run: RunRecord) -> pd.DataFrame:
-    """What a report needs of a file of predictions.
+def read_predictions(files: RunFiles, run: RunRecord, columns: list[str] | None = PREDICTION_COLUMNS) -> pd.DataFrame:
+    """Read these columns of a run's predictions, None for all; one line per test review.
 
     Raises:
-        TrackingError: it cannot be read.
+        TrackingError: they cannot be read.
     """
-    import pandas as pd
-
     try:
-        return pd.read_parquet(path, columns=list(PREDICTION_COLUMNS))
-    except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
-        reason = " ".join(str(error).split())[:200]
-        raise TrackingError(
-            f"{PREDICTIONS_FILE} of run {run.run_id} ({run.name}) cannot be read ({reason}); "
-            f"`python -m benchmark run {run.experiment} --fresh` does it again"
-        ) from None
+        return pd.read_parquet(files.path(run, PREDICTIONS_FILE), columns=columns)
+    except _DAMAGE as error:
+        raise _unreadable(PREDICTIONS_FILE, run, error) from None
 
 
-HISTORIES_FILE = "histories.json"  # of an export: {metric: {epoch: value}}
-RUN_FILES = (CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE)
-Histories = Mapping[str, Mapping[int, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A run's files, read."""
-
-    run: RunRecord
-    histories: Histories
-    settings: Mapping[str, Any]
-    environment: Mapping[str, str]
-    reviews: pd.DataFrame
-    explanations: Explanations
+def read_run(files: RunFiles, run: RunRecord) -> RecordedRun:
+    """Read everything about a run of any status; a file that is missing or damaged counts as empty."""
+    predictions: pd.DataFrame | None = None
+    try:
+        table = read_predictions(files, run, None)
+        if {"id", "label"} <= set(table) and any(str(name).startswith("logit_") for name in table):
+            predictions = table.set_index("id")
+    except TrackingError:
+        pass
+    environment = flattened(_mapping(files, run, ENVIRONMENT_FILE))
+    try:
+        explanations = explanations_in(files.path(run, EXPLANATIONS_FILE).parent).reviews
+    except TrackingError:
+        explanations = {}
+    return RecordedRun(
+        run,
+        files.histories(run),
+        _mapping(files, run, CONFIG_FILE),
+        {key: value if isinstance(value, str) else json.dumps(value) for key, value in environment},
+        predictions,
+        explanations,
+    )
 
 
 def details_of_store(store: TrackingStore, results: PlanResults) -> Details:
-    """Of the finished runs of `results`, which were read from the store.
+    """Read the details of the finished runs of `results`, which were read from the store.
 
     Raises:
         TrackingError: a run's file cannot be read.
     """
-
-    def read() -> Iterator[_Read]:
-        for run in finished_runs(results.plan, results.runs):
-            with tempfile.TemporaryDirectory() as folder:
-                for name in RUN_FILES:
-                    store.artifact(run.run_id, name, Path(folder))
-                yield _read(run, Path(folder), read_histories(store, run), read_explanations(store, run.run_id))
-
-    return _together(read(), results.ids)
+    with files_of(store) as files:
+        return read_details(files, results)
 
 
 def details_of_export(folder: Path, results: PlanResults) -> Details:
-    """Of the finished runs of `results`, which were read from this export and checked then.
+    """Read the details of the finished runs of `results`, which `read_export` read and checked.
 
     Raises:
         TrackingError: a run's file is missing or damaged.
     """
-
-    def read() -> Iterator[_Read]:
-        for run in finished_runs(results.plan, results.runs):
-            place = folder / "runs" / run.run_id
-            yield _read(run, place, _exported_histories(place / HISTORIES_FILE), explanations_in(place))
-
-    return _together(read(), results.ids)
+    return read_details(ExportFiles(folder), results)
 
 
-def read_histories(store: TrackingStore, run: RunRecord) -> Histories:
-    """By metric, the values by epoch of those that have them."""
-    return {key: store.history(run.run_id, key) for key in sorted(run.metrics) if has_epochs(key)}
+def read_details(files: RunFiles, results: PlanResults) -> Details:
+    """Read the details of the finished runs of `results`.
 
-
-def _exported_histories(path: Path) -> Histories:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        found = {str(key): {int(at): float(value) for at, value in values.items()} for key, values in content.items()}
-        if not all(math.isfinite(value) for values in found.values() for value in values.values()):
-            raise ValueError("no number")
-        return found
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-        raise TrackingError(f"{path}: is missing or damaged; export it again with this version") from None
-
-
-def _read(run: RunRecord, folder: Path, histories: Histories, explanations: Explanations) -> _Read:
-    try:
-        settings = yaml.safe_load((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        reviews = pd.read_parquet(folder / PREDICTIONS_FILE)
-    except (yaml.YAMLError, OSError, ValueError) as error:  # the last: also pyarrow's own
-        raise TrackingError(_unreadable(run, error)) from None
-    environment = read_environment(folder / ENVIRONMENT_FILE) or {}
-    return _Read(run, histories, settings if isinstance(settings, dict) else {}, environment, reviews, explanations)
-
-
-def _together(runs: Iterator[_Read], ids: np.ndarray) -> Details:
-    """Join the runs, each with its reviews in the order of `ids`."""
-    found: dict[str, RunDetails] = {}
-    details = Details(found)
-    in_train: list[np.ndarray] = []
-    for each in runs:
+    Raises:
+        TrackingError: a run's settings, histories or predictions cannot be read.
+    """
+    runs: dict[str, RecordedRun] = {}
+    columns: dict[str, dict[str, np.ndarray]] = {name: {} for name in _KNOWN}
+    for record in finished_runs(results.plan, results.runs):
+        runs[record.run_id] = run = read_run(files, record)
+        if not run.settings or run.predictions is None:
+            missing = PREDICTIONS_FILE if run.settings else CONFIG_FILE
+            raise _unreadable(missing, record, "missing or damaged")
         try:
-            table = each.reviews.set_index("id").loc[ids]
-            if not found:
-                details = Details(found, None, _stars(table), _films(table))
-            if (flags := _column(table, "also_in_train", np.bool_)) is not None:
-                in_train.append(flags)
-            tokens, truncated = _column(table, "tokens", np.int64), _column(table, "truncated", np.bool_)
+            table = run.predictions.loc[results.ids]
+            for name in columns.keys() & set(table):
+                kind, unknown = _KNOWN[name]
+                columns[name][record.run_id] = table[name].to_numpy(kind, **unknown)
         except (KeyError, TypeError, ValueError) as error:
-            raise TrackingError(_unreadable(each.run, error)) from None
-        found[each.run.run_id] = RunDetails(
-            each.histories, each.settings, each.environment, tokens, truncated, each.explanations.reviews
-        )
-    return replace(details, also_in_train=np.any(in_train, axis=0) if in_train else None)
+            raise _unreadable(PREDICTIONS_FILE, record, error) from None
+    in_train, stars, films = (list(columns[name].values()) for name in ("also_in_train", "stars", "film"))
+    return Details(
+        runs,
+        columns["tokens"],
+        columns["truncated"],
+        np.any(in_train, axis=0) if in_train else None,
+        stars[0] if stars else None,
+        films[0] if films else None,
+    )
 
 
-def _column(table: pd.DataFrame, name: str, kind: type[np.generic]) -> np.ndarray | None:
-    return table[name].to_numpy(dtype=kind) if name in table else None
+def _mapping(files: RunFiles, run: RunRecord, name: str) -> dict[str, Any]:
+    try:
+        text = files.path(run, name).read_text(encoding="utf-8")
+        content = json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
+    except (TrackingError, *_DAMAGE):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
-def _stars(table: pd.DataFrame) -> np.ndarray | None:
-    if "stars" not in table:
-        return None
-    return table["stars"].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _films(table: pd.DataFrame) -> np.ndarray | None:
-    return table["film"].astype("object").fillna("").to_numpy(dtype=object) if "film" in table else None
-
-
-def _unreadable(run: RunRecord, error: Exception) -> str:
-    return f"files of run {run.run_id} ({run.name}) cannot be read ({' '.join(str(error).split())[:200]})"
+def _unreadable(name: str, run: RunRecord, error: object) -> TrackingError:
+    reason = " ".join(str(error).split())[:200]
+    return TrackingError(
+        f"{name} of run {run.run_id} ({run.name}) cannot be read ({reason}); "
+        f"`python -m benchmark run {run.experiment} --fresh` does it again"
+    )

@@ -1,4 +1,4 @@
-"""What is recorded of a plan, wherever it is read from: all that a report is made of. Knows no store.
+"""What is recorded of a plan and its runs, wherever it is read from. Knows no store.
 
 N test reviews.
 """
@@ -6,16 +6,17 @@ N test reviews.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benchmark.tracking.explanations import ReviewExplanation
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status, Throughput, best_run
 from data_pipeline.errors import InputError
 
-PREDICTION_COLUMNS = ("id", "label", "logit_negative", "logit_positive")
 SCORES = ("f1", "roc_auc", "log_loss")  # as a run records them, under `test/`
 NEEDED_METRICS = (
     *(f"test/{name}" for name in ("accuracy", *SCORES)),
@@ -29,13 +30,13 @@ class ResultsError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class PlanResults:
-    """A plan, its runs, and what the finished ones say of the test reviews.
+    """A plan, its runs, and what the finished ones predict of the test reviews.
 
     Attributes:
         plan: what was wanted.
-        runs: all runs of the profile, newest first; those of other settings are not looked at.
+        runs: all runs of the profile, newest first, also those of other settings.
         ids: (N,) the reviews' ids.
-        labels: (N,) 0 or 1, the truth, in the order of `ids`.
+        labels: (N,) the true labels, 0 or 1, in the order of `ids`.
         logits: by run id, (N, 2) float32 in the order of `ids`.
         speeds: what `throughput` measured, by fingerprint.
     """
@@ -48,74 +49,124 @@ class PlanResults:
     speeds: Mapping[str, Throughput] = field(default_factory=dict)
 
     def of(self, row: PlanRow) -> list[RunRecord | None]:
-        """The row's run of each seed, finished where there is a finished one, in the order of the plan's seeds."""
+        """Return the row's run of each seed, the finished one if there is one, in the order of the plan's seeds."""
         return [best_run(self.runs, row.fingerprint, seed) for seed in self.plan.seeds]
 
     def finished(self, row: PlanRow) -> list[RunRecord]:
-        """The row's finished runs, in the order of the plan's seeds."""
+        """Return the row's finished runs, in the order of the plan's seeds."""
         return [run for run in self.of(row) if run is not None and run.status is Status.FINISHED]
 
     def correct(self, runs: Sequence[RunRecord]) -> np.ndarray:
-        """(S, N) bool: which reviews the networks of these S runs label rightly."""
+        """Return (S, N) bool: which reviews each of the S runs labels correctly."""
         return np.stack([self.logits[run.run_id].argmax(axis=1) == self.labels for run in runs])
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """One run and the files logged with it; a file that is missing or damaged is empty or None.
+
+    Attributes:
+        record: name, status, settings, tags and the last value of each metric.
+        histories: by metric, its value by epoch.
+        settings: nested, as in config.yaml.
+        environment: facts about the machine, nested keys joined with dots.
+        predictions: by review id: label, one column `logit_...` per class, and what else is known of the review.
+        explanations: what `explain` found, by review id.
+    """
+
+    record: RunRecord
+    histories: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    predictions: pd.DataFrame | None = None
+    explanations: Mapping[str, ReviewExplanation] = field(default_factory=dict)
+
+    @property
+    def epochs(self) -> int:
+        """Return the last epoch with a recorded value, 0 without one."""
+        return max((epoch for history in self.histories.values() for epoch in history), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What the page shows of the finished runs beyond the table; arrays are in the order of `PlanResults.ids`.
+
+    Attributes:
+        runs: by run id.
+        tokens: by run id, (N,) tokens of each whole review; no entry where they are not recorded.
+        truncated: by run id, (N,) whether the network read only a part; no entry where that is not recorded.
+        also_in_train: (N,) whether train of any of the runs has the same text; None: not recorded.
+        stars: (N,) 1 to 10, NaN where unknown; None: the corpus has none.
+        films: (N,) id of the film or ""; None: the corpus has none.
+    """
+
+    runs: Mapping[str, RecordedRun]
+    tokens: Mapping[str, np.ndarray] = field(default_factory=dict)
+    truncated: Mapping[str, np.ndarray] = field(default_factory=dict)
+    also_in_train: np.ndarray | None = None
+    stars: np.ndarray | None = None
+    films: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewTexts:
+    """Texts of reviews by id, and a sentence that says why some or all are missing, empty where none is."""
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+    missing: str = ""
+
+
 def finished_runs(plan: PlanRecord, runs: Sequence[RunRecord]) -> list[RunRecord]:
-    """The finished runs of the plan, row by row."""
+    """Return the finished runs of the plan, row by row."""
     found = [best_run(runs, row.fingerprint, seed) for row in plan.rows for seed in plan.seeds]
     return [run for run in found if run is not None and run.status is Status.FINISHED]
 
 
-class PredictionTable:
-    """Predictions of several runs, brought into one order by the reviews' ids."""
+def join_runs(
+    plan: PlanRecord,
+    runs: Sequence[RunRecord],
+    speeds: Mapping[str, Throughput],
+    read_predictions: Callable[[RunRecord], pd.DataFrame],
+) -> PlanResults:
+    """Bring the predictions of the plan's finished runs into one order.
 
-    def __init__(self) -> None:
-        self.ids = np.zeros(0, dtype=object)
-        self.labels = np.zeros(0, dtype=np.int64)
-        self.logits: dict[str, np.ndarray] = {}
-
-    def add(self, run: RunRecord, table: pd.DataFrame) -> None:
-        """Take a run's predictions.
-
-        Args:
-            run: its record.
-            table: PREDICTION_COLUMNS, a line a review.
-
-        Raises:
-            ResultsError: they are about other reviews than those of the runs before, or another accuracy is recorded.
-        """
-        missing = [name for name in PREDICTION_COLUMNS if name not in table.columns]
-        if missing:
-            raise ResultsError(f"predictions of run {run.run_id} ({run.name}) have no column {', '.join(missing)}")
-        ids = pd.Index(table["id"])
-        if not self.logits:
-            if not ids.is_unique:
-                raise ResultsError(f"predictions of run {run.run_id} ({run.name}) name a review twice")
-            self.ids, self.labels = ids.to_numpy(dtype=object), table["label"].to_numpy(np.int64)
-        elif not np.array_equal(ids, self.ids):
-            places = ids.get_indexer(self.ids) if ids.is_unique and len(ids) == len(self.ids) else np.array([-1])
-            if (places < 0).any():
+    Raises:
+        ResultsError: two runs have other reviews or labels, or predictions contradict the recorded accuracy.
+    """
+    ids, labels = np.zeros(0, dtype=object), np.zeros(0, dtype=np.int64)
+    logits: dict[str, np.ndarray] = {}
+    for run in finished_runs(plan, runs):
+        table = read_predictions(run).set_index("id")
+        if not table.index.is_unique:
+            raise ResultsError(f"predictions of run {run.run_id} ({run.name}): an id is there twice; {_again(run)}")
+        if not logits:
+            ids, labels = table.index.to_numpy(dtype=object), table["label"].to_numpy(np.int64)
+        elif not np.array_equal(table.index, ids):
+            if len(table) != len(ids) or not table.index.isin(ids).all():
                 raise ResultsError(
-                    f"predictions of run {run.run_id} ({run.name}) are about other reviews than those of the plan's "
-                    "first run: they cannot be compared; `python -m benchmark run --fresh` does the runs again"
+                    f"predictions of run {run.run_id} ({run.name}): other reviews than those of the plan's first run; "
+                    "`python -m benchmark run --fresh` does the runs again"
                 )
-            table = table.iloc[places]
-        needed = (*NEEDED_METRICS, *({"best_epoch"} & run.metrics.keys()))
-        lacking = [name for name in needed if not math.isfinite(run.metrics.get(name, math.nan))]
-        if lacking:
-            raise ResultsError(
-                f"run {run.run_id} ({run.name}) is finished and has no {', '.join(lacking)}: it is of another version; "
-                f"`python -m benchmark run {run.experiment} --fresh` does it again"
-            )
-        logits = table[["logit_negative", "logit_positive"]].to_numpy(np.float32)
-        if not np.array_equal(table["label"].to_numpy(np.int64), self.labels):
-            raise ResultsError(f"predictions of run {run.run_id} ({run.name}) have other labels for the same reviews")
-        accuracy = float((logits.argmax(axis=1) == self.labels).mean())
-        recorded = run.metrics["test/accuracy"]
-        if not abs(accuracy - recorded) < 1e-9:
-            raise ResultsError(
-                f"run {run.run_id} ({run.name}): its predictions are right of {100 * accuracy:.3f} % and its record "
-                f"says {100 * recorded:.3f} %: one of them was changed; `python -m benchmark run {run.experiment} "
-                "--fresh` does it again"
-            )
-        self.logits[run.run_id] = logits
+            table = table.loc[ids]
+        if not np.array_equal(table["label"].to_numpy(np.int64), labels):
+            raise ResultsError(f"predictions of run {run.run_id} ({run.name}): other labels; {_again(run)}")
+        logits[run.run_id] = table[["logit_negative", "logit_positive"]].to_numpy(np.float32)
+        _check_metrics(run, float((logits[run.run_id].argmax(axis=1) == labels).mean()))
+    return PlanResults(plan, runs, ids, labels, logits, speeds)
+
+
+def _check_metrics(run: RunRecord, accuracy: float) -> None:
+    needed = (*NEEDED_METRICS, *({"best_epoch"} & run.metrics.keys()))
+    missing = [name for name in needed if not math.isfinite(run.metrics.get(name, math.nan))]
+    if missing:
+        raise ResultsError(f"run {run.run_id} ({run.name}) is finished without {', '.join(missing)}; {_again(run)}")
+    recorded = run.metrics["test/accuracy"]
+    if not abs(accuracy - recorded) < 1e-9:
+        raise ResultsError(
+            f"run {run.run_id} ({run.name}): accuracy of its predictions {100 * accuracy:.3f} %, recorded "
+            f"{100 * recorded:.3f} %: one of them was changed; {_again(run)}"
+        )
+
+
+def _again(run: RunRecord) -> str:
+    return f"`python -m benchmark run {run.experiment} --fresh` does it again"

@@ -1,4 +1,4 @@
-"""The texts of test reviews by their ids, out of the corpus at hand. Nothing is downloaded for it."""
+"""Find the texts of test reviews by their ids in the corpus on this machine; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from benchmark.results.details import ReviewTexts
+from benchmark.results.results import ReviewTexts
 from data_pipeline.config import DataConfig
 from data_pipeline.errors import DataError
-from data_pipeline.review import Review
 from data_pipeline.sources import Place, read_source
 
 
 def find_texts(
     settings: Iterable[Mapping[str, Any]], wanted: Collection[str], place: Place, *, insist: bool
 ) -> ReviewTexts:
-    """Texts of the reviews wanted, and a sentence where some or all are not to be had.
+    """Find the texts of the wanted reviews.
 
     Args:
         settings: recorded settings of the runs; the first that names its reviews says where they come from.
         wanted: ids.
         place: where the official reviews are.
-        insist: the place was asked for, so what is wrong with it is no reason to do without.
+        insist: raise what is wrong with `place`, which the user named.
 
     Raises:
         DataError: with `insist`, the reviews there cannot be read, or the runs did not read official ones.
@@ -33,20 +32,19 @@ def find_texts(
         return ReviewTexts(missing="The reviews' texts are not shown: the runs do not record where they come from.")
     if insist and config.source != "aclimdb":
         raise DataError(
-            f"--data: the runs read source `{config.source}`, not the official reviews; leave the option out"
+            f"--data: unused by these runs (got source `{config.source}`, expected `aclimdb`); leave it out"
         )
     try:
         source = read_source(config, place, download=False)
     except DataError as error:
         if insist:
             raise
-        return ReviewTexts(missing=f"The reviews' texts are not shown, for they are not at hand: {error}.")
-    reviews: list[Review] = [*source.reviews, *(source.official_test or ())]
+        return ReviewTexts(missing=f"The reviews' texts are not shown: {error}.")
     ids = set(wanted)
+    reviews = (*source.reviews, *(source.official_test or ()))
     texts = {review.id: review.text for review in reviews if review.id in ids}
-    missing = len(ids - set(texts))
-    lacking = f"The texts of {missing} of these reviews are not in the corpus at hand ({source.name})."
-    return ReviewTexts(texts, lacking if missing else "")
+    absent = len(ids - set(texts))
+    return ReviewTexts(texts, f"{absent} of these reviews have no text in {source.name}." if absent else "")
 
 
 def _data_config(settings: Mapping[str, Any]) -> DataConfig | None:

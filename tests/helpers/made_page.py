@@ -8,8 +8,7 @@ import numpy as np
 from benchmark.analysis.metrics import classification_metrics
 from benchmark.report.page import Page, make_page, render_page
 from benchmark.report.table import make_report
-from benchmark.results.details import Details, ReviewTexts, RunDetails
-from benchmark.results.results import PlanResults
+from benchmark.results.results import Details, PlanResults, RecordedRun, ReviewTexts
 from benchmark.tracking.explanations import ReviewExplanation
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status
 from tests.helpers.recorded import SPEED, results_of
@@ -95,13 +94,14 @@ class MadePage:
         settings = {"model": {"name": "lstm"}, "training": {"epochs": 5}}
         machine = {"processor": "a processor", "torch": "2.13.0"}
         runs = {
-            run.run_id: RunDetails(histories, settings, machine, tokens, tokens > 256, self.explanations(run))
+            run.run_id: RecordedRun(run, histories, settings, machine, None, self.explanations(run))
             for run in results.runs
             if run.run_id in results.logits
         }
         stars = np.where(results.labels == 1, chance.integers(7, 11, self.reviews), chance.integers(1, 5, self.reviews))
         films = np.array([f"tt{place % 50:07d}" for place in range(self.reviews)], dtype=object)
-        return Details(runs, chance.random(self.reviews) < 0.05, stars.astype(float), films)
+        lengths, cut = dict.fromkeys(runs, tokens), dict.fromkeys(runs, tokens > 256)
+        return Details(runs, lengths, cut, chance.random(self.reviews) < 0.05, stars.astype(float), films)
 
     def explanations(self, run: RunRecord) -> dict[str, ReviewExplanation]:
         """Of the last seed: `good` adds a logit, `bad` takes one and a half, another word adds a hundredth.

@@ -82,9 +82,9 @@ def test_seconds_and_memory_stand_apart_from_the_scores(compared):
 
 @pytest.mark.parametrize(
     ("logits", "counts"),
-    [  # reviews in both, other labels with who is right, the largest difference; reviews of one run alone
-        ({"a+": (1.0, 0.0), "b-": (1.0, 0.0), "c+": (0.5, 0.25)}, [["3", "1", "1", "0"], ["1"]]),
-        ({"a+": (0.0, 1.0), "x-": (1.0, 0.0)}, [["1"], ["2", "1"], []]),
+    [  # reviews in both; of one run alone; other labels with who is right; the largest difference
+        ({"a+": (1.0, 0.0), "b-": (1.0, 0.0), "c+": (0.5, 0.25)}, [["3"], ["1", "1", "0"], ["1"]]),
+        ({"a+": (0.0, 1.0), "x-": (1.0, 0.0)}, [["1"], ["2", "1"], ["0", "0", "0"], ["0"]]),
         ({"x-": (1.0, 0.0)}, [["0"], ["3", "1"]]),
     ],
 )
@@ -104,7 +104,7 @@ def test_a_run_that_failed_early_is_compared_with_what_there_is(store, call):
     assert status == 0
     for kind in ("environment", "metrics", "epochs", "cost", "predictions"):
         assert re.search(r"\bB\b", title(with_a_whole_one, kind))
-        assert "neither" in title(with_another, kind)
+        assert "A and B" in title(with_another, kind)
     assert_names(title(with_another, "predictions"), "predictions.parquet")
 
 

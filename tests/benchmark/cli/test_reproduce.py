@@ -106,7 +106,7 @@ FAILED = {"epochs": [], "metrics": {}, "predictions": None, "environment": None,
     ("changes", "expected", "facts"),
     [
         ({}, 0, ["equal", "2", "3"]),
-        ({"epochs": [epoch(1)]}, 1, ["epochs", "2, 1"]),
+        ({"epochs": [epoch(1)]}, 1, ["train/loss", "epoch 2"]),
         (FAILED | {"error": "disk full"}, 1, ["failed", "disk full"]),
     ],
     ids=["equal", "different", "failed"],

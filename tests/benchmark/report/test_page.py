@@ -10,7 +10,7 @@ from benchmark.report.chosen_reviews import OF_EACH_KIND
 from benchmark.report.explained_reviews import MOST_EXPLAINED
 from benchmark.report.page import render_page
 from benchmark.report.table import make_report
-from benchmark.results.details import ReviewTexts
+from benchmark.results.results import ReviewTexts
 from tests.helpers.made_page import ACCURACY, ATTACK, MadePage
 from tests.helpers.shown_page import DESKTOP, PHONE
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from benchmark.report.page import render_page
-from benchmark.results.details import ReviewTexts
+from benchmark.results.results import ReviewTexts
 from tests.helpers.made_page import ACCURACY, EXPLAINED, MadePage
 
 

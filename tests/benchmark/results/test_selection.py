@@ -1,6 +1,6 @@
 """Which reviews are explained where none are named."""
 
-from benchmark.results.selection import DISPUTED, MISSED, telling_reviews
+from benchmark.results.selection import DISPUTED, MISSED, select_reviews
 from tests.helpers.recorded import predictions
 
 SURE, UNSURE = (0.0, 4.0), (0.0, 0.5)
@@ -20,19 +20,19 @@ OTHER = predictions(
 def test_the_most_disputed_come_first_and_then_the_most_surely_missed():
     three = {"split+": DISPUTED, "near+": DISPUTED, "missed-": MISSED}
 
-    assert telling_reviews([ONE, OTHER], 3) == three
-    assert telling_reviews([ONE, OTHER], 4) == telling_reviews([OTHER, ONE], 4) == three | {"missed a bit-": MISSED}
-    assert len(telling_reviews([ONE, OTHER], 5)) == len(telling_reviews([ONE, OTHER], 6)) == 5
+    assert select_reviews([ONE, OTHER], 3) == three
+    assert select_reviews([ONE, OTHER], 4) == select_reviews([OTHER, ONE], 4) == three | {"missed a bit-": MISSED}
+    assert len(select_reviews([ONE, OTHER], 5)) == len(select_reviews([ONE, OTHER], 6)) == 5
 
 
 def test_where_few_are_missed_disputed_ones_take_their_place():
     right = predictions({"a+": SURE, "b+": UNSURE, "c-": against(SURE)})
     other = predictions({"a+": SURE, "b+": SURE, "c-": SURE})
 
-    assert list(telling_reviews([right, other], 3)) == ["c-", "b+", "a+"]
-    assert set(telling_reviews([right, other], 3).values()) == {DISPUTED}
+    assert list(select_reviews([right, other], 3)) == ["c-", "b+", "a+"]
+    assert set(select_reviews([right, other], 3).values()) == {DISPUTED}
 
 
 def test_a_single_model_is_asked_for_what_it_was_least_sure_of():
-    assert list(telling_reviews([ONE], 2)) == ["missed a bit-", "missed-"]
-    assert telling_reviews([ONE], 1) == {"missed a bit-": DISPUTED}
+    assert list(select_reviews([ONE], 2)) == ["missed a bit-", "missed-"]
+    assert select_reviews([ONE], 1) == {"missed a bit-": DISPUTED}
