@@ -1,6 +1,6 @@
-"""The official IMDB reviews in their own layout: a folder, or a .tar.gz that is read without unpacking it.
+"""Read the official IMDB reviews from a folder, or from the .tar.gz without unpacking it.
 
-Maas et al., "Learning Word Vectors for Sentiment Analysis", ACL 2011. Reviews lie in `train` and
+Maas et al., "Learning Word Vectors for Sentiment Analysis", ACL 2011. Reviews are in `train` and
 `test`, `neg` and `pos`, as `<index>_<stars>.txt`; line index + 1 of `urls_neg.txt` or `urls_pos.txt` names the film.
 """
 
@@ -11,13 +11,13 @@ import stat
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from data_pipeline.cache import cached_entry
 from data_pipeline.errors import DataError, one_line
-from data_pipeline.files import file_sha256, is_file, is_folder, read_bytes
+from data_pipeline.files import sha256_of, try_read
 from data_pipeline.review import Review, review_ids
 
 ROOT = "aclImdb"
@@ -31,7 +31,7 @@ LONGEST_MEMBER = 64 * 2**20
 LONGEST_NAME = 64 * 2**10  # bytes of a header that only extends another one's name
 MOST_MEMBERS = 200_000  # the official archive has 100,000 reviews and some lists
 
-ARCHIVE_ADVICE = "download aclImdb_v1.tar.gz again"
+FIX = "Download aclImdb_v1.tar.gz again."
 _EXTENDING = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE)
 _REVIEW = re.compile(r"(train|test)/(neg|pos)/(\d{1,9})_(\d{1,9})\.txt")
 _URLS = re.compile(r"(train|test)/urls_(neg|pos)\.txt")
@@ -49,23 +49,22 @@ class OfficialReviews:
 def read_aclimdb(path: Path, cache_dir: Path) -> OfficialReviews:
     """Read a folder or an archive in the official layout.
 
-    An archive is read once (3 s for 50,000 reviews); what was found is kept under its hash, to be opened in half a
-    second. A folder is read each time.
+    An archive is parsed once (3 s for 50,000 reviews) and cached under its hash; a folder is read each time.
 
     Args:
         path: the folder `aclImdb` or the one that holds it, or the .tar.gz.
         cache_dir: root of the cache.
 
     Raises:
-        DataError: it is not there, is damaged, has another layout, or has a member that does not belong into it.
+        DataError: it is absent, damaged, of another layout, or has an unsafe member.
     """
-    if is_folder(path):
+    if try_read(path, Path.is_dir):
         rows = _parse(_folder_members(path), path)
-    elif is_file(path):
-        folder = cache_dir / "corpora" / f"{file_sha256(path)}-{PARSED_VERSION}"
+    elif try_read(path, Path.is_file):
+        folder = cache_dir / "corpora" / f"{try_read(path, sha256_of)}-{PARSED_VERSION}"
         rows = cached_entry(folder, lambda entry: _write(entry, _parse(_archive_members(path), path)), parsed_reviews)
     else:
-        raise DataError(f"there is no {path}; name the folder aclImdb or the archive aclImdb_v1.tar.gz")
+        raise DataError(f"{path}: no such file or folder. Name the folder aclImdb or the archive aclImdb_v1.tar.gz.")
     # Train first: its ids are then those that the same reviews have without the test part, as in the embedded wheel.
     ids = review_ids((row["text"], row["label"]) for row in rows)
     reviews = [
@@ -75,79 +74,63 @@ def read_aclimdb(path: Path, cache_dir: Path) -> OfficialReviews:
     return OfficialReviews(tuple(reviews[:in_train]), tuple(reviews[in_train:]))
 
 
-@dataclass(slots=True)
-class _Found:
-    """What the members say: reviews by split, class and index, and the films of each list."""
-
-    reviews: dict[tuple[str, str, int], tuple[int, str]] = field(default_factory=dict)
-    films: dict[tuple[str, str], list[str | None]] = field(default_factory=dict)
-
-
 def _parse(members: Iterable[tuple[str, bytes]], where: Path) -> list[dict[str, Any]]:
-    """A row for each review, train before test, in the order of class and index."""
-    found = _Found()
+    """Return one row per review, train before test, in the order of class and index."""
+    reviews: dict[tuple[str, str, int], tuple[int, str]] = {}  # stars and text by split, class and index
+    films: dict[tuple[str, str], list[str | None]] = {}  # by split and class
     for name, content in members:
         if urls := _URLS.fullmatch(name):
             lines = _decode(content, name, where).splitlines()
-            found.films[urls[1], urls[2]] = [match[1] if (match := _FILM.search(line)) else None for line in lines]
+            films[urls[1], urls[2]] = [match[1] if (match := _FILM.search(line)) else None for line in lines]
         elif review := _REVIEW.fullmatch(name):
-            _add_review(found, review, content, where)
+            key = review[1], review[2], int(review[3])
+            if key in reviews:
+                raise DataError(f"{where}: two reviews of index {key[2]} in {key[0]}/{key[1]}. {FIX}")
+            reviews[key] = _stars_and_text(review, _decode(content, name, where), where)
         elif re.match(r"(train|test)/(neg|pos)/.", name):
-            raise DataError(
-                f"{where}: {one_line(name)} is not named <index>_<stars>.txt; remove it or {ARCHIVE_ADVICE}"
-            )
+            raise DataError(f"{where}: {one_line(name)} is not named <index>_<stars>.txt. Remove it. {FIX}")
     for split in SPLITS:
         for class_ in CLASSES:
-            if not any(key[:2] == (split, class_) for key in found.reviews):
-                raise DataError(
-                    f"{where} has no review {ROOT}/{split}/{class_}/<index>_<stars>.txt: it is no copy of the official"
-                    f" data or only a part of it; {ARCHIVE_ADVICE}"
-                )
-    keys = sorted(found.reviews, key=lambda key: (SPLITS.index(key[0]), CLASSES.index(key[1]), key[2]))
-    return [_row(found, key, where) for key in keys]
+            if not any(key[:2] == (split, class_) for key in reviews):
+                raise DataError(f"{where}: no review {ROOT}/{split}/{class_}/<index>_<stars>.txt. {FIX}")
+    rows = []
+    for split, class_, index in sorted(reviews, key=lambda key: (SPLITS.index(key[0]), CLASSES.index(key[1]), key[2])):
+        stars, text = reviews[split, class_, index]
+        urls_ = films.get((split, class_))
+        if urls_ is not None and index >= len(urls_):
+            raise DataError(
+                f"{where}: {split}/urls_{class_}.txt has only {len(urls_)} lines for {split}/{class_}'s review {index}."
+                f" {FIX}"
+            )
+        film = None if urls_ is None else urls_[index]
+        rows.append({"split": split, "label": CLASSES.index(class_), "stars": stars, "film": film, "text": text})
+    return rows
 
 
-def _add_review(found: _Found, name: re.Match[str], content: bytes, where: Path) -> None:
-    key, stars = (name[1], name[2], int(name[3])), int(name[4])
-    text = _decode(content, name[0], where)
+def _stars_and_text(name: re.Match[str], text: str, where: Path) -> tuple[int, str]:
+    stars, class_ = int(name[4]), name[2]
+    allowed = range(1, 5) if class_ == "neg" else range(7, 11)
+    fault = ""
     if not text.strip():
-        raise DataError(f"{where}: {name[0]} is empty; {ARCHIVE_ADVICE}")
-    if "\0" in text:
-        raise DataError(f"{where}: {name[0]} holds a NUL byte; {ARCHIVE_ADVICE}")
-    if key in found.reviews:
-        raise DataError(f"{where}: {name[1]}/{name[2]} has two reviews of index {key[2]}; {ARCHIVE_ADVICE}")
-    right = range(1, 5) if name[2] == "neg" else range(7, 11)
-    if stars not in right:
-        raise DataError(
-            f"{where}: {name[0]}: {stars} stars where {name[2]} has {right[0]} to {right[-1]}; {ARCHIVE_ADVICE}"
-        )
-    found.reviews[key] = (stars, text)
-
-
-def _row(found: _Found, key: tuple[str, str, int], where: Path) -> dict[str, Any]:
-    split, class_, index = key
-    stars, text = found.reviews[key]
-    films = found.films.get((split, class_))
-    if films is not None and index >= len(films):
-        raise DataError(
-            f"{where}: {split}/urls_{class_}.txt has {len(films)} lines and {split}/{class_} a review {index}; "
-            f"{ARCHIVE_ADVICE}"
-        )
-    film = None if films is None else films[index]
-    return {"split": split, "label": CLASSES.index(class_), "stars": stars, "film": film, "text": text}
+        fault = "empty"
+    elif "\0" in text:
+        fault = "a NUL byte"
+    elif stars not in allowed:
+        fault = f"{stars} stars (expected {allowed[0]} to {allowed[-1]} in {class_})"
+    if fault:
+        raise DataError(f"{where}: {name[0]}: {fault}. {FIX}")
+    return stars, text
 
 
 def _decode(content: bytes, name: str, where: Path) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{where}: {name} is not UTF-8 ({error.reason} at byte {error.start}); {ARCHIVE_ADVICE}"
-        ) from None
+        raise DataError(f"{where}: {name}: not UTF-8 ({error.reason} at byte {error.start}). {FIX}") from None
 
 
 def _folder_members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Name below the root, and content, of each review and url list of a folder.
+    """Yield name below the root, and content, of each review and url list of a folder.
 
     Raises:
         DataError: one cannot be read, is longer than any review, or is no file: reading a pipe would never end.
@@ -161,15 +144,15 @@ def _folder_members(path: Path) -> Iterator[tuple[str, bytes]]:
         try:
             found = file.stat()
         except OSError as error:
-            raise DataError(f"{path}: {one_line(name)} cannot be read: {error.strerror}; remove it") from None
+            raise DataError(f"{path}: {one_line(name)}: cannot be read: {error.strerror}. Remove it.") from None
         if not stat.S_ISREG(found.st_mode):
-            raise DataError(f"{path}: {one_line(name)} is no file; remove it")
+            raise DataError(f"{path}: {one_line(name)}: not a file. Remove it.")
         _refuse_longer(found.st_size, name, path)
-        yield name, read_bytes(file)
+        yield name, try_read(file, Path.read_bytes)
 
 
 def _archive_members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """The same of a .tar.gz, read from front to back; nothing is written to disk.
+    """Yield the same of a .tar.gz, read from front to back; nothing is written to disk.
 
     Raises:
         DataError: it is no .tar.gz, is cut short or altered, unpacks to far more than the official one, or has a member
@@ -181,45 +164,37 @@ def _archive_members(path: Path) -> Iterator[tuple[str, bytes]]:
             tarfile.open(fileobj=_Bounded(unpacked, path), mode="r|", tarinfo=_ShortNamed) as archive,
         ):
             for number, member in enumerate(archive):
-                if number >= MOST_MEMBERS:
-                    raise DataError(f"{path}: has more than {MOST_MEMBERS:,} members; {ARCHIVE_ADVICE}")
                 name = PurePosixPath(member.name)
+                if number >= MOST_MEMBERS:
+                    raise DataError(f"{path}: more than {MOST_MEMBERS:,} members. {FIX}")
                 if name.is_absolute() or ".." in name.parts:
-                    raise DataError(f"{path}: {member.name!r} leads out of the archive; {ARCHIVE_ADVICE}")
+                    raise DataError(f"{path}: {member.name!r} leads out of the archive. {FIX}")
                 if not (member.isreg() or member.isdir()):
-                    raise DataError(f"{path}: {member.name!r} is neither a file nor a folder; {ARCHIVE_ADVICE}")
+                    raise DataError(f"{path}: {member.name!r} is neither a file nor a folder. {FIX}")
                 inner = name.relative_to(ROOT).as_posix() if name.parts[:1] == (ROOT,) else ""
                 if member.isreg() and re.match(r"(train|test)/(neg/|pos/|urls_(neg|pos)\.txt)", inner):
-                    yield inner, _content(archive, member, path)
+                    _refuse_longer(member.size, member.name, path)
+                    content = archive.extractfile(member)
+                    assert content is not None, "a regular file"
+                    yield inner, content.read()
     except DataError:
         raise
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError) as error:  # the last: of a sparse file's map
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise DataError(f"{path} cannot be read as a .tar.gz ({reason}); {ARCHIVE_ADVICE}") from None
-
-
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:
-    _refuse_longer(member.size, member.name, path)
-    content = archive.extractfile(member)
-    assert content is not None, "a regular file"
-    return content.read()
+        raise DataError(f"{path}: cannot be read as a .tar.gz: {reason}. {FIX}") from None
 
 
 def _refuse_longer(size: int, name: str, path: Path) -> None:
     if size > LONGEST_MEMBER:
-        raise DataError(f"{path}: {name!r} has {size:,} bytes, which no review has; {ARCHIVE_ADVICE}")
+        raise DataError(f"{path}: {name!r} has {size:,} bytes, more than any review (limit {LONGEST_MEMBER:,}). {FIX}")
 
 
 class _ShortNamed(tarfile.TarInfo):
-    """A member whose name or attributes are not megabytes long: tarfile would read them into memory whole."""
+    """A member whose name or attributes are not megabytes long, which tarfile would read into memory whole."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """The header in this block.
-
-        Raises:
-            tarfile.TarError: it is none, or announces an endless name.
-        """
+        """Parse a header; raise tarfile.TarError where it is none or announces an endless name."""
         member = super().frombuf(buf, encoding, errors)
         if member.type in _EXTENDING and member.size > LONGEST_NAME:
             raise tarfile.ReadError(f"a member's name or attributes have {member.size:,} bytes")
@@ -227,22 +202,16 @@ class _ShortNamed(tarfile.TarInfo):
 
 
 class _Bounded(io.RawIOBase):
-    """What is unpacked, up to a bound: a few megabytes can hold terabytes of zeros."""
+    """An unpacked stream up to LONGEST_ARCHIVE bytes: a few megabytes can hold terabytes of zeros."""
 
     def __init__(self, unpacked: gzip.GzipFile, path: Path) -> None:
         self._unpacked, self._path, self._left = unpacked, path, LONGEST_ARCHIVE
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes.
-
-        Raises:
-            DataError: there are too many.
-        """
+        """Return the next bytes; raise DataError where there are too many."""
         if not 0 <= size <= self._left:
-            raise DataError(
-                f"{self._path} unpacks to more than {LONGEST_ARCHIVE / 2**30:.0f} GiB, where the official one has 0.5;"
-                f" {ARCHIVE_ADVICE}"
-            )
+            limit = f"{LONGEST_ARCHIVE / 2**30:.0f} GiB"
+            raise DataError(f"{self._path}: unpacks to more than {limit} (the official archive: 0.5 GiB). {FIX}")
         content = self._unpacked.read(size)
         self._left -= len(content)
         return content
@@ -256,11 +225,7 @@ def _write(folder: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def parsed_reviews(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a cache entry.
-
-    Raises:
-        ValueError, OSError: it is damaged.
-    """
+    """Return the rows of a cache entry; raise ValueError or OSError where it is damaged."""
     import pyarrow.parquet as pq
 
     rows: list[dict[str, Any]] = pq.read_table(folder / PARSED_FILE).to_pylist()

@@ -1,4 +1,4 @@
-"""What every model is fed: a Batch, and the order in which batches come.
+"""The Batch that every model is fed, and the order in which batches come.
 
 B reviews in the batch, T tokens of the longest one, N reviews in the split.
 """
@@ -22,7 +22,7 @@ class Batch:
         labels: (B,) int64, 0 negative, 1 positive.
         input_ids: (B, T) int64, padded on the right.
         lengths: (B,) int64, real tokens of each review.
-        features: (B, ...) what a frozen encoder made of the reviews, or None; where it is given, T is 0.
+        features: (B, ...) a frozen encoder's features of the reviews, or None; where given, T is 0.
     """
 
     ids: tuple[str, ...]
@@ -41,7 +41,7 @@ class Batch:
         return positions < self.lengths[:, None]
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device."""
+        """Return the same batch on another device."""
         return replace(
             self,
             labels=self.labels.to(device),
@@ -52,7 +52,7 @@ class Batch:
 
 
 def pad_token_ids(rows: Sequence[np.ndarray], pad_id: int) -> Tensor:
-    """(B, T) int64 out of B rows of token ids, padded on the right to the longest."""
+    """Pad B rows of token ids on the right to the longest: (B, T) int64."""
     padded = np.full((len(rows), max(len(row) for row in rows)), pad_id, dtype=np.int64)
     for line, row in zip(padded, rows, strict=True):
         line[: len(row)] = row
@@ -62,11 +62,11 @@ def pad_token_ids(rows: Sequence[np.ndarray], pad_id: int) -> Tensor:
 def training_order(
     lengths: np.ndarray, batch_size: int, seed: int, epoch: int, *, length_grouping: bool
 ) -> Iterator[np.ndarray]:
-    """Positions of the N reviews, batch by batch; a function of its arguments alone.
+    """Yield the positions of the N reviews, batch by batch; a function of its arguments alone.
 
     Args:
         lengths: (N,) tokens of each review after truncation.
-        batch_size: reviews a batch; the last batch may be smaller.
+        batch_size: reviews per batch; the last batch may be smaller.
         seed: the run's seed.
         epoch: counted from 1.
         length_grouping: sort by length within MEGA_BATCH batches, then shuffle the batches.
@@ -87,6 +87,6 @@ def training_order(
 
 
 def evaluation_order(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-    """Positions of all reviews from the shortest to the longest: the least padding there can be."""
+    """Yield the positions of all reviews from the shortest to the longest, which pads least."""
     order = np.argsort(lengths, kind="stable")
     yield from np.split(order, range(batch_size, len(order), batch_size))

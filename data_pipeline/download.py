@@ -1,4 +1,7 @@
-"""One big file fetched over HTTP: whole and checked, or not there at all."""
+"""Download one large file over HTTP: resumed after a break, checked by its hash, renamed when complete.
+
+The library pooch does the same but cannot resume, which matters for 84 MB from a slow university server.
+"""
 
 from __future__ import annotations
 
@@ -23,111 +26,95 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of the answer
-ATTEMPTS = 5  # in one call; the next call goes on with what they brought
-PAUSE_SECONDS = 1.0  # before the second attempt; twice as long before each further one
+ATTEMPTS = 5  # per call; the next call resumes what they brought
+PAUSE_SECONDS = 1.0  # before the second attempt; doubled before each further one
 CHUNK = 2**16  # bytes; an interruption loses less than one
 
 
 def download(url: str, path: Path, md5: str, *, advice: str) -> None:
-    """Fetch `url` into `path`, unless the file is there as it should be.
+    """Download `url` into `path`, unless the file is there and has the hash.
 
-    One process fetches and the others wait for it. What an interrupted download brought is kept beside `path`, and the
-    next one goes on with it if the server's file is still the same.
+    One process downloads and the others wait for it. The next download resumes an interrupted one. If the server's
+    file has changed since, the hash of the mixture is wrong and the next download starts over.
 
     Args:
         url: http or https.
-        path: where the file belongs; folders are made.
-        md5: what the file's content must hash to, in hexadecimal.
-        advice: how to go on without a network; every error ends in it.
+        path: folders are made.
+        md5: hexadecimal hash of the content.
+        advice: how to proceed without a network; every error ends in it.
 
     Raises:
         DataError: the server cannot be reached or refuses, its file is another one, or the disk is full.
     """
     partial = path.with_name(f"{path.name}.partial")
     try:
-        if urlsplit(url).scheme not in {"http", "https"}:
-            raise DataError(f"{url} cannot be fetched: only http:// and https:// can")
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f"{path.name}.lock")):
             if path.exists():
                 if _md5(path) == md5:
                     return
-                logger.warning("%s is not what was fetched and is fetched again", path)
-            if not partial.exists() or _md5(partial) != md5:  # whole if a process was killed before it could rename
-                logger.info("fetching %s into %s", url, path)
+                logger.warning("%s is damaged and is downloaded again", path)
+            if not partial.exists() or _md5(partial) != md5:  # complete if a process died just before the rename
+                logger.info("downloading %s to %s", url, path)
                 _fetch(url, partial)
             if (found := _md5(partial)) != md5:
-                _discard(partial)
+                partial.unlink()
                 raise DataError(
-                    f"{url} is not the file expected: its md5 should be {md5} and is {found} (a proxy's or a login page"
-                    " in its place looks like this); it was deleted, try again"
+                    f"{url}: wrong content, perhaps a login page (md5 {found}, expected {md5}); deleted. Try again"
                 )
-            os.replace(partial, path)  # noqa: PTH105  the one rename that is atomic on every system
-            _discard(partial)
+            partial.replace(path)
     except DataError as error:
-        raise DataError(f"{error}; {advice}") from error
+        raise DataError(f"{error}, or {advice}.") from error
     except OSError as error:
         reason = error.strerror or error
-        raise DataError(f"{path} cannot be fetched: {reason}; check the disk and the permissions; {advice}") from error
+        raise DataError(f"{path}: cannot be written: {reason}. Check the disk, or {advice}.") from error
 
 
 def _fetch(url: str, partial: Path) -> None:
-    """Bring `partial` to the end of the server's file; a connection that breaks off is made again a few times."""
+    """Append the rest of the server's file to `partial`; retry a connection that breaks off."""
     import requests  # slow, and only the first run needs it
     from urllib3.exceptions import HTTPError
 
     reason = ""
-    for attempt in range(1, ATTEMPTS + 1):
-        headers, offset = _resumption(partial)
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            logger.info("%s broke off (%s), resuming", url, reason)
+            time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
+        offset = partial.stat().st_size if partial.exists() else 0
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
         try:
             with requests.get(url, headers=headers, stream=True, timeout=TIMEOUTS) as response:
-                _check_redirects(url, response)
-                goes_on = response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
-                if offset and (response.status_code == 416 or (response.status_code == 206 and not goes_on)):
-                    _discard(partial)  # longer than the server's file, or answered with another part of it
+                for hop in (*response.history, response):
+                    if urlsplit(hop.url).scheme not in {"https", urlsplit(url).scheme}:
+                        raise DataError(f"{url}: redirected to {hop.url}, which is not encrypted. Check the network")
+                if response.status_code == 416:  # `partial` is longer than the server's file
+                    partial.unlink()
                     continue
                 if response.status_code not in {200, 206}:
-                    raise DataError(f"{url} cannot be fetched: {response.status_code} {response.reason}")
-                if response.status_code == 200 and offset:
-                    _discard(partial)  # the server's file has changed, or it sends whole ones only
-                    offset = 0
-                _receive(response, partial, offset)
+                    raise DataError(f"{url}: {response.status_code} {response.reason}. Try again later")
+                if response.status_code == 200:  # the server sends whole files only
+                    partial.unlink(missing_ok=True)
+                _receive(response, partial)
                 return
         except (requests.RequestException, HTTPError) as error:
             reason = _reason(error)
-            if attempt == 1 and isinstance(error, requests.RequestException):  # there was no answer at all
-                raise DataError(f"{url} cannot be fetched: {reason}; check the network") from error
-        if attempt < ATTEMPTS:
-            logger.info("%s broke off (%s) and is continued", url, reason)
-            time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
-    raise DataError(
-        f"{url} broke off {ATTEMPTS} times ({reason}); try again: it goes on with what came where the server can"
-    )
+            if attempt == 0 and isinstance(error, requests.RequestException):  # there was no answer at all
+                raise DataError(f"{url}: cannot be reached: {reason}. Check the network") from error
+    raise DataError(f"{url}: broke off {ATTEMPTS} times: {reason}. Run the same command again to resume")
 
 
-def _resumption(partial: Path) -> tuple[dict[str, str], int]:
-    """The headers that ask for the rest of `partial`, and how long it is; 0 if nobody could tell whether it fits."""
-    headers = {"Accept-Encoding": "identity"}
-    version_file = _version_file(partial)
-    version = version_file.read_text(encoding="latin-1").strip() if version_file.exists() else ""
+def _receive(response: Response, partial: Path) -> None:
     offset = partial.stat().st_size if partial.exists() else 0
-    if not offset or not version or not version.isprintable():
-        return headers, 0
-    return headers | {"Range": f"bytes={offset}-", "If-Range": version}, offset
-
-
-def _receive(response: Response, partial: Path, offset: int) -> None:
-    """Write the answer's body from `offset` on."""
     length = response.headers.get("Content-Length", "")
     coming = int(length) if length.isdecimal() else None
     free = shutil.disk_usage(partial.parent).free
     if coming is not None and coming > free:
         raise DataError(
-            f"{partial.parent} has too little room: {response.url} needs {coming / 1e6:.1f} MB"
-            f" and {free / 1e6:.1f} MB are free; free some"
+            f"{partial.parent}: disk too full for {response.url} (needs {coming / 1e6:.1f} MB, {free / 1e6:.1f} MB"
+            " free). Free some"
         )
     with (
-        partial.open("ab" if offset else "wb") as file,
+        partial.open("ab") as file,
         tqdm(
             total=None if coming is None else offset + coming,
             initial=offset,
@@ -139,8 +126,6 @@ def _receive(response: Response, partial: Path, offset: int) -> None:
             disable=None,  # where standard error is no terminal
         ) as bar,
     ):
-        if not offset:  # after the file was emptied: it never stands beside the version of another one
-            _version_file(partial).write_text(_version(response), encoding="latin-1")
         # Not iter_content, which would unpack a .tar.gz that the server labels `Content-Encoding: gzip`.
         for chunk in response.raw.stream(CHUNK, decode_content=False):
             file.write(chunk)
@@ -149,31 +134,9 @@ def _receive(response: Response, partial: Path, offset: int) -> None:
         os.fsync(file.fileno())
 
 
-def _version(response: Response) -> str:
-    """What tells this version of the server's file from another; a weak ETag (`W/`) may not stand in If-Range."""
-    etag = response.headers.get("ETag", "")
-    return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
-
-
-def _version_file(partial: Path) -> Path:
-    return partial.with_name(f"{partial.name}.version")
-
-
-def _discard(partial: Path) -> None:
-    partial.unlink(missing_ok=True)
-    _version_file(partial).unlink(missing_ok=True)
-
-
-def _check_redirects(url: str, response: Response) -> None:
-    """Other hosts are allowed, but https stays https."""
-    for hop in (*response.history, response):
-        if urlsplit(hop.url).scheme not in {"https", urlsplit(url).scheme}:
-            raise DataError(f"{url} cannot be fetched: it leads to {hop.url}, which is not encrypted")
-
-
 def _reason(error: BaseException) -> str:
-    """What the innermost error says: requests and urllib3 wrap the system's own in three others."""
-    # Not __context__: that may be an error that our caller is handling.
+    """Return the message of the innermost error, which requests and urllib3 wrap in three others."""
+    # Not __context__, which may be an error that the caller is handling.
     for inner in (error.__cause__, *error.args):
         if isinstance(inner, BaseException):
             return _reason(inner)

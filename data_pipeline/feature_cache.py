@@ -1,9 +1,8 @@
-"""What a frozen encoder makes of each review, on disk, memory-mapped. Knows neither torch nor any model.
+"""A frozen encoder's features of each review, on disk, memory-mapped. Imports no torch and no model.
 
 N reviews of the part.
 """
 
-import hashlib
 import json
 import math
 import shutil
@@ -18,6 +17,7 @@ import numpy as np
 from data_pipeline.cache import cached_entry
 from data_pipeline.config import TokensConfig
 from data_pipeline.errors import DataError
+from data_pipeline.files import hash_lines
 
 FEATURES_VERSION = 5  # raise it when a frozen encoder's features change their meaning: old entries are then unused
 
@@ -28,27 +28,26 @@ DTYPE = np.dtype(np.float16)  # half the disk of float32; the encoder's own prec
 def feature_key(
     encoder_fingerprint: str, tokens: TokensConfig, precision: str, ids: Sequence[str], maker: str = ""
 ) -> str:
-    """Name of the entry that holds these reviews' features in this order.
+    """Name the entry of these reviews' features in this order.
 
     Args:
-        encoder_fingerprint: of the encoder's weights, shape and tokenizer.
-        tokens: what is kept of a review; the keys of the word tokenizer do nothing here.
+        encoder_fingerprint: of the encoder's weights, config and tokenizer.
+        tokens: the settings of the word tokenizer do not matter here.
         precision: what the encoder computed in.
         ids: the N reviews.
         maker: names code and settings of a model of the user's own, whose features may be others.
     """
-    kept = [str(tokens.max_length), tokens.truncation]
-    header = [f"features {FEATURES_VERSION}", encoder_fingerprint, *kept, precision, *filter(None, [maker])]
-    return hashlib.sha256("\n".join([*header, *ids]).encode()).hexdigest()
+    settings = [encoder_fingerprint, str(tokens.max_length), tokens.truncation, precision, *filter(None, [maker])]
+    return hash_lines([f"features {FEATURES_VERSION}", *settings, *ids])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Features:
-    """What an encoder made of N reviews.
+    """An encoder's features of N reviews.
 
     Attributes:
         array: (N, ...) float16, memory-mapped, read-only.
-        seconds: wall time that making them took, whenever that was: it belongs to the cost of every run that uses them.
+        seconds: wall time of computing them, whenever that was: it belongs to the cost of every run that uses them.
     """
 
     array: np.ndarray
@@ -61,14 +60,14 @@ Fill = Callable[[np.ndarray, int], Iterator[int]]
 def cached_features(
     cache_dir: Path, key: str, shape: tuple[int, ...], fill: Fill, save_seconds: float = 120.0
 ) -> Features:
-    """The features under `key`, made now if they never were; an interrupted making goes on.
+    """Return the features under `key`; compute them first where the cache lacks them, resuming an interrupted pass.
 
     Args:
         cache_dir: root of the cache.
         key: see `feature_key`.
         shape: (N, ...).
-        fill: writes the rows of the (N, ...) float16 array it is given but those that an earlier call had done, and
-            tells after each batch how many are.
+        fill: writes the rows of the (N, ...) float16 array from the given one on, and yields after each batch how many
+            are done.
         save_seconds: what an interruption can cost.
 
     Raises:
@@ -76,45 +75,22 @@ def cached_features(
     """
 
     def build(folder: Path) -> None:
-        features, done, before = _begun(folder, shape)
+        features, done, before = _open_unfinished(folder, shape)
         started = saved = time.perf_counter()
         for count in fill(features, done):
             now = time.perf_counter()
             if now - saved >= save_seconds:
-                _note(folder, features, count, before + now - started)
+                _save_progress(folder, features, count, before + now - started)
                 saved = now
-        _note(folder, features, shape[0], before + time.perf_counter() - started)
+        _save_progress(folder, features, shape[0], before + time.perf_counter() - started)
 
-    return cached_entry(cache_dir / "features" / key, build, lambda folder: open_features(folder, shape), goes_on=True)
-
-
-def _begun(folder: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, int, float]:
-    """The array to fill, how many of its rows an interrupted call has done, and the seconds they took."""
-    _check_room(folder, shape)
-    with suppress(OSError, ValueError, LookupError, TypeError):  # nothing was begun, or it cannot be read: made anew
-        done = json.loads((folder / MADE_FILE).read_text(encoding="utf-8"))
-        features: np.ndarray = np.lib.format.open_memmap(folder / FEATURES_FILE, mode="r+")
-        if features.dtype == DTYPE and features.shape == shape:
-            return features, int(done["reviews"]), float(done["seconds"])
-    (folder / MADE_FILE).unlink(missing_ok=True)  # it must not speak of the new array
-    return np.lib.format.open_memmap(folder / FEATURES_FILE, mode="w+", dtype=DTYPE, shape=shape), 0, 0.0
-
-
-def _note(folder: Path, features: np.ndarray, reviews: int, seconds: float) -> None:
-    """Write down that so many rows are on disk."""
-    assert isinstance(features, np.memmap)
-    features.flush()  # first the rows, then the word that they are there
-    partial = folder / f"{MADE_FILE}.partial"
-    partial.write_text(json.dumps({"reviews": reviews, "seconds": seconds}), encoding="utf-8")
-    partial.replace(folder / MADE_FILE)
+    return cached_entry(
+        cache_dir / "features" / key, build, lambda folder: open_features(folder, shape), resumable=True
+    )
 
 
 def open_features(folder: Path, shape: tuple[int, ...] | None = None) -> Features:
-    """Open and check an entry.
-
-    Args:
-        folder: of the entry.
-        shape: (N, ...); None: whatever it is.
+    """Open and check an entry of this shape; None: of any shape.
 
     Raises:
         ValueError, LookupError, TypeError, OSError, EOFError: it is damaged, or of another shape.
@@ -126,14 +102,29 @@ def open_features(folder: Path, shape: tuple[int, ...] | None = None) -> Feature
     return Features(features, float(seconds))
 
 
-def _check_room(folder: Path, shape: tuple[int, ...]) -> None:
-    """Writing to a mapped file on a full disk kills the process with a bus error, so one looks before."""
+def _open_unfinished(folder: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, int, float]:
+    """Return the array to fill, how many of its rows an interrupted pass has filled, and the seconds they took."""
     file = folder / FEATURES_FILE
+    # Writing to a mapped file on a full disk kills the process with a bus error.
     held = 512 * file.stat().st_blocks if file.exists() else 0  # by an interrupted pass, whose other rows are a hole
-    needed = math.prod(shape) * DTYPE.itemsize - held
-    free = shutil.disk_usage(folder).free
+    needed, free = math.prod(shape) * DTYPE.itemsize - held, shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
-            f"the encoder's features need {needed / 2**20:.0f} MiB under {folder.parent} and {free / 2**20:.0f} MiB"
-            " are free; free some space or move the cache"
+            f"{folder.parent}: disk too full for the encoder's features (need {needed / 2**20:.0f} MiB,"
+            f" {free / 2**20:.0f} MiB free). Free some or move the cache."
         )
+    with suppress(OSError, ValueError, LookupError, TypeError):  # there is no such pass, or it cannot be read
+        done = json.loads((folder / MADE_FILE).read_text(encoding="utf-8"))
+        features: np.ndarray = np.lib.format.open_memmap(file, mode="r+")
+        if features.dtype == DTYPE and features.shape == shape:
+            return features, int(done["reviews"]), float(done["seconds"])
+    (folder / MADE_FILE).unlink(missing_ok=True)  # it must not describe the new array
+    return np.lib.format.open_memmap(file, mode="w+", dtype=DTYPE, shape=shape), 0, 0.0
+
+
+def _save_progress(folder: Path, features: np.ndarray, reviews: int, seconds: float) -> None:
+    assert isinstance(features, np.memmap)
+    features.flush()  # the rows must be on disk before MADE_FILE counts them
+    partial = folder / f"{MADE_FILE}.partial"
+    partial.write_text(json.dumps({"reviews": reviews, "seconds": seconds}), encoding="utf-8")
+    partial.replace(folder / MADE_FILE)

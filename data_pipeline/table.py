@@ -1,140 +1,160 @@
-"""The user's own reviews: a CSV or parquet with a text and a label in each row. Imports no torch."""
+"""Read a CSV or parquet table of reviews, with labels (`source: table`) or without (`predict --input`). No torch."""
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data_pipeline.errors import DataError
-from data_pipeline.files import is_file, read_bytes
+from data_pipeline.files import try_read
 
-COLUMNS = ("text", "label")
 LABELS = {"0": 0, "1": 1}
-LABEL_ADVICE = "write 0 (negative) or 1 (positive); the suite compares models on two classes, more are not supported"
 LONGEST_FIELD = 2**31 - 1  # characters; csv's own limit of 131,072 is too short for a long article
-SHOWN = 60  # characters of a wrong value that a message quotes
+QUOTED = 60  # characters of a wrong value that a message quotes
 
 
-def read_table(path: Path) -> list[tuple[str, int]]:
-    """The (text, label) pairs of a table: parquet where the name ends in .parquet, else CSV in UTF-8.
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        line: its first line, or its number in parquet, counted from 1.
+        place: such as `line 3`, `line 3 to 5` or `row 3`.
+        values: by column.
+        fault: what is wrong with the row and how to fix it; empty where nothing is.
+    """
+
+    line: int
+    place: str
+    values: dict[str, str]
+    fault: str = ""
+
+
+def read_labelled(path: Path) -> list[tuple[str, int]]:
+    """Return the (text, label) pairs of a table.
 
     Raises:
-        DataError: it cannot be read, lacks a column or a class or has a column twice, has a text that is empty or none,
-            or a label that is not 0 or 1.
+        DataError: it cannot be read, a column or a class is missing, a text is unusable, or a label is not 0 or 1.
     """
-    if not is_file(path):
-        raise DataError(f"there is no file {path}; give `path` a CSV or parquet with columns text and label")
-    rows = _parquet_rows(path) if path.suffix == ".parquet" else _csv_pairs(path)
     pairs = []
-    for place, text, label in rows:
-        if label not in LABELS:
-            raise DataError(f"{path}, {place}: the label is {label[:SHOWN]!r}; {LABEL_ADVICE}")
-        if not text.strip():
-            raise DataError(f"{path}, {place}: the text is empty; fill it in or remove the row")
-        if "\0" in text:  # of a CSV that was told before
-            raise DataError(f"{path}, {place}: the text holds a NUL byte; write it again without")
-        pairs.append((text, LABELS[label]))
+    for row in read_rows(path, ("text", "label")):
+        label = row.values.get("label", "")
+        fault = row.fault or (
+            "" if label in LABELS else f"label {label[:QUOTED]!r}. Write 0 (negative) or 1 (positive)."
+        )
+        if fault:
+            raise DataError(f"{path}, {row.place}: {fault}")
+        pairs.append((row.values["text"], LABELS[label]))
     labels = {label for _, label in pairs}
     if len(labels) < len(LABELS):
-        raise DataError(f"{path}: {len(pairs)} reviews with labels {sorted(labels)}; both 0 and 1 are needed")
+        raise DataError(f"{path}: {len(pairs)} reviews with labels {sorted(labels)}. Both 0 and 1 are needed.")
     return pairs
 
 
-def _csv_pairs(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Place, text and label of each row of a CSV."""
-    for line, row in csv_rows(_decode(read_bytes(path), path), path, columns=set(COLUMNS)):
-        yield f"line {line}", row["text"], row["label"]
+def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
+    """Return the rows of a table: parquet where the name ends in .parquet, else CSV in UTF-8 without its blank lines.
+
+    Args:
+        path: the file.
+        columns: `text` and others that are needed.
+
+    Raises:
+        DataError: the file cannot be read, or a column is missing or there twice.
+    """
+    if path.suffix == ".parquet":
+        return _parquet_rows(path, columns)
+    # Each byte that is not UTF-8 becomes a lone surrogate, which `text_fault` finds; Excel writes a byte order mark.
+    content = try_read(path, Path.read_bytes).decode("utf-8-sig", errors="surrogateescape")
+    rows: list[Row] = []
+    header: list[str] = []
+    with _long_fields():
+        reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+        fields: list[str] | None = []
+        while fields is not None:
+            line, fault = reader.line_num + 1, ""
+            try:
+                fields = next(reader, None)
+            except csv.Error as error:
+                fields, fault = [], f"{error}. Check the quotes around the text."
+            if line == 1:
+                header = fields or []
+                _check_header(header, fault or _encoding_fault(",".join(header)), columns, f"{path}, line 1")
+            elif fields or fault:
+                rows.append(_row(line, reader.line_num, header, fields or [], fault))
+    return rows
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Place, text and label of each row of a parquet file; a label may be text, a whole number or a truth value."""
+def _row(line: int, end: int, header: list[str], fields: list[str], fault: str) -> Row:
+    if not fault and len(fields) != len(header):
+        fault = f"{len(fields)} fields (expected {len(header)}). Put texts with commas or line breaks in double quotes."
+    if fault:
+        return Row(line, f"line {line}" + (f" to {end}" if end > line else ""), {}, fault)
+    values = dict(zip(header, fields, strict=True))
+    return Row(line, f"line {line}", values, text_fault(values["text"]))
+
+
+def text_fault(text: str) -> str:
+    """Return what makes the text no usable review; empty where it is one."""
+    return _encoding_fault(text) or ("" if text.strip() else "the text is empty. Fill it in or remove it.")
+
+
+def _encoding_fault(text: str) -> str:
+    if "\0" in text:
+        return "a NUL byte. Save the file in UTF-8 (UTF-16 looks like this)."
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "not UTF-8. Save the file in UTF-8."
+    return ""
+
+
+def _parquet_rows(path: Path, columns: Sequence[str]) -> list[Row]:
+    """Read a parquet file, whose labels may be text, whole numbers or truth values."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        columns = pq.read_schema(path).names
-        _check_columns(columns, COLUMNS, str(path), "columns are")
-        table = pq.read_table(path, columns=list(COLUMNS))
+        _check_header(pq.read_schema(path).names, "", columns, str(path))
+        table = pq.read_table(path, columns=list(columns))
         table.validate(full=True)  # Arrow takes bytes for text unseen, and offsets for what they say
         rows: list[dict[str, Any]] = table.to_pylist()
     except DataError:
         raise
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # the last two: dates that Python has not
         reason = " ".join(str(error).split())
-        raise DataError(f"{path} cannot be read as parquet ({reason}); write it again") from None
-    for number, row in enumerate(rows, start=1):
-        text, label = row["text"], row["label"]
-        if not isinstance(text, str):
-            found = repr(text)[:SHOWN]
-            raise DataError(f"{path}, row {number}: the text is {found}, no text; fill it in or remove the row")
-        # One missing label makes pandas write the whole column as floating point numbers.
-        whole = isinstance(label, bool) or (isinstance(label, float) and label.is_integer())
-        yield f"row {number}", text, str(int(label)) if whole else str(label)
+        raise DataError(f"{path}: cannot be read as parquet: {reason}. Write it again.") from None
+    return [_parquet_row(number, values["text"], values.get("label")) for number, values in enumerate(rows, start=1)]
 
 
-def _decode(content: bytes, path: Path) -> str:
-    """UTF-8 text, with or without the byte order mark that Excel writes."""
-    position = content.find(b"\0")
-    if position >= 0:
-        line = _line_of(content, position)
-        raise DataError(f"{path}, line {line}: a NUL byte; save the table as CSV in UTF-8 (UTF-16 looks like this)")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = _line_of(content, error.start)
-        raise DataError(f"{path}, line {line}: not UTF-8 ({error.reason}); save the table in UTF-8") from error
+def _parquet_row(number: int, text: Any, label: Any) -> Row:
+    # One missing label makes pandas write the whole column as floating point numbers.
+    if isinstance(label, bool) or (isinstance(label, float) and label.is_integer()):
+        label = int(label)
+    fault = f"the text is {repr(text)[:QUOTED]}. Fill it in or remove the row."
+    return Row(
+        number,
+        f"row {number}",
+        {"text": str(text), "label": str(label)},
+        text_fault(text) if isinstance(text, str) else fault,
+    )
 
 
-def _line_of(content: bytes, position: int) -> int:
-    return content.count(b"\n", 0, position) + 1
-
-
-def csv_rows(text: str, path: Path, columns: set[str]) -> list[tuple[int, dict[str, str]]]:
-    """Each row as a dict, with the number of the line it starts on; all rows are as wide as the header.
-
-    Raises:
-        DataError: a column is missing, a row has another width than the header, or the quoting is broken.
-    """
-    rows = []
-    line = 1
-    with long_fields():
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        try:
-            header = next(reader, [])
-            _check_columns(header, columns, f"{path}, line 1", "header is")
-            line = reader.line_num + 1
-            for fields in reader:
-                if fields:
-                    rows.append((line, _row(header, fields, path, line)))
-                line = reader.line_num + 1
-        except csv.Error as error:
-            raise DataError(f"{path}, line {line}: {error}; check the quotes around the texts") from error
-    return rows
-
-
-def _check_columns(header: Sequence[str], columns: Iterable[str], where: str, found_in: str) -> None:
-    """Each column is there, and once."""
-    found = f"the {found_in} {','.join(header)[:SHOWN]!r}"
-    if missing := sorted(set(columns) - set(header)):
-        raise DataError(f"{where}: no column {' and no column '.join(missing)}; {found}")
-    if twice := sorted(column for column in columns if header.count(column) > 1):
-        raise DataError(f"{where}: more than one column {' and '.join(twice)}; {found}")
-
-
-def _row(header: list[str], fields: list[str], path: Path, line: int) -> dict[str, str]:
-    if len(fields) != len(header):
-        raise DataError(
-            f"{path}, line {line}: {len(fields)} fields where the header has {len(header)};"
-            " put texts with commas or line breaks in double quotes"
-        )
-    return dict(zip(header, fields, strict=True))
+def _check_header(header: Sequence[str], fault: str, columns: Sequence[str], where: str) -> None:
+    found = f"the header is {','.join(header)[:QUOTED]!r}"
+    if missing := [column for column in columns if column not in header]:
+        fault = fault or f"no column {' and no column '.join(missing)}; {found}. Add it."
+    elif twice := [column for column in columns if header.count(column) > 1]:
+        fault = f"more than one column {' and '.join(twice)}; {found}. Remove one."
+    if fault:
+        raise DataError(f"{where}: {fault}")
 
 
 @contextmanager
-def long_fields() -> Iterator[None]:
-    """Let csv read long fields; its limit belongs to the whole process, so it is put back."""
+def _long_fields() -> Iterator[None]:
+    """Let csv read long fields and restore its limit, which belongs to the whole process."""
     before = csv.field_size_limit(LONGEST_FIELD)
     try:
         yield

@@ -4,7 +4,6 @@ N reviews of the part, M tokens in all of them together. Special tokens are not 
 entry serves every max_length.
 """
 
-import hashlib
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipeline.cache import cached_entry
+from data_pipeline.files import hash_lines
 
 TOKEN_STORE_VERSION = 3  # raise it when stored tokens change their meaning: old entries are then never found again
 
@@ -34,11 +34,17 @@ class TokenStore:
     tokens: np.ndarray
     offsets: np.ndarray
 
+    @classmethod
+    def of_rows(cls, rows: Sequence[np.ndarray]) -> "TokenStore":
+        """Hold N rows of token ids in memory."""
+        ends = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        return cls(np.concatenate([np.empty(0, TOKEN), *rows]), ends)
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     def __getitem__(self, position: int) -> np.ndarray:
-        """Token ids of one review, int32, without a copy."""
+        """Return the token ids of one review, int32, without a copy."""
         return self.tokens[self.offsets[position] : self.offsets[position + 1]]
 
     @property
@@ -48,47 +54,38 @@ class TokenStore:
 
 
 def token_key(tokenizer_fingerprint: str, ids: Sequence[str]) -> str:
-    """Name of the entry that holds these reviews in this order, cut by this tokenizer."""
-    content = "\n".join([f"tokens {TOKEN_STORE_VERSION}", tokenizer_fingerprint, *ids])
-    return hashlib.sha256(content.encode()).hexdigest()
+    """Name the entry of these reviews in this order, tokenised by this tokenizer."""
+    return hash_lines([f"tokens {TOKEN_STORE_VERSION}", tokenizer_fingerprint, *ids])
 
 
 def cached_tokens(
     cache_dir: Path, key: str, texts: Sequence[str], encode: Callable[[Sequence[str]], Iterable[np.ndarray]]
 ) -> TokenStore:
-    """The reviews' tokens, tokenised now if they never were.
+    """Return the reviews' tokens; tokenise them first where the cache lacks them.
 
     Args:
         cache_dir: root of the cache.
         key: see `token_key`.
         texts: the N raw texts; read only where they must be tokenised.
-        encode: makes one int32 array of each text; they are written as they come and none is kept.
+        encode: makes one int32 array per text; each is written as it comes and then let go.
     """
-    folder = cache_dir / "tokens" / key
-    return cached_entry(
-        folder, lambda entry: _write(entry, encode(texts)), lambda entry: open_tokens(entry, len(texts))
-    )
 
+    def build(folder: Path) -> None:
+        ends = array("q", [0])
+        with (folder / TOKENS_FILE).open("wb", buffering=BUFFER) as file:
+            for row in encode(texts):
+                file.write(row.astype(TOKEN, copy=False).data)
+                ends.append(ends[-1] + len(row))
+        np.save(folder / OFFSETS_FILE, np.array(ends, dtype=np.int64))
 
-def _write(folder: Path, rows: Iterable[np.ndarray]) -> None:
-    ends = array("q", [0])
-    with (folder / TOKENS_FILE).open("wb", buffering=BUFFER) as file:
-        for row in rows:
-            file.write(row.astype(TOKEN, copy=False).data)
-            ends.append(ends[-1] + len(row))
-    np.save(folder / OFFSETS_FILE, np.array(ends, dtype=np.int64))
+    return cached_entry(cache_dir / "tokens" / key, build, lambda entry: open_tokens(entry, len(texts)))
 
 
 def open_tokens(folder: Path, reviews: int | None = None) -> TokenStore:
-    """Open and check an entry.
-
-    Args:
-        folder: of the entry.
-        reviews: N; None: whatever it is.
+    """Open and check an entry of `reviews` reviews; None: of any number.
 
     Raises:
-        ValueError, LookupError, TypeError, OSError: a file is missing or damaged, or they do not belong together or to
-            so many reviews.
+        ValueError, LookupError, TypeError, OSError: a file is missing or damaged, or they do not fit each other.
     """
     file = folder / TOKENS_FILE
     with (folder / OFFSETS_FILE).open("rb") as content:
@@ -104,10 +101,7 @@ def open_tokens(folder: Path, reviews: int | None = None) -> TokenStore:
     )
     if not whole:
         raise ValueError("tokens and offsets do not fit each other")
-    return TokenStore(_mapped(file) if offsets[-1] else np.empty(0, dtype=TOKEN), offsets)
-
-
-def _mapped(file: Path) -> np.ndarray:
-    """The numbers in a file that has some (an empty file cannot be mapped), read-only."""
+    if not offsets[-1]:
+        return TokenStore(np.empty(0, dtype=TOKEN), offsets)  # an empty file cannot be mapped
     # A plain view of the map: a slice of it takes 0.14 µs, one of np.memmap itself 1.1, and each review is a slice.
-    return np.memmap(file, dtype=TOKEN, mode="r").view(np.ndarray)
+    return TokenStore(np.memmap(file, dtype=TOKEN, mode="r").view(np.ndarray), offsets)

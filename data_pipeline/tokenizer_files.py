@@ -1,13 +1,13 @@
-"""The files that an encoder's tokenizer is made of: whether they are there, their hash, and the tokenizer in them."""
+"""The files of an encoder's tokenizer: find, hash and load them."""
 
 import hashlib
 from pathlib import Path
 from typing import Any
 
 from data_pipeline.errors import DataError
-from data_pipeline.files import read_bytes
+from data_pipeline.files import sha256_of, try_read
 
-# Everything a folder's tokenizer is made of; two folders with the same files cut alike.
+# Two folders with the same of these files make the same tokens.
 WORDPIECE_FILES = (
     "added_tokens.json",
     "merges.txt",
@@ -17,34 +17,29 @@ WORDPIECE_FILES = (
     "vocab.json",
     "vocab.txt",
 )
+FIX = "Put the encoder's own tokenizer.json there."
 
 
 def has_tokenizer(folder: Path) -> bool:
-    """Whether the folder has files that a whole tokenizer can be read from."""
+    """Return whether the folder has the files of a complete tokenizer."""
     present = {name for name in WORDPIECE_FILES if (folder / name).is_file()}
     return bool(present & {"tokenizer.json", "vocab.txt"}) or {"vocab.json", "merges.txt"} <= present
 
 
 def tokenizer_fingerprint(folder: Path) -> str:
-    """Hash of the files that an encoder's tokenizer is made of, whatever version of transformers reads them.
+    """Hash the tokenizer's files, whatever version of transformers reads them.
 
     Raises:
         DataError: the folder has no tokenizer.
     """
     if not has_tokenizer(folder):
-        raise DataError(
-            f"{folder} has no tokenizer (tokenizer.json or vocab.txt), nor vocab.json with merges.txt; "
-            "put the encoder's own there"
-        )
+        raise DataError(f"{folder}: no tokenizer.json, no vocab.txt, no vocab.json with merges.txt. {FIX}")
     present = [folder / name for name in WORDPIECE_FILES if (folder / name).is_file()]
-    digest = hashlib.sha256()
-    for path in present:
-        digest.update(f"{path.name} {hashlib.sha256(read_bytes(path)).hexdigest()}\n".encode())
-    return digest.hexdigest()
+    return hashlib.sha256("".join(f"{p.name} {try_read(p, sha256_of)}\n" for p in present).encode()).hexdigest()
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The folder's tokenizer as transformers reads it, a fast one.
+    """Load the folder's fast tokenizer with transformers.
 
     Raises:
         DataError: there is none, or it cannot be read.
@@ -53,11 +48,9 @@ def load_tokenizer(folder: Path) -> Any:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # a broken file is an Exception and no more where the Rust tokenizers read it
+    except Exception as error:  # the Rust tokenizers raise a bare Exception for a broken file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(
-            f"the tokenizer in {folder} cannot be loaded ({reason}); put the encoder's own there"
-        ) from error
+        raise DataError(f"{folder}: the tokenizer cannot be loaded: {reason}. {FIX}") from error
     if not tokenizer.is_fast:
-        raise DataError(f"the tokenizer in {folder} is not a fast one; put the encoder's tokenizer.json there")
+        raise DataError(f"{folder}: the tokenizer is not a fast one. {FIX}")
     return tokenizer

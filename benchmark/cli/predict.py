@@ -45,7 +45,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     chosen = parser.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--model", metavar="NAME", help="experiment whose finished run of lowest val loss is used")
     chosen.add_argument("--run", metavar="ID", help="this run instead; the beginning of its MLflow id is enough")
-    parser.add_argument("--input", type=Path, metavar="FILE", help="a CSV with the column text, instead of texts")
+    parser.add_argument("--input", type=Path, metavar="FILE", help="CSV or parquet file with the column text")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--output", type=Path, metavar="FILE", help="write a CSV instead of printing a table")
     form.add_argument("--json", action="store_true", help="print one JSON object a review")
@@ -65,7 +65,7 @@ def predict(arguments: argparse.Namespace) -> int:
     """
     given = _read(arguments)
     for fault in given.faults:
-        say(f"{fault}; left out")
+        say(f"{fault} Left out.")
     _refuse_nothing(given)
 
     from benchmark.api.predict import predict as label

@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from benchmark.doctor.finding import Finding, note, ok, problem
-from data_pipeline.files import read_bytes
+from data_pipeline.files import try_read
 
 OURS = "imdb-sentiment-benchmark"
 SHOWN = 5  # packages that a line names
@@ -57,7 +57,7 @@ def read_constraints(path: Path) -> Constraints:
     Raises:
         DataError: it cannot be read.
     """
-    text = read_bytes(path).decode()
+    text = try_read(path, Path.read_bytes).decode()
     python = re.search(r"CPython (\d+\.\d+)", text)
     return Constraints(path, python[1] if python else "", dict(re.findall(r"^([^#\s=]+)==(\S+)", text, re.MULTILINE)))
 

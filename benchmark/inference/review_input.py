@@ -1,19 +1,13 @@
-"""Reviews that a user brings: read one by one, so that a bad row costs no more than itself."""
+"""Reviews that a user brings: a bad one is reported and the others are labelled."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_pipeline.errors import InputError
-from data_pipeline.table import long_fields
-
-TEXT_COLUMN = "text"
-STANDARD_INPUT = "standard input"
-_SHOWN = 60  # characters of a wrong header that a message quotes
+from data_pipeline.table import Row, read_rows, text_fault
 
 
 class ReviewInputError(InputError):
@@ -25,8 +19,7 @@ class ReviewText:
     """One usable review.
 
     Attributes:
-        line: where it begins, counted from 1; of texts given as arguments their number.
-        text: the raw text.
+        line: where it begins, counted from 1; for texts given as arguments, their number.
     """
 
     line: int
@@ -35,107 +28,38 @@ class ReviewText:
 
 @dataclass(frozen=True, slots=True)
 class ReviewInput:
-    """What was read.
-
-    Attributes:
-        reviews: the usable ones, in order.
-        faults: one line for each of the others: where it is and what is wrong.
-    """
+    """The usable reviews in order, and one line per unusable one: where it is, what is wrong and how to fix it."""
 
     reviews: tuple[ReviewText, ...]
     faults: tuple[str, ...]
 
 
 def read_arguments(texts: Sequence[str]) -> ReviewInput:
-    """Reviews given one by one."""
-    return _sorted_out("text", ((number, number, text) for number, text in enumerate(texts, start=1)))
+    """Read reviews given one by one."""
+    return _from_rows(_text_row(number, f"text {number}", text) for number, text in enumerate(texts, start=1))
 
 
-def read_lines(content: bytes, name: str = STANDARD_INPUT) -> ReviewInput:
-    """Reviews of one line each."""
-    lines = _decoded(content).removesuffix("\n").split("\n") if content else []
-    rows = ((number, number, line.removesuffix("\r")) for number, line in enumerate(lines, start=1))
-    return _sorted_out(f"{name}, line", rows)
+def read_lines(content: bytes) -> ReviewInput:
+    """Read reviews of one line each from standard input."""
+    text = content.decode("utf-8-sig", errors="surrogateescape").removesuffix("\n")
+    lines = enumerate(text.split("\n") if content else [], start=1)
+    return _from_rows(_text_row(n, f"standard input, line {n}", line.removesuffix("\r")) for n, line in lines)
 
 
 def read_table(path: Path) -> ReviewInput:
-    """The column `text` of a CSV in UTF-8.
+    """Read the column `text` of a CSV or parquet file.
 
     Raises:
-        ReviewInputError: the file cannot be read or has no such column.
+        DataError: the file cannot be read or has no such column.
     """
-    try:
-        text = _decoded(path.read_bytes())
-    except OSError as error:
-        raise ReviewInputError(f"--input {path}: cannot be read: {error.strerror}; check the name") from None
-    with long_fields():
-        return _sorted_out(f"{path}, line", _table_rows(text, path))
+    return _from_rows(read_rows(path, ["text"]), f"{path}, ")
 
 
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    reason: str
+def _text_row(number: int, place: str, text: str) -> Row:
+    return Row(number, place, {"text": text}, text_fault(text))
 
 
-def _sorted_out(where: str, rows: Iterator[tuple[int, int, str | _Fault]]) -> ReviewInput:
-    """The usable rows and the faults, out of (first line, last line, text or what is wrong)."""
-    reviews, faults = [], []
-    for first, last, found in rows:
-        reason = found.reason if isinstance(found, _Fault) else _unusable(found)
-        if reason:
-            faults.append(f"{where} {first}{f' to {last}' if last > first else ''}: {reason}")
-        else:
-            reviews.append(ReviewText(first, str(found)))
-    return ReviewInput(tuple(reviews), tuple(faults))
-
-
-def _unusable(text: str) -> str:
-    """Why the text is no review; empty where it is one."""
-    if "\0" in text:
-        return "a NUL byte; save the input in UTF-8 (UTF-16 looks like this)"
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        return "not UTF-8; save the input in UTF-8"
-    return "" if text.strip() else "the text is empty"
-
-
-def _decoded(content: bytes) -> str:
-    """Text with or without the byte order mark that Excel writes; each byte that is no UTF-8 as a lone surrogate."""
-    return content.decode("utf-8-sig", errors="surrogateescape")
-
-
-def _table_rows(text: str, path: Path) -> Iterator[tuple[int, int, str | _Fault]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header, column = list[str](), 0
-    while True:
-        line = reader.line_num + 1
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            if line == 1:
-                raise ReviewInputError(f"{path}, line 1: {error}; check the quotes of the header") from None
-            yield line, reader.line_num, _Fault(f"{error}; check the quotes around the text")
-            continue
-        if line == 1:
-            header, column = fields, _text_column(fields, path)
-        elif len(fields) != len(header):
-            yield line, reader.line_num, _Fault(_wrong_width(fields, header))
-        else:
-            yield line, line, fields[column]
-
-
-def _text_column(header: Sequence[str], path: Path) -> int:
-    if TEXT_COLUMN not in header:
-        shown = ",".join(header)[:_SHOWN]
-        raise ReviewInputError(f"{path}, line 1: no column {TEXT_COLUMN}; the header is {shown!r}")
-    if header.count(TEXT_COLUMN) > 1:
-        raise ReviewInputError(f"{path}, line 1: column {TEXT_COLUMN} stands here twice; remove one")
-    return header.index(TEXT_COLUMN)
-
-
-def _wrong_width(fields: Sequence[str], header: Sequence[str]) -> str:
-    if not fields:
-        return "the row is empty"
-    counts = f"{len(fields)} fields where the header has {len(header)}"
-    return f"{counts}; put texts with commas or line breaks in double quotes"
+def _from_rows(rows: Iterable[Row], prefix: str = "") -> ReviewInput:
+    rows = list(rows)
+    reviews = tuple(ReviewText(row.line, row.values["text"]) for row in rows if not row.fault)
+    return ReviewInput(reviews, tuple(f"{prefix}{row.place}: {row.fault}" for row in rows if row.fault))

@@ -14,7 +14,7 @@ from benchmark.plan.workspace import Workspace
 from benchmark.tracking.records import RUN, PlanRecord, PlanRow
 from benchmark.training.device import DeviceSetting, resolve_device, resolve_precision
 from data_pipeline.config import DataConfig
-from data_pipeline.corpus import Corpus, audit, describe_audit
+from data_pipeline.corpus import Corpus, audit
 from data_pipeline.encoder import EMBEDDED_NAME, Encoder, resolve_encoder
 from data_pipeline.sources import read_source
 from models.precision import Precision
@@ -155,7 +155,7 @@ def make_plan(suite: Suite, workspace: Workspace, *, download: bool = True) -> P
         )
         for run in runs
     ]
-    return Plan(record, tuple(planned), describe_audit(audit(corpus)))
+    return Plan(record, tuple(planned), audit(corpus))
 
 
 def _tuned_record(suite: Suite, name: str) -> dict[str, Any] | None:

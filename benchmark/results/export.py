@@ -31,8 +31,8 @@ from benchmark.tracking.records import (
     RunRecord,
     Throughput,
 )
-from data_pipeline.checksums import sha256_of
 from data_pipeline.errors import InputError, one_line
+from data_pipeline.files import sha256_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from benchmark.training.config import CheckpointInterval
 from benchmark.training.epoch import EpochRecord
-from data_pipeline.checksums import verify_checksums, write_checksums
 from data_pipeline.errors import InputError
+from data_pipeline.files import verify_checksums, write_checksums
 from models.classifier import unshare_memory
 
 logger = logging.getLogger(__name__)

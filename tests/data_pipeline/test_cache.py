@@ -66,7 +66,7 @@ def test_what_is_no_folder_in_the_place_of_an_entry_is_replaced(entry, name, res
     entry.folder.parent.mkdir()
     put(entry.folder.with_name(name))
 
-    assert cached_entry(entry.folder, entry.build, entry.open, goes_on=resumes) == "whole"
+    assert cached_entry(entry.folder, entry.build, entry.open, resumable=resumes) == "whole"
     assert not entry.folder.is_symlink()
     assert entry.get() == "whole"
 
@@ -81,10 +81,10 @@ def test_a_build_that_can_resume_finds_what_an_interrupted_one_left(entry):
         (folder / "text").write_text("whole")
 
     with pytest.raises(KeyboardInterrupt):
-        cached_entry(entry.folder, interrupted, entry.open, goes_on=True)
+        cached_entry(entry.folder, interrupted, entry.open, resumable=True)
     assert not entry.folder.exists()
 
-    assert cached_entry(entry.folder, resume, entry.open, goes_on=True) == "whole"
+    assert cached_entry(entry.folder, resume, entry.open, resumable=True) == "whole"
 
 
 def test_a_build_that_fails_leaves_nothing_behind(entry):

@@ -5,9 +5,9 @@ import shutil
 import numpy as np
 import pytest
 
-from data_pipeline.checksums import write_checksums
 from data_pipeline.config import TokensConfig
 from data_pipeline.feature_cache import cached_features, feature_key
+from data_pipeline.files import write_checksums
 from tests.helpers.facts import assert_names
 from tests.helpers.hostility import refusal
 

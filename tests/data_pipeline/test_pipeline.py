@@ -36,7 +36,7 @@ def no_tokenising(monkeypatch):
             raise AssertionError("tokenised")
 
         monkeypatch.setattr(WordTokenizer, "encode", fail)
-        monkeypatch.setattr(WordTokenizer, "fit_encode", fail)
+        monkeypatch.setattr(WordTokenizer, "from_texts", fail)
         monkeypatch.setattr(WordPieceTokenizer, "encode", fail)
 
     return forbid
@@ -180,10 +180,6 @@ class TestFeatures:
         assert batch.lengths.tolist() == part.lengths[[5, 2]].tolist()
         assert part.features is None
 
-    def test_features_of_another_part_are_refused(self, build):
-        with pytest.raises(ValueError, match=r"39.* 40 reviews"):
-            build().parts["val"].with_features(np.zeros((39, 2)))
-
 
 class TestCache:
     @by_kind
@@ -196,16 +192,6 @@ class TestCache:
         first = found()
         no_tokenising()
         assert found() == first
-
-    def test_counting_words_tokenises_the_train_part_as_well(self, build, tmp_path, monkeypatch, corpus):
-        asked = []
-        encode = WordTokenizer.encode
-        monkeypatch.setattr(
-            WordTokenizer, "encode", lambda self, texts: asked.append(len(texts)) or encode(self, texts)
-        )
-        build("word", cache=tmp_path)
-
-        assert asked == [len(corpus.val), len(corpus.test)]
 
     @pytest.mark.parametrize("change", [{"vocab_size": 10}, {"min_count": 300}])
     def test_other_vocabulary_settings_are_another_vocabulary(self, corpus, tmp_path, change):
@@ -234,11 +220,6 @@ class TestNewTexts:
             assert part.labels.tolist() == [0] * len(ids)
             assert part.labels.dtype == np.int64
             assert len(part) == len(part.lengths) == len(ids)
-
-
-def test_word_pieces_need_an_encoder(corpus, tmp_path):
-    with pytest.raises(ValueError, match="encoder"):
-        build_data(corpus, SHORT, "wordpiece", None, tmp_path)
 
 
 @pytest.mark.parametrize("truncation", TRUNCATIONS)

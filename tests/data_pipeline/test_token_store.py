@@ -4,7 +4,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from data_pipeline.checksums import write_checksums
+from data_pipeline.files import write_checksums
 from data_pipeline.token_store import OFFSETS_FILE, TOKENS_FILE, cached_tokens, token_key
 
 TEXTS = ["a b c", "d", "e f"]

@@ -1,6 +1,5 @@
 import json
 import shutil
-import tracemalloc
 import warnings
 
 import numpy as np
@@ -68,35 +67,6 @@ class TestWords:
         assert ids(tokenizer, "b c d") == [1, 1, 1]
         assert len(tokenizer._vocab.stoi) == tokenizer.vocab_size == 3  # torchtext's `stoi[word]` would insert b, c, d
 
-    @pytest.mark.parametrize("chunk", [1, 2, 8, 9, tokenization.CHUNK])
-    def test_counting_and_encoding_in_one_pass_gives_what_two_passes_give(self, monkeypatch, chunk):
-        texts = [*TEXTS, "", "<pad> rare", *TEXTS]
-        expected = WordTokenizer.from_texts(texts, 6, 2).fingerprint
-        monkeypatch.setattr(tokenization, "CHUNK", chunk)
-        tokenizer, rows = WordTokenizer.fit_encode(texts, vocab_size=6, min_count=2)
-
-        assert [row.tolist() for row in rows] == [row.tolist() for row in tokenizer.encode(texts)]
-        assert tokenizer.fingerprint == expected
-
-    def test_one_pass_holds_four_bytes_a_word_until_they_are_handed_out(self, monkeypatch):
-        monkeypatch.setattr(tokenization, "CHUNK", 20)
-        texts = ["film plot " * 500] * 400  # 400,000 words
-        memory = []
-        tracemalloc.start()
-        try:
-            _, rows = WordTokenizer.fit_encode(texts, vocab_size=6, min_count=2)
-            memory += tracemalloc.get_traced_memory()
-            for position, _ in enumerate(rows):
-                if position == 200:
-                    memory.append(tracemalloc.get_traced_memory()[0])
-        finally:
-            tracemalloc.stop()
-
-        held, peak, half_way = (size / 1_600_000 for size in memory)
-        assert 1 < held < 1.1
-        assert peak < 1.4
-        assert half_way < 0.7
-
     def test_nothing_is_truncated_and_no_special_token_is_added(self):
         (row,) = words("a").encode(["a " * 5000])
 
@@ -105,8 +75,7 @@ class TestWords:
 
     def test_no_words_are_one_unknown_no_texts_no_rows_and_a_spelled_out_special_word_is_no_padding(self):
         assert [ids(words("a"), text) for text in ("", "<br />", ' "" ')] == [[1]] * 3
-        tokenizer, rows = WordTokenizer.fit_encode([], vocab_size=6, min_count=2)
-        assert (tokenizer.vocab_size, list(rows), list(tokenizer.encode([]))) == (2, [], [])
+        assert (words().vocab_size, list(words().encode([]))) == (2, [])
         assert ids(words("a <pad> <pad>"), "<pad> a <unk>") == [1, 2, 1]
 
     def test_a_round_trip_through_the_file_keeps_every_id(self, tmp_path):

@@ -1,4 +1,4 @@
-"""A server with faults that a test chooses, and what tests do with it: fetch, be refused, be interrupted."""
+"""A file server with faults that a test chooses; download from it, be refused, be interrupted."""
 
 import hashlib
 import re
@@ -25,11 +25,8 @@ class FileServer(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content = CONTENT
-        self.version = {"ETag": '"1"'}
         self.other_headers = {}
         self.ranges = True
-        self.heeds_if_range = True
-        self.wrong_part = False
         self.status = 200
         self.redirect = None
         self.cuts = []  # after how many bytes the next answers break off
@@ -56,15 +53,14 @@ class Handler(BaseHTTPRequestHandler):
             return self.send(302, {"Location": server.redirect}, b"")
         if server.status != 200:
             return self.send(server.status, {}, b"sorry")
-        unchanged = not server.heeds_if_range or self.headers["If-Range"] in server.version.values()
-        if not (asked and server.ranges and unchanged):
-            return self.send(200, server.version | server.other_headers, server.content)
-        start = 0 if server.wrong_part else int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
+        if not (asked and server.ranges):
+            return self.send(200, server.other_headers, server.content)
+        start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
         size = len(server.content)
         if start >= size:
             return self.send(416, {"Content-Range": f"bytes */{size}"}, b"")
         part = {"Content-Range": f"bytes {start}-{size - 1}/{size}"}
-        return self.send(206, server.version | part, server.content[start:])
+        return self.send(206, part, server.content[start:])
 
     def send(self, status, headers, body):
         self.send_response(status)
@@ -93,7 +89,7 @@ def refusal(url, path):
 
 
 def interrupt(server, path, monkeypatch, chunks=4):
-    """A download that the user stops; what it leaves is `chunks` long."""
+    """Interrupt a download after `chunks` chunks."""
 
     class InterruptedBar(data_pipeline.download.tqdm):
         pieces = 0

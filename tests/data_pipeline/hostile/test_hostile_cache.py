@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_pipeline.aclimdb import PARSED_FILE, read_aclimdb
-from data_pipeline.checksums import SUMS_FILE, write_checksums
 from data_pipeline.config import TokensConfig
+from data_pipeline.files import SUMS_FILE, write_checksums
 from data_pipeline.pipeline import VOCABULARY_FILE, build_data
 from data_pipeline.token_store import OFFSETS_FILE, TOKENS_FILE, cached_tokens
 from tests.helpers.official import members, write_archive

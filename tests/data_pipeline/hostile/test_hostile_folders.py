@@ -11,8 +11,8 @@ import pytest
 
 from data_pipeline import aclimdb
 from data_pipeline.aclimdb import PARSED_FILE, read_aclimdb
-from data_pipeline.checksums import SUMS_FILE
 from data_pipeline.encoder import resolve_encoder
+from data_pipeline.files import SUMS_FILE
 from tests.helpers.facts import assert_names
 from tests.helpers.hostility import MILLION, damaged, outcome, refusal
 from tests.helpers.official import members, write_archive, write_folder

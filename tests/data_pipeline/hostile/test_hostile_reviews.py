@@ -11,7 +11,7 @@ import pytest
 from data_pipeline.config import DataConfig, TokensConfig
 from data_pipeline.pipeline import build_data
 from data_pipeline.sources import Place, load_corpus
-from data_pipeline.table import read_table
+from data_pipeline.table import read_labelled
 from data_pipeline.tokenization import WordPieceTokenizer, WordTokenizer
 from tests.helpers.facts import assert_names
 from tests.helpers.hostility import MILLION, damaged, outcome, refusal
@@ -32,7 +32,7 @@ class TestTables:
         ("columns", "facts"),
         [
             ({"text": pa.array([b"fine", b"caf\xe9"]).view(pa.string()), "label": LABELS}, ["UTF8"]),
-            ({"text": pa.array(["fine", "a\0b"]), "label": LABELS}, ["row 2", "text", "NUL"]),
+            ({"text": pa.array(["fine", "a\0b"]), "label": LABELS}, ["row 2", "NUL"]),
             ({"text": pa.array([b"fine", b"x" * 5000]), "label": LABELS}, ["row 1", "text", "b'fine'"]),
             ({"text": pa.array([["fine"], ["x" * 5000]]), "label": LABELS}, ["row 1", "text", "['fine']"]),
             ({"text": AB, "label": pa.array([0, 10**15])}, ["row 2", "label", "'1000000000000000'"]),
@@ -46,7 +46,7 @@ class TestTables:
     def test_parquet_of_another_content_is_refused(self, given, columns, facts):
         path = write_parquet(given / "mine.parquet", **columns)
 
-        line = refusal(lambda: read_table(path))
+        line = refusal(lambda: read_labelled(path))
 
         assert_names(line, path, *facts)
         assert len(line) < 400 + len(str(path))
@@ -57,10 +57,10 @@ class TestTables:
         pq.write_table(double, given / "mine.parquet")
 
         for name, columns in (("mine.csv", "text,label,text"), ("mine.parquet", "text,label,label")):
-            assert_names(refusal(lambda name=name: read_table(given / name)), given / name, columns)
+            assert_names(refusal(lambda name=name: read_labelled(given / name)), given / name, columns)
 
     def test_a_name_that_no_file_can_have_is_refused(self, given):
-        assert "File name too long" in refusal(lambda: read_table(given / ("x" * 5000)))
+        assert "File name too long" in refusal(lambda: read_labelled(given / ("x" * 5000)))
 
     @pytest.mark.parametrize("kind", ["csv", "parquet"])
     def test_whatever_bytes_change_it_is_read_or_refused(self, given, kind):
@@ -72,7 +72,7 @@ class TestTables:
         refused = 0
         for content in damaged(path.read_bytes(), 100):
             path.write_bytes(content)
-            refused += bool(outcome(lambda: read_table(path)))
+            refused += bool(outcome(lambda: read_labelled(path)))
 
         assert 5 < refused < 100
 
