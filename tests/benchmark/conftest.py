@@ -72,9 +72,9 @@ def call(capsys):
     return run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def all_trained() -> dict[str, Any]:
-    """Those trained so far: each model is trained once for all tests of a file, which only look."""
+    """Those trained so far: each model is trained once per process, for tests that only look."""
     return {}
 
 

@@ -23,6 +23,7 @@ from models.registry import ModelContext, get_model_spec
 from tests.helpers.recorded import NOWHERE
 
 MODELS = ["rnn", "lstm", "bert-frozen", "bert-finetuned", "lstm-attention", "bow"]
+SIZES = {"train": 200, "val": 50, "test": 60}  # reviews per part of the tiny suite
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,16 @@ class Trained:
         return [review.text for review in self.corpus.test]
 
 
+def run_of(plan: Plan, name: str) -> PlannedRun:
+    """Return the experiment's first run."""
+    return next(run for run in plan.runs if run.config.experiment_name == name)
+
+
 def train(write_config: Callable[..., Path], folder: Path, name: str, *assignments: str) -> Trained:
     """One epoch of the experiment of the tiny suite, as the runner does it, without a cache of features."""
     config = write_config(profiles={"quick": {"experiments": MODELS}})
     plan = make_plan(load_suite(config, "quick", parse_assignments(["training.epochs=1", *assignments])), NOWHERE)
-    planned = next(run for run in plan.runs if run.config.experiment_name == name)
+    planned = run_of(plan, name)
     experiment, corpus = planned.config.experiment, load_corpus(planned.config.data)
     spec, encoder = get_model_spec(experiment.model.name), resolve_run_encoder(planned.config)
     encoder_dir = encoder.folder if encoder else None

@@ -11,7 +11,7 @@ from benchmark.plan.workspace import Workspace
 from benchmark.training.progress import Progress
 from tests.helpers.null_tracker import NullTracker
 from tests.helpers.recorded import NOWHERE
-from tests.helpers.tiny_plan import MODELS, of
+from tests.helpers.trained import MODELS, run_of
 
 
 @pytest.fixture
@@ -27,12 +27,12 @@ def plan(write_config: Callable[..., Path]) -> Callable[..., Plan]:
 
 @pytest.fixture
 def run(plan: Callable[..., Plan], tmp_path: Path) -> Callable[..., Outcome]:
-    """`run("lstm", seed=2, cache="other")` does that run and records nothing."""
+    """`run("lstm", seed=2)` does that run and records nothing."""
 
-    def do(name: str, seed: int = 1, cache: str = "cache", progress: Progress | None = None) -> Outcome:
-        workspace = Workspace("unused", tmp_path / cache, "cpu")
-        planned = of(plan(seeds=(seed,)), name, seed)
-        shutil.rmtree(workspace.checkpoint_dir(planned.identity), ignore_errors=True)  # which its caller removes
-        return run_experiment(planned, workspace, NullTracker(), progress or Progress())
+    def do(name: str, seed: int = 1) -> Outcome:
+        workspace = Workspace("unused", tmp_path / "cache", "cpu")
+        planned = run_of(plan(seeds=(seed,)), name)
+        shutil.rmtree(workspace.checkpoint_dir(planned.identity), ignore_errors=True)  # as the worker does
+        return run_experiment(planned, workspace, NullTracker(), Progress())
 
     return do

@@ -45,8 +45,7 @@ def roberta(reviews_csv, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("experiment", ["bert-frozen", "bert-finetuned"])
-@pytest.mark.parametrize("kind", ["distilbert", "roberta"])
+@pytest.mark.parametrize(("kind", "experiment"), [("distilbert", "bert-finetuned"), ("roberta", "bert-frozen")])
 def test_new_texts_get_the_trainers_logits_from_what_is_saved(request, write_config, tmp_path, kind, experiment):
     encoder = {"path": str(request.getfixturevalue(kind)), "name": kind}
     trained = train(

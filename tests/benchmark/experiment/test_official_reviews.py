@@ -1,20 +1,17 @@
-"""A profile of the official reviews, through `run`: a small copy of the layout stands for the archive."""
+"""Which official reviews a command reads, and how it refuses them; nothing is trained."""
 
-import pandas as pd
 import pytest
-from mlflow import MlflowClient
 
 from benchmark.cli.main import main
 from tests.helpers.facts import assert_names, error_lines
-from tests.helpers.official import members, write_archive, write_folder
-from tests.helpers.shell import Shell, rows
+from tests.helpers.official import members, write_folder
 
 DATA = {"source": "aclimdb", "path": None, "train_size": "all", "val_size": 12, "test_size": "all"}
 
 
 @pytest.fixture(scope="session")
 def tiny_encoder(encoder_without_weights):
-    """Only the RNN is trained here."""
+    """No encoder is loaded here."""
     return encoder_without_weights
 
 
@@ -22,27 +19,6 @@ def tiny_encoder(encoder_without_weights):
 def official(write_config):
     """An experiments.yaml whose only profile trains the RNN on the official reviews."""
     return write_config(profiles={"quick": {"experiments": ["rnn"], "data": DATA}})
-
-
-def test_a_run_reads_the_archive_and_keeps_stars_films_and_what_train_has_too(official, tmp_path, store_uri):
-    files = members()
-    files |= {"test/pos/0_7.txt": files["train/pos/1_8.txt"]}
-    archive = write_archive(tmp_path / "aclImdb_v1.tar.gz", files)
-    shell = Shell(tmp_path)
-    done = shell.call("run", "all", "--data", str(archive), "--set", "data.split=by_film")
-    (run,) = shell.recorded("quick")
-
-    assert done.status == 0, done.err
-    assert_names(done.err, "quick", "48 + 48", "36 train", "12 val", "48 test", "18 + 18", "6 + 6", "24 + 24")
-    assert rows(done.out)["rnn"][0] == "1 of 1"
-    assert run.data.params["data.train_size"] == "36"
-    table = pd.read_parquet(MlflowClient(store_uri).download_artifacts(run.info.run_id, "predictions.parquet"))
-    assert len(table) == 48
-    assert set(table["stars"]) == {1, 2, 3, 4, 7, 8, 9, 10}
-    assert table["film"].str.startswith("tt1").all()
-
-    again = shell.call("reproduce", run.info.run_id, "--data", str(write_folder(tmp_path / "folder", files)))
-    assert again.status == 0, again.err
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])
@@ -74,9 +50,7 @@ def test_reviews_that_cannot_be_read_end_in_one_line(official, tmp_path, monkeyp
     assert_names(line, "aclImdb_v1.tar.gz", *facts)
 
 
-def test_the_list_of_a_profile_whose_reviews_are_not_here_names_the_command_that_fetches_them(
-    official, tmp_path, capsys
-):
+def test_the_list_names_the_command_that_fetches_missing_reviews(official, tmp_path, capsys):
     assert main(["list", "--config", str(official), "--cache-dir", str(tmp_path / "cache")]) == 0
     assert "run rnn" in capsys.readouterr().out
     assert not (tmp_path / "cache").exists()

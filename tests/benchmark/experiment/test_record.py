@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -16,22 +16,54 @@ from mlflow.entities import Run
 from sklearn import metrics
 
 from benchmark.config.schema import run_from_settings
+from benchmark.experiment import run as run_module
 from benchmark.experiment.artifacts import part_digest
 from benchmark.experiment.run import Outcome, run_experiment
+from benchmark.inference.served_model import SentimentClassifier
 from benchmark.plan.plan import Plan, PlannedRun
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from benchmark.training.progress import Progress
+from benchmark.training.trainer import Trainer
 from data_pipeline.errors import DataError
+from data_pipeline.pipeline import Part
 from data_pipeline.sources import load_corpus
-from tests.helpers.tiny_plan import MODELS, SIZES, of
+from tests.helpers.trained import MODELS, SIZES, run_of
 
 ARTIFACTS = {
     *("config.yaml", "environment.json", "constraints.txt"),
     *("predictions.parquet", "learning_curve.png", "confusion_matrix.png"),
 }
+
+
+class Watching(Progress):
+    """Counts, phase by phase, the reviews that were announced and those that came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.phases: list[list[Any]] = []
+
+    def start(self, phase: str, total: int) -> None:
+        self.phases.append([phase, total, 0])
+
+    def advance(self, reviews: int, note: str = "") -> None:
+        self.phases[-1][2] += reviews
+
+
+class WatchedTrainer(Trainer):
+    """Notes the reviews of each part that it is given, and for what."""
+
+    used: ClassVar[list[tuple[str, tuple[str, ...]]]] = []
+
+    def fit(self, train: Part, val: Part, *rest: Any, **settings: Any) -> Any:
+        self.used[:] = [("train", train.ids), ("val", val.ids)]
+        return super().fit(train, val, *rest, **settings)
+
+    def predict(self, part: Part, *rest: Any) -> Any:
+        self.used.append(("predict", part.ids))
+        return super().predict(part, *rest)
 
 
 @dataclass(frozen=True)
@@ -40,9 +72,12 @@ class Recorded:
 
     planned: PlannedRun
     outcome: Outcome
+    used: list[tuple[str, tuple[str, ...]]]
+    phases: list[list[Any]]
     run: Run
     client: MlflowClient
     artifacts: Path
+    bundle: Path
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -66,24 +101,33 @@ def start(store_uri: str, tmp_path: Path) -> Callable[..., Any]:
     """`start(plan, "rnn")` is its run in the store, begun."""
 
     def begin(made: Plan, name: str) -> Any:
-        planned, store = of(made, name), TrackingStore(store_uri, tmp_path / "cache")
+        planned, store = run_of(made, name), TrackingStore(store_uri, tmp_path / "cache")
         tags = run_tags(parent=store.open_plan(made.record), experiment=name, seed=1, fingerprint=planned.fingerprint)
-        return planned, store.start_run("quick", planned.config.name, tags)
+        return planned, store, store.start_run("quick", planned.config.name, tags)
 
     return begin
 
 
 @pytest.fixture(params=MODELS)
-def recorded(request, all_recorded, plan, start, store_uri, tmp_path) -> Recorded:
+def recorded(request, all_recorded, plan, start, store_uri, tmp_path, monkeypatch) -> Recorded:
     """The model's run, finished and recorded."""
     name = request.param
     if name not in all_recorded:
-        planned, tracker = start(plan(), name)
-        outcome = run_experiment(planned, Workspace(store_uri, tmp_path / "cache", "cpu"), tracker, Progress())
+        monkeypatch.setattr(run_module, "Trainer", WatchedTrainer)
+        (planned, store, tracker), progress = start(plan(), name), Watching()
+        outcome = run_experiment(planned, Workspace(store_uri, tmp_path / "cache", "cpu"), tracker, progress)
         tracker.finish(Status.FINISHED)
         client = MlflowClient(store_uri)
-        artifacts = Path(client.download_artifacts(tracker.run_id, "", str(tmp_path)))
-        all_recorded[name] = Recorded(planned, outcome, client.get_run(tracker.run_id), client, artifacts)
+        all_recorded[name] = Recorded(
+            planned,
+            outcome,
+            list(WatchedTrainer.used),
+            progress.phases,
+            client.get_run(tracker.run_id),
+            client,
+            Path(client.download_artifacts(tracker.run_id, "", str(tmp_path))),
+            store.model_bundle(tracker.run_id, tmp_path / "model"),
+        )
     return all_recorded[name]
 
 
@@ -201,18 +245,36 @@ class TestRecord:
 
         assert found == expected[recorded.planned.config.experiment_name]
 
-    def test_the_same_run_again_gives_the_same_predictions_and_another_seed_others(self, recorded, run):
-        first, name = recorded.outcome, recorded.planned.config.experiment_name
-        again, other = run(name), run(name, seed=2)
+    def test_each_part_of_the_one_split_is_used_for_its_purpose_and_announced(self, recorded):
+        corpus = load_corpus(recorded.planned.config.data)
+        ids = {name: tuple(review.id for review in reviews) for name, reviews in corpus.parts.items()}
+
+        assert {name: len(reviews) for name, reviews in ids.items()} == SIZES
+        assert len(set().union(*ids.values())) == sum(SIZES.values())
+        assert recorded.used == [
+            *[("train", ids["train"]), ("val", ids["val"])],
+            *[("predict", ids["val"]), ("predict", ids["val"]), ("predict", ids["test"])],
+        ]
+        assert recorded.phases
+        assert all(done == total for _, total, done in recorded.phases), recorded.phases
+
+    def test_the_logged_model_gives_new_texts_the_recorded_test_predictions(self, recorded):
+        texts = [review.text for review in load_corpus(recorded.planned.config.data).test]
+        logits = SentimentClassifier(recorded.bundle, torch.device("cpu")).logits(texts)
+
+        assert np.array_equal(logits, recorded.outcome.predictions.logits)
+        assert f"{100 * recorded.metrics['test/f1']:.2f} %" in (recorded.bundle / "README.md").read_text()
+
+    def test_the_same_run_again_gives_the_same_predictions(self, recorded, run):
+        first, again = recorded.outcome, run(recorded.planned.config.experiment_name)
 
         assert np.array_equal(again.predictions.logits, first.predictions.logits)
         assert [epoch.val_loss for epoch in again.fit.epochs] == [epoch.val_loss for epoch in first.fit.epochs]
-        assert not np.array_equal(other.predictions.logits, first.predictions.logits)
-        assert np.array_equal(other.predictions.labels, first.predictions.labels)
+        assert [epoch.train_loss for epoch in again.fit.epochs] == [epoch.train_loss for epoch in first.fit.epochs]
 
 
 def test_a_run_that_cannot_read_its_data_leaves_its_status_to_its_caller(plan, start, store_uri, tmp_path):
-    planned, tracker = start(plan(), "rnn")
+    planned, _, tracker = start(plan(), "rnn")
     gone = planned.config.settings() | {"data": planned.config.data.model_dump() | {"path": tmp_path / "gone.csv"}}
     workspace = Workspace(store_uri, tmp_path / "cache", "cpu")
 
