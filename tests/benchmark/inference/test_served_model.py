@@ -1,6 +1,5 @@
 """A logged model as its users have it: MLflow loads and serves it where our package is not installed."""
 
-import http.client
 import json
 import os
 import signal
@@ -8,14 +7,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 import pytest
+import requests
 import torch
 import yaml
 from mlflow import MlflowClient
@@ -28,18 +26,17 @@ from tests.helpers.trained import Trained, record
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 100  # seconds after which a process that should have answered counts as hanging
 
-# Run by an interpreter that cannot find our packages: the checkout is taken off its path and its finders.
+# Run by an interpreter that cannot find our packages: the checkout and its finders are taken off the path.
 ELSEWHERE = """
 import importlib.util, json, os, sys
-checkout = os.path.realpath(sys.argv[1])
-sys.path = [entry for entry in sys.path if os.path.realpath(entry) != checkout]
-sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
 ours = ("benchmark", "models", "data_pipeline")
+sys.path = [entry for entry in sys.path if not os.path.isdir(os.path.join(entry, ours[-1]))]
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
 found = [importlib.util.find_spec(name) for name in ours]
 assert [spec for spec in found if spec and spec.origin] == []  # a wheel has a folder `benchmark` that is no package
 
 import mlflow.pyfunc, pandas
-model = mlflow.pyfunc.load_model(sys.argv[2])
+model = mlflow.pyfunc.load_model(sys.argv[1])
 answers = model.predict(pandas.DataFrame({"text": json.load(sys.stdin)}))
 
 import data_pipeline, models
@@ -75,88 +72,71 @@ def probabilities(trained: Trained) -> np.ndarray:
     return logits.softmax(dim=1)[:, 1].numpy()
 
 
-class TestElsewhere:
-    @pytest.mark.parametrize("name", ["lstm", "bert-frozen"])
-    def test_it_loads_by_its_id_and_says_what_the_trainer_said(
-        self, trained_as, store_uri, tmp_path, environment, name
-    ):
-        trained = trained_as(name)
-        run_id = record(TrackingStore(store_uri, tmp_path / "cache"), trained)
-        [output] = MlflowClient(store_uri).get_run(run_id).outputs.model_outputs
-        done = subprocess.run(
-            [sys.executable, "-c", ELSEWHERE, str(ROOT), f"models:/{output.model_id}"],
-            input=json.dumps(trained.texts),
+def test_it_loads_by_its_id_where_our_package_is_not_installed(trained_as, store_uri, tmp_path, environment):
+    trained = trained_as("bert-frozen")
+    run_id = record(TrackingStore(store_uri, tmp_path / "cache"), trained)
+    [output] = MlflowClient(store_uri).get_run(run_id).outputs.model_outputs
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, f"models:/{output.model_id}"],
+        input=json.dumps(trained.texts),
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+
+    assert np.array_equal(found["answers"]["probability_positive"], probabilities(trained))
+    assert found["model_id"] == output.model_id
+    [location] = {Path(file).parents[1] for file in found["files"]}
+    assert location.name == "code"
+    assert (location.parent / "MLmodel").is_file()
+    assert ROOT not in location.parents
+    assert done.stderr == ""
+
+
+def test_mlflow_serves_it_over_http(saved, lstm, tmp_path, environment):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    serve = ["-m", "mlflow", "models", "serve", "-m", str(saved), "--env-manager", "local", "-p", str(port)]
+    # MLflow looks for the server's program on the PATH.
+    path = {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"}
+    texts = {"dataframe_split": {"columns": ["text"], "data": [[text] for text in lstm.texts]}}
+    with (tmp_path / "server.log").open("w+") as log:
+        server = subprocess.Popen(
+            [sys.executable, *serve],
             cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
+            env=environment | path,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
-        assert done.returncode == 0, done.stderr
-        found = json.loads(done.stdout.splitlines()[-1])
-
-        assert np.array_equal(found["answers"]["probability_positive"], probabilities(trained))
-        assert found["model_id"] == output.model_id
-        [location] = {Path(file).parents[1] for file in found["files"]}
-        assert location.name == "code"
-        assert (location.parent / "MLmodel").is_file()
-        assert ROOT not in location.parents
-        assert done.stderr == ""
-
-
-class TestServed:
-    @pytest.fixture
-    def port(self) -> int:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            return int(free.getsockname()[1])
-
-    @pytest.fixture
-    def server(self, saved, port, tmp_path, environment) -> Iterator[subprocess.Popen]:
-        serve = ["-m", "mlflow", "models", "serve", "-m", str(saved), "--env-manager", "local", "-p", str(port)]
-        with (tmp_path / "server.log").open("w") as log:
-            process = subprocess.Popen(
-                [sys.executable, *serve],
-                cwd=tmp_path,
-                # MLflow looks for the server's program on the PATH.
-                env=environment | {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-            yield process
-            os.killpg(process.pid, signal.SIGKILL)  # its workers too
-            process.wait()
-
-    def test_a_post_is_answered(self, server, port, tmp_path, lstm):
-        end = time.monotonic() + PATIENCE
-        while not self._is_up(port):
-            log = (tmp_path / "server.log").read_text()
-            assert server.poll() is None, log
-            assert time.monotonic() < end, log
-            time.sleep(0.2)
-        texts = {"columns": ["text"], "data": [[text] for text in lstm.texts]}
-        status, content = self._ask(port, "POST", "/invocations", json.dumps({"dataframe_split": texts}))
-        assert status == 200, content
-        answers = json.loads(content)["predictions"]
-
-        assert np.array_equal([line["probability_positive"] for line in answers], probabilities(lstm))
-        assert {line["label"] for line in answers} <= {"negative", "positive"}
-
-    def _is_up(self, port: int) -> bool:
         try:
-            return self._ask(port, "GET", "/ping")[0] == 200
-        except OSError:
-            return False
+            end = time.monotonic() + PATIENCE
+            while not _is_up(f"http://127.0.0.1:{port}/ping"):
+                assert server.poll() is None, (tmp_path / "server.log").read_text()
+                assert time.monotonic() < end, (tmp_path / "server.log").read_text()
+                time.sleep(0.2)
+            answer = requests.post(f"http://127.0.0.1:{port}/invocations", json=texts, timeout=PATIENCE)
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)  # its workers too
+            server.wait()
+    assert answer.status_code == 200, answer.text
+    answers = answer.json()["predictions"]
 
-    @staticmethod
-    def _ask(port: int, method: str, path: str, body: str = "") -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-        with closing(connection):
-            connection.request(method, path, body, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
+    assert np.array_equal([line["probability_positive"] for line in answers], probabilities(lstm))
+    assert {line["label"] for line in answers} <= {"negative", "positive"}
+
+
+def _is_up(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=PATIENCE).ok
+    except requests.ConnectionError:
+        return False
 
 
 class TestFolder:
