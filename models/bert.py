@@ -16,18 +16,18 @@ from torch import Tensor, nn
 from data_pipeline.batch import Batch
 from models.classifier import Classifier, ParameterGroup
 from models.configs import FinetunedBertConfig, FrozenBertConfig
-from models.dropout import Dropout
-from models.pretrained import ask_first_token_alone, first_token_attention, load_encoder, max_tokens
+from models.cpu_kernels import Dropout
+from models.pretrained import first_token_attention, keep_first_token, load_encoder, max_tokens
 from models.registry import ModelContext
 
 
 def pool_cls(states: Tensor, mask: Tensor) -> Tensor:
-    """(B, E) float32 state of the first token, [CLS], out of (B, T, E)."""
+    """Return the (B, E) float32 state of the first token, [CLS], from (B, T, E)."""
     return states[:, 0].float()
 
 
 def pool_mean(states: Tensor, mask: Tensor) -> Tensor:
-    """(B, E) float32 mean of the states of the real tokens, out of (B, T, E) and (B, T) bool."""
+    """Return the (B, E) float32 mean of the real tokens' states, from (B, T, E) and (B, T) bool."""
     return (states * mask[..., None]).sum(dim=1, dtype=torch.float32) / mask.sum(dim=1, keepdim=True)
 
 
@@ -37,16 +37,12 @@ POOLINGS = {"cls": pool_cls, "mean": pool_mean}  # in the order of the features'
 class BertClassifier(Classifier):
     """A pre-trained encoder, one vector pooled from its states, a head: Linear, ReLU, Linear.
 
-    The class of the settings says whether the encoder is frozen. A frozen one gets no gradient, stays in eval mode
-    and always works through `extract_features`: features made on the spot are what the cache would hold.
+    The class of the settings decides whether the encoder is frozen. A frozen one gets no gradient, stays in eval mode
+    and always works through `extract_features`: features computed here equal those of the cache.
     """
 
     def __init__(self, config: FrozenBertConfig | FinetunedBertConfig, context: ModelContext):
         """Load the encoder and put a new head on it.
-
-        Args:
-            config: settings of a frozen or of a fine-tuned encoder.
-            context: the encoder's folder, the tokenizer's vocabulary and C.
 
         Raises:
             ValueError: see `load_encoder`.
@@ -72,31 +68,31 @@ class BertClassifier(Classifier):
         else:
             self.encoder.embeddings.requires_grad_(not config.freeze_embeddings)
             if config.pooling == "cls" and not self.every_layer:
-                ask_first_token_alone(self.encoder)
+                keep_first_token(self.encoder)
             self.head_learning_rate_scale = config.head_learning_rate_scale
         self.train()  # from_pretrained leaves the encoder in eval mode, where a fine-tuned one has no dropout
 
     def train(self, mode: bool = True) -> Self:
-        """Switch dropout on or off; a frozen encoder's stays off, or its features would change from call to call."""
+        """Switch dropout on or off; a frozen encoder's stays off."""
         super().train(mode)
         if self.frozen:
             self.encoder.train(False)
         return self
 
     def forward(self, batch: Batch) -> Tensor:
-        """(B, C) float32 logits."""
+        """Return (B, C) float32 logits."""
         return self._classify(self.pooled_features(batch))
 
     def word_vectors(self) -> nn.Embedding:
-        """See Classifier; what [CLS], position and type add comes after them."""
+        """Return the encoder's word embeddings."""
         return cast(nn.Embedding, self.encoder.get_input_embeddings())
 
     def differentiable_logits(self, batch: Batch) -> Tensor:
-        """(B, C) float32 logits; a frozen encoder's features are not rounded to halves on the way."""
+        """Return (B, C) float32 logits; a frozen encoder's features are not rounded to halves on the way."""
         return self._classify(self._pooled_states(batch))
 
     def attention_weights(self, batch: Batch) -> Tensor:
-        """(B, T) what the first token, [CLS], pays each token in the last layer, the mean over its heads."""
+        """Return the (B, T) weights of [CLS] for each token in the last layer, the mean over its heads."""
         return first_token_attention(self.encoder, batch.input_ids, batch.attention_mask)
 
     def _classify(self, features: Tensor) -> Tensor:
@@ -104,13 +100,13 @@ class BertClassifier(Classifier):
         return logits.float()
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """What is trained of the encoder at the run's learning rate, and the head at its own multiple of it."""
+        """Return the encoder's trained parameters, if any, and the head at its own learning rate scale."""
         trained = [p for p in self.encoder.parameters() if p.requires_grad]
         head = ParameterGroup(list(self.head.parameters()), self.head_learning_rate_scale)
         return [ParameterGroup(trained), head] if trained else [head]
 
     def pooled_features(self, batch: Batch) -> Tensor:
-        """(B, F) what the head sees, before standardization; F is E, or (L + 1) * E with all layers side by side."""
+        """Return the (B, F) features before standardization; F is E, or (L + 1) * E with all layers side by side."""
         if not self.frozen:
             return self._pooled_states(batch)
         features = self.extract_features(batch) if batch.features is None else batch.features
@@ -118,18 +114,17 @@ class BertClassifier(Classifier):
         return chosen[:, :, list(POOLINGS).index(self.pooling)].flatten(1).float()
 
     def _pooled_states(self, batch: Batch) -> Tensor:
-        """(B, F) out of the encoder's states, whether it is frozen or not."""
         pool, mask = POOLINGS[self.pooling], batch.attention_mask
         return torch.cat([pool(states, mask) for states in self._encode(batch, self.every_layer)], dim=-1)
 
     @torch.no_grad()
     def extract_features(self, batch: Batch) -> Tensor:
-        """(B, L + 1, 2, E) float16: the embeddings' output and each layer's, [CLS] and mean of the real tokens.
+        """Return (B, L + 1, 2, E) float16: the embeddings' output and each layer's, [CLS] and mean of the real tokens.
 
-        All of them at once, so that pooling and layers stay settings of the head and one cache serves them all.
+        One cache of all of them serves every setting of pooling and layers.
 
         Raises:
-            TypeError: the encoder is being fine-tuned; what it makes of a review changes with each step.
+            TypeError: the encoder is being fine-tuned.
         """
         if not self.frozen:
             return super().extract_features(batch)
@@ -139,9 +134,9 @@ class BertClassifier(Classifier):
         return torch.stack(pooled, dim=1).half()
 
     def _encode(self, batch: Batch, every_layer: bool) -> tuple[Tensor, ...]:
-        """(B, T, E) states of the last layer, or of all L + 1 from the embeddings' output upwards.
+        """Return the (B, T, E) states of the last layer, or of all L + 1 from the embeddings' output upwards.
 
-        Where the head reads [CLS] of the last layer alone, that layer gives it alone: T is 1.
+        Where the head reads [CLS] of the last layer alone, T is 1.
         """
         longest, positions = batch.input_ids.shape[1], max_tokens(self.encoder.config)
         if longest > positions:
@@ -154,7 +149,7 @@ class BertClassifier(Classifier):
 
 
 class Standardize(nn.Module):
-    """Each of F features to mean 0 and variance 1; changes nothing until `learn` is called."""
+    """Scale each of F features to mean 0 and variance 1; the identity until `learn` is called."""
 
     mean: Tensor
     std: Tensor
@@ -165,14 +160,14 @@ class Standardize(nn.Module):
         self.register_buffer("std", torch.ones(width))
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, F) scaled features."""
+        """Return (B, F) scaled features."""
         return (features - self.mean) / self.std
 
     def learn(self, parts: Iterable[Tensor]) -> None:
         """Take mean and standard deviation from (any, F) features, in one pass and in float64.
 
-        A feature that varies by less than a half can tell apart has no variance, only noise of rounding (layer 0 at
-        [CLS] is the same for all reviews): it is centred and left at its scale.
+        A feature that varies by less than the resolution of a half has no variance, only noise of rounding (layer 0
+        at [CLS] is equal for all reviews): it is centred and not scaled.
 
         Raises:
             ValueError: there are no features.
@@ -196,11 +191,7 @@ class Standardize(nn.Module):
 
 @torch.no_grad()
 def learn_standardization(model: Classifier, batches: Iterable[Batch]) -> None:
-    """Teach a frozen BERT the mean and deviation of its features over one pass; nothing where it wants none.
-
-    Args:
-        model: a BertClassifier.
-        batches: the train part, with cached features or without.
+    """Teach a frozen BERT the mean and deviation of its features over the train part, if it standardizes them.
 
     Raises:
         TypeError: another kind of model.

@@ -1,8 +1,8 @@
-"""A bag of n-grams under logistic regression, weighted by naive Bayes: what any deeper model has to beat.
+"""Logistic regression on a bag of n-grams, weighted by naive Bayes: the baseline of the deeper models.
 
 Wang and Manning, "Baselines and Bigrams: Simple, Good Sentiment and Topic Classification", 2012.
 
-B reviews in the batch, T tokens, N n-grams of the longest review, F features, K n-grams at hand, V vocabulary.
+B reviews in the batch, T tokens, N n-grams of the longest review, F features, K counted n-grams, V vocabulary.
 """
 
 from __future__ import annotations
@@ -15,41 +15,36 @@ from torch import Tensor, nn
 from data_pipeline.batch import Batch
 from models.classifier import Classifier
 from models.configs import BowConfig
-from models.dropout import Dropout
+from models.cpu_kernels import Dropout
 
 NONE = 0  # the key of no n-gram
 UNK_ID = 1  # the word tokenizer's; n-grams with an unknown word are no features
-NO_FEATURE = torch.iinfo(torch.int64).max  # fills the table behind its last n-gram, which keeps it sorted
-CHUNK = 1 << 22  # n-grams that are counted together: 32 MiB of keys, whatever the number of reviews
+NO_FEATURE = torch.iinfo(torch.int64).max  # fills the table after its last n-gram and keeps it sorted
+CHUNK = 1 << 22  # n-grams that are counted together: 32 MiB of keys
 
 
 class BagOfNgrams(Classifier):
-    """Which of F n-grams a review has, each times its log-count ratio, and one learned weight a feature.
+    """A weighted sum of the n-grams of F that a review has, each times its log-count ratio.
 
-    An n-gram's key is its words' ids as the digits of a number of base V, so keys are exact and those of different n
-    differ (a known word's id is never 0). The table is as long as the settings allow, however many n-grams the train
-    part has: a saved state fits every network of the same settings.
+    An n-gram's key has its words' ids as the digits of a number of base V, so keys are exact and those of different n
+    differ (a known word's id is never 0). The table's length depends on the settings alone, not on the train part: a
+    saved state fits every network of the same settings.
     """
 
     keys: Tensor
     ratios: Tensor
 
     def __init__(self, config: BowConfig, vocab_size: int, num_classes: int):
-        """Build a network without features; `learn_ngrams` gives it those of the train part.
-
-        Args:
-            config: which n-grams, and how they are weighted.
-            vocab_size: V, ids that the tokenizer can produce.
-            num_classes: 2.
+        """Build a network without features; `learn_ngrams` adds those of the train part.
 
         Raises:
-            ValueError: there are more classes than two, or the keys of so many words take more than 63 bits.
+            ValueError: there are not two classes, or the keys of so many words take more than 63 bits.
         """
         super().__init__()
         if num_classes != 2:
-            raise ValueError(f"a log-count ratio is one of 2 classes, not of {num_classes}")
+            raise ValueError(f"a log-count ratio needs 2 classes (got {num_classes})")
         if vocab_size**config.ngrams > NO_FEATURE:
-            raise ValueError(f"{config.ngrams}-grams of {vocab_size} words have no 63-bit keys; lower `vocab_size`")
+            raise ValueError(f"{config.ngrams}-grams of {vocab_size} words have no 63-bit keys. Lower `vocab_size`.")
         self.config = config
         self.vocab_size = vocab_size
         self.register_buffer("keys", torch.full((config.max_features,), NO_FEATURE))
@@ -60,28 +55,28 @@ class BagOfNgrams(Classifier):
         self.dropout = Dropout(config.dropout)
 
     def forward(self, batch: Batch) -> Tensor:
-        """(B, 2) float32 logits: 0 for negative and the log odds for positive."""
+        """Return (B, 2) float32 logits: 0 for negative and the log odds for positive."""
         features, values = self.features(batch)
         weights = self.weights(features).squeeze(-1)
         log_odds = (self.dropout(values) * weights).sum(dim=1) + self.bias
         return torch.stack([torch.zeros_like(log_odds), log_odds], dim=1)
 
     def features(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(B, N) positions in the table and (B, N) float32 values, 0 where there is no feature."""
-        return self.looked_up(self.present(batch))
+        """Return (B, N) positions in the table and (B, N) float32 values, 0 where there is no feature."""
+        return self.look_up(self.present(batch))
 
-    def looked_up(self, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Of keys of any shape the positions in the table, and the float32 values, 0 where there is no such feature."""
+    def look_up(self, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Return positions and float32 values of keys of any shape, the value 0 where there is no such feature."""
         positions = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
         return positions, self.ratios[positions] * (self.keys[positions] == keys)
 
     def present(self, batch: Batch) -> Tensor:
-        """(B, N) int64 keys of the n-grams of known words that a review has, each once, and NONE beside them."""
+        """Return (B, N) int64 keys of the n-grams of known words that a review has, each once, and NONE elsewhere."""
         keys = torch.cat(self.keys_by_place(batch), dim=1).sort(dim=1).values
         return torch.cat([keys[:, :1], keys[:, 1:] * (keys[:, 1:] != keys[:, :-1])], dim=1)
 
     def keys_by_place(self, batch: Batch) -> list[Tensor]:
-        """For each n from 1, (B, T - n + 1) keys of the n-grams that begin at each token, NONE where none does."""
+        """Return for each n from 1 the (B, T - n + 1) keys of the n-grams that begin at each token, or NONE."""
         words = batch.input_ids * (batch.attention_mask & (batch.input_ids > UNK_ID))
         found = [words]
         for n in range(2, self.config.ngrams + 1):
@@ -90,15 +85,14 @@ class BagOfNgrams(Classifier):
         return found
 
     def linear_attributions(self, batch: Batch) -> Tensor:
-        """(B, T) float64 on the CPU: of the log odds, all but the bias, by the tokens that it comes from.
+        """Return (B, T) float64 on the CPU: the terms of the log odds by token, without the bias.
 
-        An n-gram adds its weight times its value once, however often it stands there: its words share that equally,
-        and so do its places.
+        An n-gram counts once, however often a review has it: its words and its places share its term equally.
         """
         shares = torch.zeros(batch.input_ids.shape, dtype=torch.float64)  # on the CPU: Apple's GPUs have no float64
         for n, keys in enumerate(self.keys_by_place(batch), start=1):
-            positions, values = self.looked_up(keys)
-            times = (keys[:, :, None] == keys[:, None, :]).sum(dim=2)  # at most 4,096 tokens: 16 MiB a review
+            positions, values = self.look_up(keys)
+            times = (keys[:, :, None] == keys[:, None, :]).sum(dim=2)  # at most 4,096 tokens: 16 MiB per review
             weights = self.weights(positions).squeeze(-1)
             share = values.cpu().double() * weights.cpu() / (n * times.cpu())
             for word in range(n):
@@ -106,14 +100,14 @@ class BagOfNgrams(Classifier):
         return shares
 
     def set_features(self, keys: Tensor, counts: Tensor) -> None:
-        """Take the n-grams that the most reviews have as features, and learn their log-count ratios.
+        """Make the n-grams that the most reviews have the features, and learn their log-count ratios.
 
-        r = log((p / |p|) / (q / |q|)), where p is alpha plus the positive reviews that have the n-gram, q the same of
-        the negative ones, and |.| the sum over all features.
+        r = log((p / |p|) / (q / |q|)), where p is alpha plus the positive reviews that have the n-gram, q the same for
+        negative ones, and |.| the sum over all features.
 
         Args:
-            keys: (K,) int64, rising, on the CPU as `counts`.
-            counts: (K, 2) int64, negative and positive reviews that have the n-gram.
+            keys: (K,) int64, rising, on the CPU.
+            counts: (K, 2) int64 on the CPU, negative and positive reviews that have the n-gram.
         """
         reviews = counts.sum(dim=1)
         most_first = reviews.argsort(descending=True, stable=True)  # of equals, the lower key first
@@ -129,11 +123,7 @@ class BagOfNgrams(Classifier):
 
 @torch.no_grad()
 def learn_ngrams(model: Classifier, batches: Iterable[Batch]) -> None:
-    """Count in which reviews each n-gram stands, and make the most frequent ones the model's features.
-
-    Args:
-        model: a BagOfNgrams.
-        batches: the train part.
+    """Count the train part's reviews with each n-gram, and make the most frequent n-grams the model's features.
 
     Raises:
         TypeError: another kind of model.
@@ -150,13 +140,13 @@ def learn_ngrams(model: Classifier, batches: Iterable[Batch]) -> None:
         new_counts.append(nn.functional.one_hot(batch.labels.cpu(), 2)[rows])
         waiting += len(rows)
         if waiting >= CHUNK:
-            keys, counts = _added_up(new_keys, new_counts)
+            keys, counts = _add_up(new_keys, new_counts)
             new_keys, new_counts, waiting = [keys], [counts], 0
-    keys, counts = _added_up(new_keys, new_counts)
+    keys, counts = _add_up(new_keys, new_counts)
     model.set_features(keys, counts)
 
 
-def _added_up(keys: list[Tensor], counts: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """(K,) rising keys, each once, and the (K, 2) sums of their counts."""
+def _add_up(keys: list[Tensor], counts: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return (K,) rising keys, each once, and the (K, 2) sums of their counts."""
     each, places = torch.unique(torch.cat(keys), return_inverse=True)
     return each, torch.zeros(len(each), 2, dtype=torch.int64).index_add_(0, places, torch.cat(counts))

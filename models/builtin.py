@@ -1,4 +1,4 @@
-"""The models that come with the suite. Importing this imports no torch: each builder imports what it builds."""
+"""The models of the suite. Importing this imports no torch: each builder imports what it builds."""
 
 from __future__ import annotations
 
@@ -13,37 +13,25 @@ if TYPE_CHECKING:
     from models.classifier import Classifier
 
 
-@register_model("rnn", config=RecurrentConfig, tokenizer="word")
-def build_rnn(config: RecurrentConfig, context: ModelContext) -> Classifier:
-    """Elman's recurrent network."""
-    from models.recurrent import RecurrentClassifier
-
-    return RecurrentClassifier("rnn", config, context.vocab_size, context.num_classes)
-
-
-@register_model("lstm", config=RecurrentConfig, tokenizer="word")
-def build_lstm(config: RecurrentConfig, context: ModelContext) -> Classifier:
-    """Long short-term memory."""
-    from models.recurrent import RecurrentClassifier
-
-    return RecurrentClassifier("lstm", config, context.vocab_size, context.num_classes)
-
-
 @register_model("lstm-attention", config=AttentionConfig, tokenizer="word")
-def build_lstm_attention(config: AttentionConfig, context: ModelContext) -> Classifier:
-    """Long short-term memory, its states pooled by attention."""
+@register_model("lstm", config=RecurrentConfig, tokenizer="word")
+@register_model("rnn", config=RecurrentConfig, tokenizer="word")
+def build_recurrent(config: RecurrentConfig | AttentionConfig, context: ModelContext) -> Classifier:
+    """Build Elman's recurrent network, or an LSTM."""
     from models.recurrent import RecurrentClassifier
 
-    return RecurrentClassifier("lstm", config, context.vocab_size, context.num_classes)
+    cell = "rnn" if config.name == "rnn" else "lstm"
+    return RecurrentClassifier(cell, config, context.vocab_size, context.num_classes)
 
 
 def standardize_features(model: Classifier, batches: Iterable[Batch]) -> None:
-    """Teach the head of `bert-frozen` its features' scale; does nothing where `standardize` is off."""
+    """Teach the head of `bert-frozen` its features' scale, if `standardize` is on."""
     from models.bert import learn_standardization
 
     learn_standardization(model, batches)
 
 
+@register_model("bert-finetuned", config=FinetunedBertConfig, tokenizer="wordpiece")
 @register_model(
     "bert-frozen",
     config=FrozenBertConfig,
@@ -51,16 +39,8 @@ def standardize_features(model: Classifier, batches: Iterable[Batch]) -> None:
     cache_features=True,
     prepare=standardize_features,
 )
-def build_frozen_bert(config: FrozenBertConfig, context: ModelContext) -> Classifier:
-    """A head on an encoder that does not change."""
-    from models.bert import BertClassifier
-
-    return BertClassifier(config, context)
-
-
-@register_model("bert-finetuned", config=FinetunedBertConfig, tokenizer="wordpiece")
-def build_finetuned_bert(config: FinetunedBertConfig, context: ModelContext) -> Classifier:
-    """Encoder and head trained together."""
+def build_bert(config: FrozenBertConfig | FinetunedBertConfig, context: ModelContext) -> Classifier:
+    """Build a head on an encoder that is frozen or learns with it."""
     from models.bert import BertClassifier
 
     return BertClassifier(config, context)
@@ -75,7 +55,7 @@ def count_ngrams(model: Classifier, batches: Iterable[Batch]) -> None:
 
 @register_model("bow", config=BowConfig, tokenizer="word", prepare=count_ngrams, baseline=True)
 def build_bow(config: BowConfig, context: ModelContext) -> Classifier:
-    """Logistic regression on words and pairs of words."""
+    """Build a logistic regression on words and pairs of words."""
     from models.bow import BagOfNgrams
 
     return BagOfNgrams(config, context.vocab_size, context.num_classes)

@@ -1,4 +1,4 @@
-"""What the trainer asks of a network."""
+"""The interface between the trainer and a network."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -18,71 +18,71 @@ class ParameterGroup:
 
 
 class Classifier(nn.Module, ABC):
-    """A network that turns a Batch into logits."""
+    """A network that turns a Batch of B reviews of T tokens into logits of C classes."""
 
     @abstractmethod
     def forward(self, batch: Batch) -> Tensor:
-        """(B, C) logits of the batch's B reviews."""
+        """Return (B, C) logits."""
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """The trainable parameters; one group at the run's learning rate unless a model knows better."""
+        """Return the trainable parameters: one group at the run's learning rate unless a model overrides this."""
         return [ParameterGroup([p for p in self.parameters() if p.requires_grad])]
 
     def extract_features(self, batch: Batch) -> Tensor:
-        """(B, ...) what the frozen part makes of the reviews; only for models registered with cache_features."""
+        """Return the (B, ...) output of the frozen part; only for models registered with cache_features."""
         raise TypeError(f"{type(self).__name__} has no frozen part to take features from")
 
     def word_vectors(self) -> nn.Embedding | None:
-        """The table whose rows stand for the tokens, where attributions begin; None where there is none."""
+        """Return the table of the tokens' vectors, where attributions begin; None if there is none."""
         return None
 
     def differentiable_logits(self, batch: Batch) -> Tensor:
-        """(B, C) logits with a gradient down to the word vectors, also through a part that is frozen."""
+        """Return (B, C) logits with a gradient down to the word vectors, also through a frozen part."""
         logits: Tensor = self(batch)
         return logits
 
     def linear_attributions(self, batch: Batch) -> Tensor | None:
-        """(B, T) what each token adds to the last logit minus the first, where that is a sum; None elsewhere."""
+        """Return (B, T) terms of the last logit minus the first, if it is a sum over tokens; else None."""
         return None
 
     def attention_weights(self, batch: Batch) -> Tensor | None:
-        """(B, T) share of its attention that the network pays each token, 0 at padding; None where there is none."""
+        """Return the (B, T) attention paid to each token, 0 at padding, each row 1 in all; None without attention."""
         return None
 
     def trained_state(self) -> dict[str, Tensor]:
-        """What training can change, by name: parameters with requires_grad and persistent buffers.
+        """Return what training can change, by name: parameters with requires_grad and persistent buffers.
 
-        A frozen encoder stays out, so that a checkpoint holds the head alone; build the network from the same encoder
-        before loading. The tensors are the network's own, not copies.
+        The tensors are the network's own, not copies. Without a frozen encoder a checkpoint holds the head alone; the
+        network it is loaded into must be built from the same encoder.
         """
         frozen = {name for name, parameter in self.named_parameters() if not parameter.requires_grad}
         return {name: tensor for name, tensor in self.state_dict().items() if name not in frozen}
 
     def load_trained_state(self, state: Mapping[str, Tensor]) -> None:
-        """Put back what `trained_state` gave.
+        """Load the result of `trained_state`.
 
         Raises:
             ValueError: a tensor is missing, unexpected or of another shape; nothing is loaded then.
         """
-        own = self.trained_state()
+        expected = self.trained_state()
         problems = {
-            "missing": sorted(own.keys() - state.keys()),
-            "unexpected": sorted(state.keys() - own.keys()),
-            "of another shape": sorted(n for n in own.keys() & state.keys() if own[n].shape != state[n].shape),
+            "missing": expected.keys() - state.keys(),
+            "unexpected": state.keys() - expected.keys(),
+            "of another shape": {n for n in expected.keys() & state.keys() if expected[n].shape != state[n].shape},
         }
-        found = [f"{len(names)} {problem} ({', '.join(names[:3])})" for problem, names in problems.items() if names]
+        found = [f"{len(names)} {what} ({', '.join(sorted(names)[:3])})" for what, names in problems.items() if names]
         if found:
             raise ValueError(f"this state belongs to another {type(self).__name__}: {'; '.join(found)}")
         self.load_state_dict(dict(state), strict=False)
 
 
 def unshare_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors on the CPU, each in memory of its own: safetensors takes none that share it, as tied weights do."""
-    found: dict[str, Tensor] = {}
+    """Return the tensors on the CPU without shared memory, as tied weights have it and safetensors refuses it."""
+    unshared: dict[str, Tensor] = {}
     seen: set[int] = set()
     for name, tensor in tensors.items():
         plain = tensor.detach().cpu().contiguous()
-        place = plain.untyped_storage().data_ptr()
-        found[name] = plain.clone() if place in seen else plain
-        seen.add(place)
-    return found
+        address = plain.untyped_storage().data_ptr()
+        unshared[name] = plain.clone() if address in seen else plain
+        seen.add(address)
+    return unshared

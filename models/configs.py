@@ -1,4 +1,4 @@
-"""The settings of our own models. Imports no torch."""
+"""Settings of the suite's models. Imports no torch."""
 
 import re
 from pathlib import Path
@@ -13,42 +13,42 @@ class RecurrentLayersConfig(ModelConfig):
     """Embedding and one or more recurrent layers."""
 
     embedding_dim: int = Field(default=128, ge=1)
-    """E, width of a word's vector."""
+    """Width of a word's vector."""
     hidden_dim: int = Field(default=256, ge=1)
-    """H, width of the recurrent state, for each direction."""
+    """Width of the recurrent state, per direction."""
     layers: int = Field(default=1, ge=1, le=8)
-    """Recurrent layers, one upon the other."""
+    """Stacked recurrent layers."""
     bidirectional: bool = False
-    """Read each review backwards as well."""
+    """Read each review backwards too."""
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    """On the word vectors, between layers and on the pooled vector, in training only."""
+    """Dropout on the word vectors, between layers and on the pooled vector."""
 
 
 class RecurrentConfig(RecurrentLayersConfig):
     """Recurrent layers, pooling over the real tokens, a linear layer."""
 
     pooling: Literal["last", "mean", "max"] = "max"
-    """How the states of the real tokens become one vector."""
+    """Makes one vector of the real tokens' states."""
 
 
 class AttentionConfig(RecurrentLayersConfig):
-    """Recurrent layers, a mean of the real tokens' states that attention weights, a linear layer."""
+    """Recurrent layers, attention pooling over the real tokens, a linear layer."""
 
     attention_dim: int = Field(default=128, ge=1)
-    """A, width of the layer that scores each state."""
+    """Width of the layer that scores each state."""
 
 
 class EncoderConfig(BaseModel):
-    """Which pre-trained encoder, and how one knows that it is the one meant."""
+    """A pre-trained encoder: where it is, and its hash."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     path: Path | None = Field(default=None, strict=False)
     """A local folder with config.json, model.safetensors and the tokenizer; null: `hub`, or the embedded MiniLM."""
     name: str | None = None
-    """What the report calls the folder's encoder; null: the folder's own name."""
+    """Name of the folder's encoder in the report; null: the folder's name."""
     hub: str | None = None
-    """A repository on the Hugging Face hub, as google-bert/bert-base-uncased; `path` may then be a local copy of it."""
+    """A repository on the Hugging Face hub, such as google-bert/bert-base-uncased; `path` may be a local copy of it."""
     revision: str | None = None
     """The repository's commit, 40 hex digits."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
@@ -58,7 +58,7 @@ class EncoderConfig(BaseModel):
     @classmethod
     def _hub_is_a_name(cls, hub: str | None) -> str | None:
         if hub is not None and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", hub, re.ASCII):
-            raise ValueError("should be a repository's name on the hub, such as google-bert/bert-base-uncased")
+            raise ValueError("expected a repository's name on the hub, such as google-bert/bert-base-uncased")
         return hub
 
     @field_validator("revision")
@@ -66,26 +66,26 @@ class EncoderConfig(BaseModel):
     def _revision_is_a_commit(cls, revision: str | None) -> str | None:
         if revision is not None and not re.fullmatch(r"[0-9a-f]{40}", revision):
             raise ValueError(
-                "should be a commit, 40 hex digits, as the repository's page lists them under Files, History: a "
-                "branch or tag can be moved, and results would not be repeatable"
+                "expected a commit, 40 hex digits (the repository's page lists them under Files, History), as a branch "
+                "or tag can move"
             )
         return revision
 
     @model_validator(mode="after")
-    def _one_place(self) -> Self:
+    def _keys_fit_together(self) -> Self:
         if self.hub is not None and self.path is not None and self.sha256 is None:
-            raise ValueError("`path` beside `hub` is a local copy of it, which only `sha256` can prove; give that too")
+            raise ValueError("`path` beside `hub` is a local copy of it. Add `sha256`, which proves that.")
         if self.hub is not None and self.revision is None:
-            raise ValueError("`hub` needs `revision`, the commit: what a repository holds can change")
+            raise ValueError("`hub` needs `revision`, the commit: the content of a repository can change")
         if self.revision is not None and self.hub is None:
-            raise ValueError("`revision` goes with `hub`, the repository that it is a commit of")
+            raise ValueError("`revision` needs `hub`, the repository of this commit")
         if self.name is not None and (self.path is None or self.hub is not None):
-            raise ValueError("`name` goes with `path`; the embedded encoder and the hub's have names of their own")
+            raise ValueError("`name` is for a folder: use it with `path` and without `hub`")
         return self
 
     @property
     def embedded(self) -> bool:
-        """Whether it is the MiniLM that is installed with the suite."""
+        """Whether this is the MiniLM that is installed with the suite."""
         return self.path is None and self.hub is None
 
 
@@ -103,39 +103,39 @@ class BertConfig(ModelConfig):
 
 
 class FrozenBertConfig(BertConfig):
-    """The encoder gets no gradient; only the head learns."""
+    """A frozen encoder: only the head learns."""
 
     standardize: bool = False
     """Scale each feature to mean 0 and variance 1 over the train part before the head."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    """On the pooled features, in training only."""
+    """Dropout on the pooled features."""
 
 
 class FinetunedBertConfig(BertConfig):
-    """The encoder learns with the head."""
+    """An encoder that learns with the head."""
 
     attention_dropout: float = Field(default=0.1, ge=0, lt=1)
-    """On attention weights. 0 lets torch take its flash kernel on a CPU: 1.7 times the training speed."""
+    """Dropout on attention weights."""
     hidden_dropout: float = Field(default=0.1, ge=0, lt=1)
-    """On the encoder's hidden states."""
+    """Dropout on the encoder's hidden states."""
     freeze_embeddings: bool = False
-    """Leave the word, position and type embeddings as they were pre-trained."""
+    """Do not train the word, position and type embeddings."""
     head_learning_rate_scale: float = Field(default=1.0, gt=0)
-    """Multiple of the run's learning rate for the head, which starts from nothing."""
+    """Multiple of the run's learning rate for the head, which is not pre-trained."""
 
 
 class BowConfig(ModelConfig):
-    """Logistic regression on which n-grams a review has."""
+    """Logistic regression on the n-grams of a review."""
 
     ngrams: int = Field(default=2, ge=1, le=3)
     """Longest n-gram: 1 words alone, 2 pairs as well, 3 triples too."""
     max_features: int = Field(default=500_000, ge=1)
-    """Most n-grams with a weight of their own: those that the most reviews of the train part have."""
+    """Most n-grams with a weight: those in the most reviews of the train part."""
     min_count: int = Field(default=2, ge=1)
-    """An n-gram in fewer reviews of the train part is no feature."""
+    """Fewest reviews of the train part that an n-gram must be in."""
     naive_bayes: bool = True
     """Multiply each feature by its log-count ratio (Wang & Manning 2012)."""
     alpha: float = Field(default=1.0, gt=0)
-    """Added to each count before the ratio is taken."""
+    """Added to each count before the ratio is computed."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    """On the features, in training only."""
+    """Dropout on the features."""

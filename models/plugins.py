@@ -1,4 +1,4 @@
-"""Models from outside: a file of the user's own, or an installed package's entry point."""
+"""Models of a user's own: in a file, or in an installed package's entry point."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ class PluginError(ValueError):
 
 
 def load_plugin(path: Path) -> None:
-    """Run a file that registers models; where it has been run already, it is left alone.
+    """Run a Python file that registers models, unless it has been run before.
 
-    The file is Python and is run as such: it can do whatever its author likes.
+    The file can do whatever its author likes: run only files that you trust.
 
     Raises:
-        PluginError: there is no such file, or it ends in an error.
+        PluginError: the file is missing or raises an error.
     """
     file, name = path.resolve(), f"benchmark_plugin_{path.stem}"
     if name in sys.modules and sys.modules[name].__file__ == str(file):
         return
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None or not file.is_file():
-        raise PluginError(f"there is no Python file {path}; its name should end in .py")
+        raise PluginError(f"{path}: no such Python file (expected a name that ends in .py)")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # pydantic looks up there what a class's annotations mean
+    sys.modules[name] = module  # where pydantic resolves the annotations of a class
     try:
         spec.loader.exec_module(module)
     except Exception as error:
@@ -43,13 +43,13 @@ def load_entry_points() -> None:
     """Import the modules that installed packages announce.
 
     Raises:
-        PluginError: one of them ends in an error.
+        PluginError: one of them raises an error.
     """
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             entry.load()
         except Exception as error:
             raise PluginError(
-                f"entry point {entry.name} of an installed package cannot be loaded: {type(error).__name__}: {error}; "
-                "mend or uninstall it"
+                f"entry point {entry.name} of an installed package cannot be loaded: {type(error).__name__}: {error}. "
+                "Repair or uninstall the package."
             ) from error

@@ -1,4 +1,4 @@
-"""The precision of matrix products: which ones the hardware computes in, and how torch is told. Names no model."""
+"""The precision of matrix products: which ones the hardware computes in, and how torch is set to one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def computes_in_bf16(device: torch.device) -> bool:
-    """Whether matrix products in bf16 are done by the hardware; elsewhere they are emulated and slower."""
+    """Return whether the hardware multiplies matrices in bf16; elsewhere they are emulated and slower."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
@@ -23,11 +23,11 @@ def computes_in_bf16(device: torch.device) -> bool:
 
 
 def available_precision(recorded: Precision, device: torch.device) -> Precision:
-    """The precision that a network was trained in where this device computes in it, else fp32."""
+    """Return the precision that a network was trained in where this device computes in it, else fp32."""
     there = {"fp32": True, "bf16": computes_in_bf16(device), "fp16": device.type == "cuda"}
     return recorded if there[recorded] else "fp32"
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """Matrix products in the precision; weights, sums and norms stay fp32."""
+    """Compute matrix products in the precision; weights, sums and norms stay fp32."""
     return torch.autocast(device.type, dtype=_DTYPES[precision], enabled=precision != "fp32")

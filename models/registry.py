@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from data_pipeline.errors import did_you_mean
 from models.plugins import load_entry_points
 
 if TYPE_CHECKING:
     from data_pipeline.batch import Batch
     from models.classifier import Classifier
-from data_pipeline.errors import did_you_mean
 
 TokenizerKind = Literal["word", "wordpiece"]
 
-BUILTIN = "models.builtin"  # the module that registers what comes with the suite
+BUILTIN = "models.builtin"  # the module that registers the models of the suite
 
 
 class ModelConfig(BaseModel):
@@ -42,7 +42,7 @@ class ModelContext:
         num_classes: C, the width of the logits.
         encoder_dir: folder with the encoder's config.json and model.safetensors, already checked by hash;
             None where the model names no encoder.
-        pretrained: False: the encoder's shape alone is read; its weights come with the classifier's whole state.
+        pretrained: False: read the encoder's shape alone; its weights come with the classifier's whole state.
     """
 
     vocab_size: int
@@ -57,18 +57,7 @@ Preparation = Callable[["Classifier", "Iterable[Batch]"], None]
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """One registered model.
-
-    Attributes:
-        name: what experiments.yaml calls it.
-        config_class: type of its settings.
-        build: makes the network from settings and context.
-        tokenizer: `word` (torchtext, vocabulary from train) or `wordpiece` (the encoder's own).
-        cache_features: its encoder never changes, so what it makes of a review may be kept on disk;
-            the network then has `extract_features` and takes `Batch.features`.
-        prepare: called once before training with the network and the training batches, or None.
-        baseline: no candidate of the comparison, but what a candidate must beat to be worth its cost.
-    """
+    """One registered model; see `register_model`."""
 
     name: str
     config_class: type[ModelConfig]
@@ -80,17 +69,17 @@ class ModelSpec:
 
     @property
     def plugin(self) -> Path | None:
-        """The file that the model comes from, None where it came with the suite."""
+        """The file that registers the model, None for a model of the suite."""
         return None if self.build.__module__ == BUILTIN else Path(inspect.getfile(self.build))
 
     @property
     def plugin_sha256(self) -> str | None:
-        """Hash of that file, None likewise."""
+        """Hash of the plugin's file, None for a model of the suite."""
         return None if self.plugin is None else hashlib.sha256(self.plugin.read_bytes()).hexdigest()
 
 
 class UnknownModelError(ValueError):
-    """A model name that nobody registered."""
+    """A model name that is not registered."""
 
 
 _REGISTRY: dict[str, ModelSpec] = {}
@@ -105,21 +94,30 @@ def register_model(
     prepare: Preparation | None = None,
     baseline: bool = False,
 ) -> Callable[[Builder], Builder]:
-    """Register the decorated function as the builder of model `name`.
+    """Register the decorated function as the builder of a model: settings and context in, network out.
+
+    Args:
+        name: the model's name in experiments.yaml.
+        config: class of its settings.
+        tokenizer: `word` (torchtext, vocabulary from train) or `wordpiece` (the encoder's own).
+        cache_features: its encoder never changes, so its features may be cached; the network then has
+            `extract_features` and reads `Batch.features`.
+        prepare: called once before training with the network and the training batches.
+        baseline: a reference model: shown in the table, not ranked as a candidate.
 
     Raises:
-        ValueError: the name is taken, or what builds it is neither function nor class.
+        ValueError: the name is taken, or the builder is neither function nor class.
     """
 
     def decorate(build: Builder) -> Builder:
         try:
-            inspect.getfile(build)  # as `ModelSpec.plugin` will
+            inspect.getfile(build)  # `ModelSpec.plugin` needs it
         except TypeError:
-            raise ValueError(f"model {name!r}: its builder is no function or class, whose file could be told") from None
+            raise ValueError(f"model {name!r}: its builder must be a function or class, which has a file") from None
         if name in _REGISTRY:
             raise ValueError(
                 f"model {name!r} is registered twice: by {_REGISTRY[name].build.__module__} "
-                f"and by {build.__module__}; choose another name"
+                f"and by {build.__module__}. Choose another name."
             )
         _REGISTRY[name] = ModelSpec(name, config, build, tokenizer, cache_features, prepare, baseline)
         return build
@@ -128,10 +126,10 @@ def register_model(
 
 
 def get_model_spec(name: str) -> ModelSpec:
-    """The registered model of that name.
+    """Return the registered model of that name.
 
     Raises:
-        UnknownModelError: there is none; the message suggests a close one.
+        UnknownModelError: there is none; the message suggests a similar name.
     """
     names = model_names()
     if name not in names:
@@ -140,7 +138,7 @@ def get_model_spec(name: str) -> ModelSpec:
 
 
 def model_names() -> list[str]:
-    """All registered names, in order of registration."""
+    """Return all registered names, in order of registration."""
     importlib.import_module(BUILTIN)
     load_entry_points()
     return list(_REGISTRY)

@@ -1,4 +1,4 @@
-"""A trained network on disk: its whole state and what it takes to build it again. No pickle."""
+"""A trained network on disk: its whole state and the settings that build it. No pickle."""
 
 from __future__ import annotations
 
@@ -18,49 +18,43 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1  # raise it when model.json or the state's names change their meaning
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
-CARD_FILE = "README.md"  # what the network is, for people
-PLUGIN_FILE = "plugin.py"  # the file that registers the model, where it is none of ours
-ENCODER_DIR = "encoder"  # holds the encoder's config.json, and its tokenizer
+CARD_FILE = "README.md"  # the model card
+PLUGIN_FILE = "plugin.py"  # the file that registers the model, if it is not one of the suite's
+ENCODER_DIR = "encoder"  # the encoder's config.json and tokenizer
 ENCODER_FILE = f"{ENCODER_DIR}/config.json"
 
 
 class SavedModelError(ValueError):
-    """A saved network that is damaged, was changed, or is of another version."""
+    """A saved network that is damaged, changed, or of another version."""
 
 
 class SavedModel(BaseModel):
-    """What model.json says."""
+    """The content of model.json."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     format_version: int = FORMAT_VERSION
-    """Which version of these names."""
     experiment: str
-    """What the network is called."""
     model: dict[str, Any]
-    """Settings of the registered model; without those of its encoder, whose shape and weights are saved."""
+    """Settings of the registered model, without its encoder's, whose shape and weights are saved."""
     tokens: dict[str, Any]
-    """Settings that made token ids of the reviews it was trained on."""
+    """Settings of the tokens it was trained on."""
     tokenizer: TokenizerKind
-    """Kind of the tokenizer."""
     tokenizer_fingerprint: str
     """Hash of everything that decides which ids a text gets."""
     vocab_size: int
-    """Ids that the tokenizer can produce."""
     labels: tuple[str, ...] = ("negative", "positive")
     """Name of each class, in the order of the logits."""
     eval_batch_size: int = Field(ge=1)
-    """Reviews a batch."""
     precision: Precision
-    """Of the matrix products."""
     weights_sha256: str = ""
-    """Hash of weights.safetensors; filled in by `save_classifier`."""
+    """Hash of weights.safetensors; set by `save_classifier`."""
     encoder_sha256: str | None = None
-    """Hash of the encoder's config.json, None where there is no encoder; filled in as well."""
+    """Hash of the encoder's config.json, None without an encoder; set by `save_classifier`."""
 
 
 def save_classifier(folder: Path, saved: SavedModel, model: Classifier) -> None:
-    """Write weights.safetensors and, last, model.json; the encoder's config.json is there before."""
+    """Write weights.safetensors and, last, model.json; the encoder's config.json must be in the folder."""
     from safetensors.torch import save_file
 
     from models.classifier import unshare_memory
@@ -74,7 +68,7 @@ def save_classifier(folder: Path, saved: SavedModel, model: Classifier) -> None:
 
 
 def read_saved_model(folder: Path) -> SavedModel:
-    """What model.json says.
+    """Read model.json.
 
     Raises:
         SavedModelError: it is missing, or not of this version.
@@ -86,23 +80,19 @@ def read_saved_model(folder: Path) -> SavedModel:
         raise SavedModelError(f"{path} cannot be read: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise SavedModelError(f"{path} describes no model of this version: {place}: {first['msg']}") from None
+        key = ".".join(map(str, first["loc"])) or "the file"
+        raise SavedModelError(f"{path} is no model of this version: {key}: {first['msg']}") from None
     if saved.format_version != FORMAT_VERSION:
-        raise SavedModelError(f"{path} has format version {saved.format_version}; this code reads {FORMAT_VERSION}")
+        raise SavedModelError(f"{path}: wrong format version (got {saved.format_version}, expected {FORMAT_VERSION})")
     return saved
 
 
 def load_classifier(folder: Path, saved: SavedModel) -> Classifier:
-    """The network with its weights, in eval mode, on the CPU.
-
-    Args:
-        folder: what `save_classifier` wrote, and for a BERT the folder `encoder` with the encoder's config.json.
-        saved: what its model.json says.
+    """Build the network that `save_classifier` wrote, with its weights, in eval mode, on the CPU.
 
     Raises:
-        SavedModelError: weights or encoder's config are missing, are not those that were saved, or do not fit the
-            settings; or nobody registers such a model, or another version of it.
+        SavedModelError: weights or encoder's config are missing, were changed, or do not fit the settings; or no such
+            model, or another version of it, is registered.
     """
     from safetensors.torch import load_file
 
@@ -123,7 +113,7 @@ def load_classifier(folder: Path, saved: SavedModel) -> Classifier:
         context = ModelContext(saved.vocab_size, len(saved.labels), encoder_dir, pretrained=False)
         model = spec.build(spec.config_class.model_validate(saved.model), context)
         model.load_state_dict(load_file(folder / WEIGHTS_FILE))
-    except (ValueError, RuntimeError) as error:  # no such model, wrong settings, a state of other names or shapes
+    except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise SavedModelError(f"{folder / MODEL_FILE} and its weights do not fit: {reason}") from None
     return model.eval()
@@ -135,17 +125,15 @@ def _refuse_changed(path: Path, wanted: str) -> None:
     found = _sha256(path)
     if found != wanted:
         raise SavedModelError(
-            f"{path} is not what was saved: sha256 wanted {wanted}, found {found}; fetch the model again"
+            f"{path} was changed since it was saved (got sha256 {found}, expected {wanted}). Fetch the model again."
         )
 
 
 def _refuse_other(spec: ModelSpec, saved: Path) -> None:
-    """Old weights in a plugin's new code give figures of nothing."""
     there = spec.plugin is not None and spec.plugin.is_file() and saved.is_file()
-    if there and spec.plugin_sha256 != _sha256(saved):
+    if there and spec.plugin_sha256 != _sha256(saved):  # old weights in a plugin's new code give wrong logits
         raise SavedModelError(
-            f"the model was trained with another version of {spec.plugin}; put its own {PLUGIN_FILE} there, or "
-            "do it again"
+            f"the model was trained with another version of {spec.plugin}. Restore its {PLUGIN_FILE} or train again."
         )
 
 

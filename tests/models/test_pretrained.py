@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from data_pipeline.batch import Batch
 from data_pipeline.encoder import resolve_encoder
-from models.attention import NAME
 from models.bert import learn_standardization
+from models.cpu_kernels import ATTENTION
 from models.pretrained import KINDS, max_tokens
 from models.registry import ModelContext
 from tests.helpers.networks import finetuned, frozen
@@ -164,7 +164,7 @@ class TestEveryKind:
         assert str(other) == str(model)
         assert {p.dtype for p in other.parameters()} == {torch.float32}
         assert [p.requires_grad for p in model.parameters()] == [p.requires_grad for p in other.parameters()]
-        assert other.encoder.config._attn_implementation == model.encoder.config._attn_implementation == NAME
+        assert other.encoder.config._attn_implementation == model.encoder.config._attn_implementation == ATTENTION
         assert torch.equal(other.eval()(batch()), model.eval()(batch()))
         assert not [name for name in model.state_dict() if "pooler" in name]
 

@@ -37,9 +37,9 @@ STEPS = {
 def torchs_own():
     """Inside, networks are built of torch's own parts."""
     return [
-        mock.patch("models.pretrained.NAME", "sdpa"),
+        mock.patch("models.pretrained.ATTENTION", "sdpa"),
         mock.patch("models.pretrained.replace_dropout"),
-        mock.patch("models.bert.ask_first_token_alone"),
+        mock.patch("models.bert.keep_first_token"),
         mock.patch("models.recurrent.Dropout", nn.Dropout),
         mock.patch.dict("models.recurrent.CELLS", rnn=partial(nn.RNN, batch_first=True)),
     ]
