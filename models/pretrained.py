@@ -110,7 +110,7 @@ def first_token_attention(encoder: PreTrainedModel, input_ids: Tensor, mask: Ten
         mask: (B, T) bool, True at real tokens.
     """
     with quiet_transformers(), torch.random.fork_rng(devices=[]):  # its random weights are replaced
-        plain = _random_encoder(copy.deepcopy(encoder.config), attn_implementation="eager")
+        plain: Any = _random_encoder(copy.deepcopy(encoder.config), attn_implementation="eager")
     plain.load_state_dict(encoder.state_dict())
     read = plain.eval().to(input_ids.device)(input_ids=input_ids, attention_mask=mask, output_attentions=True)
     weights: Tensor = read.attentions[-1][:, :, 0].mean(dim=1)
