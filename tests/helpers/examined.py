@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from benchmark.plan.workspace import Workspace
-from benchmark.training.checkpoint import Checkpoint, CheckpointFolder, Unfinished
+from benchmark.training.checkpoint import Checkpoint, CheckpointFolder, PartialEpoch
 from benchmark.training.epoch import EpochRecord
 
 FINGERPRINT = "f" * 16
@@ -19,7 +19,7 @@ def save_checkpoints(workspace: Workspace, identity: str, *steps: int) -> Path:
     for number, step in enumerate(steps, start=1):
         epochs = tuple(EpochRecord(epoch, 0.5, 0.5, 0.5, 1e-3, 1.0, 1.0) for epoch in range(1, number + 1))
         tensors = {"matrix": torch.ones(2, 3)}
-        kept.save(Checkpoint(epochs, Unfinished(), number, step, tensors, tensors, tensors, {}))
+        kept.save(Checkpoint(epochs, PartialEpoch(), number, step, tensors, tensors, tensors, {}))
     return folder
 
 
