@@ -147,6 +147,13 @@ class BertClassifier(Classifier):
         states: tuple[Tensor, ...] = output.hidden_states if every_layer else (output.last_hidden_state,)
         return states
 
+    @torch.no_grad()
+    def learn(self, batches: Iterable[Batch]) -> None:
+        """Learn mean and deviation of the features over the train part, where they are standardized."""
+        if isinstance(self.standardize, Standardize):
+            device = self.standardize.mean.device
+            self.standardize.learn(self.pooled_features(batch.to(device)) for batch in batches)
+
 
 class Standardize(nn.Module):
     """Scale each of F features to mean 0 and variance 1; the identity until `learn` is called."""
@@ -187,18 +194,3 @@ class Standardize(nn.Module):
         resolution = half.eps * mean.abs().clamp(min=half.tiny)
         self.mean.copy_(mean)
         self.std.copy_(torch.where(std > resolution, std, 1.0))
-
-
-@torch.no_grad()
-def learn_standardization(model: Classifier, batches: Iterable[Batch]) -> None:
-    """Teach a frozen BERT the mean and deviation of its features over the train part, if it standardizes them.
-
-    Raises:
-        TypeError: another kind of model.
-        ValueError: no batches.
-    """
-    if not isinstance(model, BertClassifier):
-        raise TypeError(f"{type(model).__name__} has no features to standardize")
-    if isinstance(model.standardize, Standardize):
-        device = model.standardize.mean.device
-        model.standardize.learn(model.pooled_features(batch.to(device)) for batch in batches)

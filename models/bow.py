@@ -35,7 +35,7 @@ class BagOfNgrams(Classifier):
     ratios: Tensor
 
     def __init__(self, config: BowConfig, vocab_size: int, num_classes: int):
-        """Build a network without features; `learn_ngrams` adds those of the train part.
+        """Build a network without features; `learn` adds those of the train part.
 
         Raises:
             ValueError: there are not two classes, or the keys of so many words take more than 63 bits.
@@ -99,6 +99,23 @@ class BagOfNgrams(Classifier):
                 shares[:, word : word + share.shape[1]] += share
         return shares
 
+    @torch.no_grad()
+    def learn(self, batches: Iterable[Batch]) -> None:
+        """Count the train part's reviews with each n-gram, and make the most frequent n-grams the features."""
+        device = self.keys.device
+        keys, counts = torch.empty(0, dtype=torch.int64), torch.empty(0, 2, dtype=torch.int64)
+        new_keys, new_counts, waiting = [keys], [counts], 0
+        for batch in batches:
+            present = self.present(batch.to(device)).cpu()
+            rows, columns = present.nonzero(as_tuple=True)
+            new_keys.append(present[rows, columns])
+            new_counts.append(nn.functional.one_hot(batch.labels.cpu(), 2)[rows])
+            waiting += len(rows)
+            if waiting >= CHUNK:
+                keys, counts = _add_up(new_keys, new_counts)
+                new_keys, new_counts, waiting = [keys], [counts], 0
+        self.set_features(*_add_up(new_keys, new_counts))
+
     def set_features(self, keys: Tensor, counts: Tensor) -> None:
         """Make the n-grams that the most reviews have the features, and learn their log-count ratios.
 
@@ -119,31 +136,6 @@ class BagOfNgrams(Classifier):
         self.ratios.zero_()
         self.keys[: len(chosen)] = keys[chosen]
         self.ratios[: len(chosen)] = ratios.float() if self.config.naive_bayes else 1.0
-
-
-@torch.no_grad()
-def learn_ngrams(model: Classifier, batches: Iterable[Batch]) -> None:
-    """Count the train part's reviews with each n-gram, and make the most frequent n-grams the model's features.
-
-    Raises:
-        TypeError: another kind of model.
-    """
-    if not isinstance(model, BagOfNgrams):
-        raise TypeError(f"{type(model).__name__} has no n-grams to count")
-    device = model.keys.device
-    keys, counts = torch.empty(0, dtype=torch.int64), torch.empty(0, 2, dtype=torch.int64)
-    new_keys, new_counts, waiting = [keys], [counts], 0
-    for batch in batches:
-        present = model.present(batch.to(device)).cpu()
-        rows, columns = present.nonzero(as_tuple=True)
-        new_keys.append(present[rows, columns])
-        new_counts.append(nn.functional.one_hot(batch.labels.cpu(), 2)[rows])
-        waiting += len(rows)
-        if waiting >= CHUNK:
-            keys, counts = _add_up(new_keys, new_counts)
-            new_keys, new_counts, waiting = [keys], [counts], 0
-    keys, counts = _add_up(new_keys, new_counts)
-    model.set_features(keys, counts)
 
 
 def _add_up(keys: list[Tensor], counts: list[Tensor]) -> tuple[Tensor, Tensor]:

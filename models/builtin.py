@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.configs import AttentionConfig, BowConfig, FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
 from models.registry import ModelContext, register_model
@@ -11,6 +11,11 @@ from models.registry import ModelContext, register_model
 if TYPE_CHECKING:
     from data_pipeline.batch import Batch
     from models.classifier import Classifier
+
+
+def learn(model: Any, batches: Iterable[Batch]) -> None:
+    """Let the model learn from the train part what it needs before training: n-grams, or its features' scale."""
+    model.learn(batches)
 
 
 @register_model("lstm-attention", config=AttentionConfig, tokenizer="word")
@@ -24,21 +29,8 @@ def build_recurrent(config: RecurrentConfig | AttentionConfig, context: ModelCon
     return RecurrentClassifier(cell, config, context.vocab_size, context.num_classes)
 
 
-def standardize_features(model: Classifier, batches: Iterable[Batch]) -> None:
-    """Teach the head of `bert-frozen` its features' scale, if `standardize` is on."""
-    from models.bert import learn_standardization
-
-    learn_standardization(model, batches)
-
-
 @register_model("bert-finetuned", config=FinetunedBertConfig, tokenizer="wordpiece")
-@register_model(
-    "bert-frozen",
-    config=FrozenBertConfig,
-    tokenizer="wordpiece",
-    cache_features=True,
-    prepare=standardize_features,
-)
+@register_model("bert-frozen", config=FrozenBertConfig, tokenizer="wordpiece", cache_features=True, prepare=learn)
 def build_bert(config: FrozenBertConfig | FinetunedBertConfig, context: ModelContext) -> Classifier:
     """Build a head on an encoder that is frozen or learns with it."""
     from models.bert import BertClassifier
@@ -46,14 +38,7 @@ def build_bert(config: FrozenBertConfig | FinetunedBertConfig, context: ModelCon
     return BertClassifier(config, context)
 
 
-def count_ngrams(model: Classifier, batches: Iterable[Batch]) -> None:
-    """Make the n-grams of the training reviews the features of `bow`."""
-    from models.bow import learn_ngrams
-
-    learn_ngrams(model, batches)
-
-
-@register_model("bow", config=BowConfig, tokenizer="word", prepare=count_ngrams, baseline=True)
+@register_model("bow", config=BowConfig, tokenizer="word", prepare=learn, baseline=True)
 def build_bow(config: BowConfig, context: ModelContext) -> Classifier:
     """Build a logistic regression on words and pairs of words."""
     from models.bow import BagOfNgrams

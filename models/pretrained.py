@@ -26,19 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EncoderKind:
-    """Differences between the kinds of encoder in transformers.
+    """Differences between the kinds of encoder in transformers."""
 
-    Attributes:
-        attention_dropout: key of the config for dropout on attention weights.
-        hidden_dropout: key of the config for dropout on hidden states.
-        has_pooler: its class adds an unused layer on [CLS] by default.
-        has_bert_layers: its layers are built as BERT's, by the same names.
-    """
-
-    attention_dropout: str
-    hidden_dropout: str
-    has_pooler: bool
-    has_bert_layers: bool
+    attention_dropout: str  # key of the config
+    hidden_dropout: str  # key of the config
+    has_pooler: bool  # its class adds an unused layer on [CLS] by default
+    has_bert_layers: bool  # its layers are built as BERT's, by the same names
 
 
 BERT = EncoderKind("attention_probs_dropout_prob", "hidden_dropout_prob", has_pooler=True, has_bert_layers=True)

@@ -16,8 +16,7 @@ from benchmark.config.schema import RunConfig
 from benchmark.experiment.figures import confusion_matrix, learning_curve
 from benchmark.tracking.records import CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE, DatasetRecord
 from benchmark.training.environment import installed_versions
-from benchmark.training.evaluation import Predictions
-from benchmark.training.trainer import Fit
+from benchmark.training.trainer import Fit, Predictions
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus
 from data_pipeline.pipeline import Part

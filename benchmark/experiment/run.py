@@ -24,10 +24,9 @@ from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.device import resolve_device
 from benchmark.training.environment import environment, machine_tags, peak_memory_mib, resume_conditions
 from benchmark.training.epoch import EpochRecord
-from benchmark.training.evaluation import Predictions
 from benchmark.training.progress import Progress
 from benchmark.training.reproducibility import seed_everything
-from benchmark.training.trainer import Fit, Trainer, count_parameters
+from benchmark.training.trainer import Fit, Predictions, Trainer, count_parameters
 from data_pipeline.corpus import Corpus
 from data_pipeline.errors import DataError
 from data_pipeline.pipeline import Data, Part, build_data

@@ -49,27 +49,16 @@ class PartialEpoch:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A training after one of its steps.
-
-    Attributes:
-        epochs: the finished ones.
-        unfinished: the next one.
-        best_epoch: epoch of lowest `val/loss`; 0 before the first is finished.
-        step: optimizer steps so far.
-        model: the tensors that training changes, by name.
-        optimizer: the optimizer's state, by `<parameter>.<key>`.
-        random: random states that are tensors.
-        values: JSON values: other random states, the gradient scaler.
-    """
+    """A training after one of its steps."""
 
     epochs: tuple[EpochRecord, ...]
     unfinished: PartialEpoch
-    best_epoch: int
+    best_epoch: int  # 0 before the first is finished
     step: int
-    model: Mapping[str, Tensor]
-    optimizer: Mapping[str, Tensor]
+    model: Mapping[str, Tensor]  # what training changes, by name
+    optimizer: Mapping[str, Tensor]  # by `<parameter>.<key>`
     random: Mapping[str, Tensor]
-    values: Mapping[str, Any]
+    values: Mapping[str, Any]  # JSON values: random states that are no tensors, the gradient scaler
 
 
 class Clock:
@@ -227,12 +216,7 @@ class CheckpointFolder:
 
 
 class SavedLogits:
-    """The file of an unfinished evaluation: the sha256 of what follows, then safetensors.
-
-    Args:
-        path: of the file.
-        interval: how often it is written.
-    """
+    """The file of an unfinished evaluation of B reviews per batch: the sha256 of what follows, then safetensors."""
 
     def __init__(self, path: Path, interval: CheckpointInterval) -> None:
         self._path = path

@@ -5,23 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
-    """One pass over the train part and the validation after it.
+    """One pass over the train part and the validation after it; losses are mean cross-entropy in nats."""
 
-    Attributes:
-        epoch: counted from 1.
-        train_loss: mean cross-entropy (nats) of the training batches, dropout on.
-        val_loss: mean cross-entropy (nats) on the val part.
-        val_accuracy: 0 to 1.
-        learning_rate: of the epoch's last step, before any group's scale.
-        train_seconds: wall time of the training batches.
-        val_seconds: wall time of the validation.
-    """
-
-    epoch: int
-    train_loss: float
+    epoch: int  # counted from 1
+    train_loss: float  # with dropout
     val_loss: float
-    val_accuracy: float
-    learning_rate: float
+    val_accuracy: float  # 0 to 1
+    learning_rate: float  # of the last step, before a group's scale
     train_seconds: float
     val_seconds: float
 

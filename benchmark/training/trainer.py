@@ -1,4 +1,7 @@
-"""The one training loop, for every model."""
+"""The one training loop, for every model.
+
+C classes, N reviews in a part.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,10 @@ from torch.nn import functional as F
 from benchmark.training.checkpoint import Checkpoint, CheckpointFolder, Clock, PartialEpoch, SavedLogits
 from benchmark.training.config import TrainingConfig
 from benchmark.training.epoch import EpochRecord
-from benchmark.training.evaluation import Predictions, predict
 from benchmark.training.optimizer import flat_state, learning_rate_factor, make_optimizer, nested_state
 from benchmark.training.progress import Progress
 from benchmark.training.reproducibility import random_states, restore_random_states
-from data_pipeline.batch import Batch
+from data_pipeline.batch import Batch, evaluation_order
 from data_pipeline.pipeline import Part
 from models.classifier import Classifier
 from models.precision import Precision, autocast
@@ -35,6 +37,28 @@ class Fit:
 
     epochs: tuple[EpochRecord, ...]
     best_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Output of a network for a part's N reviews, in the part's order.
+
+    Attributes:
+        labels: (N,) int64, the truth.
+        logits: (N, C) float32.
+        loss: mean cross-entropy in nats.
+        seconds: wall time of the forward passes.
+    """
+
+    labels: np.ndarray
+    logits: np.ndarray
+    loss: float
+    seconds: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of reviews whose largest logit is the true label's, 0 to 1."""
+        return float((self.logits.argmax(axis=1) == self.labels).mean())
 
 
 class Trainer:
@@ -119,15 +143,23 @@ class Trainer:
 
     def predict(self, part: Part, saved: SavedLogits | None = None) -> Predictions:
         """Return the logits of all reviews of the part, dropout off; with `saved`, resumed after an interruption."""
-        return predict(
-            self.model,
-            part,
-            saved,
-            batch_size=self.config.eval_batch_size,
-            device=self.device,
-            precision=self.precision,
-            progress=self.progress,
-        )
+        self.model.eval()
+        order = list(evaluation_order(part.lengths, self.config.eval_batch_size))
+        outputs, before = saved.load() if saved is not None else ([], 0.0)
+        started = time.perf_counter()
+        self.progress.skip(sum(map(len, order[: len(outputs)])))
+        for positions in order[len(outputs) :]:
+            with torch.inference_mode(), autocast(self.precision, self.device):
+                outputs.append(self.model(part.batch(positions).to(self.device)).float().cpu())
+            if saved is not None:
+                saved.save_if_due(outputs, before + time.perf_counter() - started)
+            self.progress.advance(len(positions))
+        seconds = before + time.perf_counter() - started
+        sorted_logits = torch.cat(outputs)
+        logits = torch.empty_like(sorted_logits)
+        logits[torch.from_numpy(np.concatenate(order))] = sorted_logits
+        loss = float(F.cross_entropy(logits, torch.from_numpy(part.labels)))
+        return Predictions(part.labels, logits.numpy(), loss, seconds)
 
     def _best_epoch(self) -> int:
         """Return the epoch of lowest `val/loss`, of equals the first; 0 before the first is finished."""

@@ -13,8 +13,7 @@ from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from benchmark.training.checkpoint import CheckpointFolder
-from benchmark.training.evaluation import Predictions
-from benchmark.training.trainer import Trainer
+from benchmark.training.trainer import Predictions, Trainer
 from data_pipeline.corpus import Corpus
 from data_pipeline.pipeline import build_data
 from data_pipeline.sources import load_corpus

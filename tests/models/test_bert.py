@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from transformers.utils import logging as talk
 
 from data_pipeline.batch import Batch
-from models.bert import BertClassifier, Standardize, learn_standardization
+from models.bert import BertClassifier, Standardize
 from models.registry import get_model_spec
 from tests.helpers.facts import assert_names
 from tests.helpers.networks import finetuned, frozen
@@ -39,7 +39,7 @@ class TestFrozen:
     def test_cached_features_give_the_logits_that_tokens_give(self, context, make_batch, pooling, layers, standardize):
         model = frozen(context, pooling=pooling, layers=layers, standardize=standardize).eval()
         batch = make_batch(LENGTHS)
-        learn_standardization(model, [batch])
+        model.learn([batch])
         cached = model(with_features(model, batch))
         # the same reviews in another batch shape, with another amount of padding
         regrouped = model(make_batch([*LENGTHS, 5, 5], padding=6))[: len(LENGTHS)]
@@ -79,7 +79,7 @@ class TestStandardize:
         batches = [make_batch([5, 9, 3, 7], seed=seed) for seed in range(8)]
         for batch in batches:
             batch.input_ids[:, 0] = 1
-        learn_standardization(model, batches)
+        model.learn(batches)
         scaled = torch.cat([model.standardize(model.pooled_features(batch)) for batch in batches])
 
         assert scaled.isfinite().all()
@@ -103,7 +103,7 @@ class TestStandardize:
 
     def test_no_batches_are_refused(self, context):
         with pytest.raises(ValueError, match="features"):
-            learn_standardization(frozen(context, standardize=True), [])
+            frozen(context, standardize=True).learn([])
 
     def test_the_hook_reads_no_batch_where_standardize_is_off(self, context):
         def batches() -> object:
@@ -216,7 +216,7 @@ class TestTrainedState:
     )
     def test_a_new_model_with_it_gives_the_same_logits(self, context, make_batch, learn_by_heart, build, settings):
         batch, model, other = make_batch(LENGTHS), build(context, **settings), build(context, **settings)
-        learn_standardization(model, [batch])
+        model.learn([batch])
         learn_by_heart(model, batch, 0.005, steps=3)
         assert not torch.equal(model(batch), other(batch))
 

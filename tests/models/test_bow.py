@@ -10,8 +10,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from data_pipeline.batch import Batch
 from models import bow
-from models.bow import NO_FEATURE, BagOfNgrams, learn_ngrams
-from models.classifier import Classifier
+from models.bow import NO_FEATURE, BagOfNgrams
 from models.configs import BowConfig
 from tests.helpers.facts import assert_names
 
@@ -46,7 +45,7 @@ def build(**settings: object) -> BagOfNgrams:
 
 def taught(**settings: object) -> BagOfNgrams:
     model = build(**settings)
-    learn_ngrams(model, [batch_of(TEXTS[:2], LABELS[:2]), batch_of(TEXTS[2:], LABELS[2:], padding=2)])
+    model.learn([batch_of(TEXTS[:2], LABELS[:2]), batch_of(TEXTS[2:], LABELS[2:], padding=2)])
     torch.manual_seed(1)
     with torch.no_grad():
         model.weights.weight.normal_()
@@ -128,7 +127,7 @@ class TestFeatures:
     )
     def test_none_runs_across_an_unknown_word_or_into_the_next_review(self, texts, expected):
         model = build()
-        learn_ngrams(model, [batch_of(texts)])
+        model.learn([batch_of(texts)])
 
         assert len(ngrams(model)) == len(expected)
         assert set(ngrams(model)) == expected
@@ -137,7 +136,7 @@ class TestFeatures:
 class TestLogits:
     def test_they_are_the_weighted_sum_for_positive_and_nothing_for_negative(self):
         model, untrained = taught(), build()
-        learn_ngrams(untrained, [batch_of(TEXTS, LABELS)])
+        untrained.learn([batch_of(TEXTS, LABELS)])
         found = np.stack(list(values(model, TEXTS).values()), axis=1)
         weights = model.weights.weight[: found.shape[1], 0].detach().numpy()
         logits = model(batch_of(TEXTS)).detach()
@@ -187,7 +186,7 @@ class TestState:
 
         assert torch.equal(loaded(batch_of(TEXTS)), model(batch_of(TEXTS)))
         assert torch.equal(resumed(batch_of(TEXTS)), model(batch_of(TEXTS)))
-        learn_ngrams(model, [batch_of(["a film"])])
+        model.learn([batch_of(["a film"])])
         assert ngrams(model) == ["a", "film", "a film"]
 
     def test_the_table_has_no_gradient_and_each_feature_one_weight(self):
@@ -208,15 +207,6 @@ def test_what_it_cannot_count_is_refused(settings, words, classes, facts):
     with pytest.raises(ValueError, match=r"\d") as error:
         BagOfNgrams(BowConfig(name="bow", **settings), words, classes)
     assert_names(error, *facts)
-
-
-def test_another_kind_of_model_has_no_ngrams():
-    class Other(Classifier):
-        def forward(self, batch: Batch) -> torch.Tensor:
-            raise NotImplementedError
-
-    with pytest.raises(TypeError, match="Other"):
-        learn_ngrams(Other(), [])
 
 
 class TestAttributions:

@@ -13,7 +13,6 @@ from torch.nn import functional as F
 
 from data_pipeline.batch import Batch
 from data_pipeline.encoder import resolve_encoder
-from models.bert import learn_standardization
 from models.cpu_kernels import ATTENTION
 from models.pretrained import KINDS, max_tokens
 from models.registry import ModelContext
@@ -157,7 +156,7 @@ class TestEveryKind:
         (tmp_path / "config.json").write_text(json.dumps(shape | {"dtype": "float16"}))
         model = build(context, **settings)
         if model.frozen:
-            learn_standardization(model, [batch()])
+            model.learn([batch()])
         other = build(replace(context, encoder_dir=tmp_path, pretrained=False), **settings)
         other.load_state_dict(load(save(model.state_dict())))
 

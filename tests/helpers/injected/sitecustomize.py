@@ -26,8 +26,8 @@ IN_A_RUN = {
     "features": ["data_pipeline.feature_cache:cached_features"],
     "epoch": ["benchmark.training.trainer:Trainer._train_step"],
     "checkpoint": ["benchmark.training.checkpoint:CheckpointFolder.save"],
-    "val": ["benchmark.training.evaluation:Evaluator.predict"],
-    "test": ["benchmark.training.evaluation:Evaluator.predict"],
+    "val": ["benchmark.training.trainer:Trainer.predict"],
+    "test": ["benchmark.training.trainer:Trainer.predict"],
     "artifacts": [f"{TRACKER}.{name}" for name in ("log_artifacts", "log_metrics", "finish")],
     "model": [f"{TRACKER}.log_model"],
 }
