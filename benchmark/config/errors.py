@@ -1,4 +1,4 @@
-"""Pydantic's complaints as lines that a person can act on: where, what is wrong, what was meant."""
+"""Turn pydantic's complaints into one line per fault: where, what is wrong, what was meant."""
 
 from __future__ import annotations
 
@@ -6,100 +6,117 @@ from collections.abc import Iterable
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from data_pipeline.errors import InputError, did_you_mean, one_line
 
 B = TypeVar("B", bound=BaseModel)
-KEY = "[key]"  # the last part of the place where pydantic means a name and not what stands under it
-# Where pydantic speaks of Python's types, which the file knows nothing of.
-PLAIN_WORDS = {
+Place = tuple[str | int, ...]  # keys and indices that lead to a value
+Fault = tuple[Place, str]  # where, what is wrong
+KEY = "[key]"  # the last part of pydantic's place where the key itself is wrong
+PLAIN_WORDS = {  # where pydantic speaks of Python's types, which YAML does not have
     **dict.fromkeys(("model_type", "dict_type"), "should be a mapping of keys to values"),
     **dict.fromkeys(("tuple_type", "list_type"), "should be a list"),
     "too_short": "should not be empty",
+    "missing": "is missing",
 }
 QUOTED = 100  # characters of a wrong value, name or option that a message quotes
-LONGEST_LINE = 2000  # characters of a message, lists of all that is known included
+LONGEST_LINE = 2000  # characters of a message, lists of all known names included
 
 
 class ConfigError(InputError):
-    """Settings that cannot be run.
-
-    Args:
-        lines: one for each fault; it names the file or option, the key path and the fault.
-
-    Attributes:
-        lines: the same, each of them in one line of a bounded length, whatever names and values stand in it.
-    """
+    """Settings that cannot be run: one line per fault names the file or option, the key path and the fault."""
 
     def __init__(self, *lines: str) -> None:
-        self.lines = tuple(_without_middle(one_line(line)) for line in lines)
+        self.lines = tuple(one_line(line)[:LONGEST_LINE] for line in lines)
         super().__init__("\n".join(self.lines))
 
 
-def _without_middle(line: str) -> str:
-    """The line, or its beginning, which says where, and its end, which says what."""
-    half = (LONGEST_LINE - 3) // 2
-    return line if len(line) <= LONGEST_LINE else f"{line[:half]} … {line[-half:]}"
-
-
 def shortened(text: str) -> str:
-    """The text, cut where it is longer than anybody would read in a message."""
+    """Cut the text to what a message quotes."""
     return text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
 
 
 def quoted(value: Any) -> str:
-    """A wrong value or name as a message quotes it."""
+    """Return a wrong value or name as a message quotes it."""
     return shortened(repr(value))
 
 
 def key_path(parts: Iterable[int | str]) -> str:
-    """`published[0].source` for ("published", 0, "source")."""
+    """Return `published[0].source` for ("published", 0, "source")."""
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{shortened(part)}" for part in parts)
     return path.removeprefix(".")
 
 
-def validated(schema: type[B], raw: Any, where: str, prefix: tuple[str | int, ...]) -> B:
-    """`raw` as `schema`, or a ConfigError with a line for each fault."""
+def refusal(*faults: Fault) -> ValidationError:
+    """Return the error by which a pydantic validator reports several faults, each at a place below its own value."""
+    details = [
+        InitErrorDetails(type=PydanticCustomError("fault", "{text}", {"text": text}), loc=place, input={})
+        for place, text in faults
+    ]
+    return ValidationError.from_exception_data("settings", details)
+
+
+def parse(schema: type[B], raw: Any, context: Any = None) -> B:
+    """Return `raw` as `schema`; a validator may call this for a part of its value.
+
+    Raises:
+        ValidationError: all faults, in our words.
+    """
     try:
-        return schema.model_validate(raw)
+        return schema.model_validate(raw, context=context)
     except ValidationError as error:
-        raise ConfigError(
-            *(_explain(schema, detail, where, prefix) for detail in _own_faults(error.errors()))
-        ) from None
+        raise refusal(*(_fault(schema, detail) for detail in _causes(error.errors()))) from None
 
 
-def _own_faults(details: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Without `too short` where that only follows from a fault of an entry, which pydantic leaves out."""
+def find_faults(schema: type[BaseModel], raw: Any, *prefix: str) -> list[Fault]:
+    """Return what is wrong with `raw` as `schema`, with places that begin with `prefix`."""
+    try:
+        parse(schema, raw)
+    except ValidationError as error:
+        return [((*prefix, *detail["loc"]), detail["msg"]) for detail in error.errors()]
+    return []
+
+
+def validated(schema: type[B], raw: Any, where: str, prefix: Place = (), context: Any = None) -> B:
+    """Return `raw` as `schema`.
+
+    Raises:
+        ConfigError: one line per fault: `where`, the key path, which begins with `prefix`, and the fault.
+    """
+    try:
+        return parse(schema, raw, context)
+    except ValidationError as error:
+        faults = [(key_path((*prefix, *detail["loc"])), detail["msg"]) for detail in error.errors()]
+        raise ConfigError(*(f"{where}: {f'{path}: ' if path else ''}{text}" for path, text in faults)) from None
+
+
+def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out `too short` where it only follows from a faulty entry, which pydantic does not count."""
     places = [detail["loc"] for detail in details]
 
-    def follows(detail: ErrorDetails) -> bool:
-        own = detail["loc"]
-        return detail["type"] == "too_short" and any(place != own and place[: len(own)] == own for place in places)
+    def has_faulty_entry(above: Place) -> bool:
+        return any(place != above and place[: len(above)] == above for place in places)
 
-    return [detail for detail in details if not follows(detail)]
-
-
-def _explain(schema: type[BaseModel], detail: ErrorDetails, where: str, prefix: tuple[str | int, ...]) -> str:
-    location = detail["loc"]
-    if location[-1:] == (KEY,) or detail["type"] == "invalid_key":
-        above = key_path((*prefix, *location[: -2 if location[-1] == KEY else -1]))
-        return f"{where}: {f'{above}: ' if above else ''}{quoted(detail['input'])} is no name; put it in quotes"
-    path = key_path((*prefix, *location))
-    place = f"{where}: {path}" if path else where
-    if detail["type"] == "extra_forbidden":
-        key = str(location[-1])
-        return f"{place}: unknown key{did_you_mean(key, _keys_at(schema, location[:-1]))}"
-    if detail["type"] == "missing":
-        return f"{place}: is missing"
-    message = PLAIN_WORDS.get(detail["type"]) or detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    found = "" if isinstance(detail["input"], (dict, list, tuple)) else f", found {quoted(detail['input'])}"
-    return f"{place}: {message}{found}"
+    return [detail for detail in details if detail["type"] != "too_short" or not has_faulty_entry(detail["loc"])]
 
 
-def _keys_at(schema: Any, location: Iterable[int | str]) -> list[str]:
-    """The keys that the schema knows at a place of the file."""
-    for part in location:
+def _fault(schema: type[BaseModel], detail: ErrorDetails) -> Fault:
+    place, kind, value = detail["loc"], detail["type"], detail["input"]
+    message = PLAIN_WORDS.get(kind) or detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if kind == "invalid_key":
+        return place[:-1], f"{quoted(value)} is not a name; put it in quotes"
+    if place[-1:] == (KEY,):
+        return place[:-2], f"{quoted(value)} is not a name; put it in quotes" if kind == "string_type" else message
+    if kind == "extra_forbidden":
+        return place, f"unknown key{did_you_mean(str(place[-1]), _keys_at(schema, place[:-1]))}"
+    says_all = kind in {"fault", "missing"} or isinstance(value, (dict, list, tuple))
+    return place, message if says_all else f"{message}, found {quoted(value)}"
+
+
+def _keys_at(schema: Any, place: Place) -> list[str]:
+    """Return the keys that the schema knows at a place of the file."""
+    for part in place:
         if isinstance(schema, type) and issubclass(schema, BaseModel) and part in schema.model_fields:
             schema = schema.model_fields[str(part)].annotation
         else:  # an entry of a dict or tuple: its last type argument that is a schema

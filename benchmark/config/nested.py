@@ -1,24 +1,26 @@
-"""Nested settings: merged, or overridden by key path."""
+"""Change nested settings: by a mapping, or by key path."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` laid over it, mapping by mapping."""
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with `changes` in their places, mapping by mapping."""
     result = dict(base)
     for key, value in changes.items():
         below = result.get(key)
-        result[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        result[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return result
 
 
-def laid_over(raw: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """An experiment's settings, as YAML gives them, with others by key path in their places."""
-    changed = {section: dict(entry) if isinstance(entry, Mapping) else entry for section, entry in raw.items()}
-    for key, value in values.items():
-        section, _, name = key.partition(".")
-        changed.setdefault(section, {})[name] = value
+def override(settings: Mapping[str, Any], values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return `settings` with the values in the places that their key paths name."""
+    changed = dict(settings)
+    for key, value in values:
+        nested = value
+        for part in reversed(key.split(".")):
+            nested = {part: nested}
+        changed = merge(changed, nested)
     return changed

@@ -1,14 +1,25 @@
-"""What `tune` searches, as experiments.yaml states it: a range or choices for each setting. Imports no Optuna."""
+"""What `tune` searches, as experiments.yaml states it: a range or choices per setting. Imports no Optuna."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    RootModel,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
 
-from benchmark.output import flattened
+from benchmark.config.errors import ConfigError, parse, quoted
+from benchmark.output import flattened, spell_value
 from data_pipeline.errors import did_you_mean
 
 Value = StrictBool | StrictInt | StrictFloat | StrictStr | None
@@ -19,68 +30,73 @@ class _Parameter(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     when: dict[str, Annotated[tuple[Value, ...], Field(min_length=1, strict=False)]] = Field(default_factory=dict)
-    """Searched only where these settings, which stand above it and have choices, have one of these values."""
+    """Searched only where these settings, which are listed above it and have choices, have one of these values."""
 
 
-class FloatParameter(_Parameter):
-    """A real number."""
-
-    type: Literal["float"]
+class _Range(_Parameter):
     low: float = Field(allow_inf_nan=False)
     """The smallest value."""
     high: float = Field(allow_inf_nan=False)
     """The largest value."""
-    log: bool = False
-    """As many trials between 1e-4 and 1e-3 as between 1e-3 and 1e-2."""
 
     @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        _refuse_empty(self.low, self.high)
-        if self.log and self.low <= 0:
-            raise ValueError("`log: true` needs `low` above 0")
+    def _is_not_empty(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError("`low` should be below `high`")
         return self
 
-    def values(self) -> tuple[float, ...]:
-        """The ends of the range."""
+    def values(self) -> tuple[Any, ...]:
+        """Return the ends of the range."""
         return self.low, self.high
+
+    def largest(self) -> Any:
+        """Return the value that needs most of the machine."""
+        return self.high
 
     def holds(self, value: Any) -> bool:
         """Whether a trial can have this value."""
         return type(value) in {int, float} and self.low <= value <= self.high
 
+
+class FloatParameter(_Range):
+    """A real number."""
+
+    type: Literal["float"]
+    log: bool = False
+    """As many trials between 1e-4 and 1e-3 as between 1e-3 and 1e-2."""
+
+    @model_validator(mode="after")
+    def _has_a_logarithm(self) -> Self:
+        if self.log and self.low <= 0:
+            raise ValueError("`log: true` needs `low` above 0")
+        return self
+
     def spell(self) -> str:
-        """As a reader is told it."""
+        """Return the range for a reader."""
         return f"{self.low:g} to {self.high:g}{', log' if self.log else ''}"
 
 
-class IntParameter(_Parameter):
+class IntParameter(_Range):
     """A whole number."""
 
     type: Literal["int"]
     low: int
-    """The smallest value."""
     high: int
-    """The largest value; a whole number of steps above `low`."""
     step: int = Field(default=1, ge=1)
-    """Between two values."""
+    """Between two values; the range is a whole number of steps."""
 
     @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        _refuse_empty(self.low, self.high)
+    def _has_whole_steps(self) -> Self:
         if (self.high - self.low) % self.step:
             raise ValueError(f"`high` should be a whole number of steps of {self.step} above `low`")
         return self
 
-    def values(self) -> tuple[int, ...]:
-        """The ends of the range."""
-        return self.low, self.high
-
     def holds(self, value: Any) -> bool:
         """Whether a trial can have this value."""
-        return type(value) in {int, float} and self.low <= value <= self.high and (value - self.low) % self.step == 0
+        return super().holds(value) and (value - self.low) % self.step == 0
 
     def spell(self) -> str:
-        """As a reader is told it."""
+        """Return the range for a reader."""
         return f"{self.low} to {self.high}{f', steps of {self.step}' if self.step > 1 else ''}"
 
 
@@ -93,32 +109,31 @@ class CategoricalParameter(_Parameter):
 
     @model_validator(mode="after")
     def _are_different(self) -> Self:
-        seen = {(isinstance(choice, bool), choice) for choice in self.choices}  # see _same
-        if len(seen) < len(self.choices):
-            raise ValueError("a choice stands here twice")
+        if any(_same(one, other) for i, one in enumerate(self.choices) for other in self.choices[:i]):
+            raise ValueError("duplicate choice")
         return self
 
     def values(self) -> tuple[Any, ...]:
-        """All choices."""
+        """Return all choices."""
         return self.choices
+
+    def largest(self) -> Any:
+        """Return the largest of numbers, else the first choice."""
+        numbers = [choice for choice in self.choices if type(choice) in {int, float}]
+        return max(numbers) if len(numbers) == len(self.choices) else self.choices[0]  # type: ignore[type-var]
 
     def holds(self, value: Any) -> bool:
         """Whether a trial can have this value."""
         return any(_same(value, choice) for choice in self.choices)
 
     def spell(self) -> str:
-        """As a reader is told it."""
+        """Return the choices for a reader."""
         return ", ".join("null" if choice is None else str(choice) for choice in self.choices)
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equal, as 1 and 1.0 are, and True and 1 are not."""
+    """Whether two values are equal, as 1 and 1.0 are, and True and 1 are not."""
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
-
-
-def _refuse_empty(low: float, high: float) -> None:
-    if low >= high:
-        raise ValueError("`low` should be below `high`")
 
 
 Parameter = FloatParameter | IntParameter | CategoricalParameter
@@ -129,88 +144,73 @@ KINDS: dict[str, type[Parameter]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SearchSpace:
-    """The parameters of one experiment.
+def _parameter(raw: Any) -> Any:
+    kind = raw.get("type") if isinstance(raw, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(f"unknown type {quoted(kind)}{did_you_mean(str(kind), KINDS)}")
+    return parse(KINDS[kind], raw)
 
-    Attributes:
-        parameters: by key path of the setting, such as `training.learning_rate`, in the order in which a trial
-            chooses them.
-    """
 
-    parameters: Mapping[str, Parameter]
+class SearchSpace(
+    RootModel[Annotated[dict[str, Annotated[Any, PlainValidator(_parameter)]], Field(min_length=1)]], frozen=True
+):
+    """The parameters of one experiment by key path of the setting, in the order in which a trial chooses them."""
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """The parameters, as `training.learning_rate: ...`."""
+        return self.root
 
     def is_active(self, key: str, values: Mapping[str, Any]) -> bool:
         """Whether the parameter's conditions are met by the values of those above it."""
         return all(
             name in values and any(_same(values[name], value) for value in wanted)
-            for name, wanted in self.parameters[key].when.items()
+            for name, wanted in self.root[key].when.items()
         )
 
-    def own(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """The values that an experiment's settings give to the active parameters."""
+    def values_in(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values that an experiment's settings give to the active parameters."""
         flat = dict(flattened(settings))
-        own: dict[str, Any] = {}
-        for key in self.parameters:
-            if self.is_active(key, own):
-                own[key] = flat[key]
-        return own
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; `from_json` reads them back."""
-        return {key: parameter.model_dump(mode="json") for key, parameter in self.parameters.items()}
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> SearchSpace:
-        """The space out of `to_json`'s values."""
-        return cls({key: KINDS[raw["type"]].model_validate(raw) for key, raw in content.items()})
+        found: dict[str, Any] = {}
+        for key in self.root:
+            if self.is_active(key, found):
+                found[key] = flat[key]
+        return found
 
     def widest(self) -> dict[str, Any]:
-        """One value of each parameter that every trial has, the largest of numbers: what the machine must bear.
+        """Return the largest value of each parameter that every trial has: what the machine must bear.
 
         A parameter with a condition is left out: where that is not met, trials have the experiment's own value.
         """
-        return {key: _largest(parameter.values()) for key, parameter in self.parameters.items() if not parameter.when}
+        return {key: parameter.largest() for key, parameter in self.root.items() if not parameter.when}
 
     def faults(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """What is wrong with it beside these settings of its experiment: key path, and the fault in words."""
-        flat = {
-            key: value
-            for key, value in flattened(settings)
-            if key != "model.name" and not key.startswith("model.encoder")
-        }
-        above: dict[str, Any] = {}
-        for key, parameter in self.parameters.items():
-            if key not in flat:
-                yield key, f"is no setting that can be searched{did_you_mean(key, flat)}"
+        """Yield key path and fault of each parameter that does not fit these settings of its experiment."""
+        known = [key for key, _ in flattened(settings) if key != "model.name" and not key.startswith("model.encoder")]
+        above: dict[str, Parameter] = {}
+        for key, parameter in self.root.items():
+            if key not in known:
+                yield key, f"not a setting that can be searched{did_you_mean(key, known)}"
                 continue
-            yield from ((key, fault) for fault in _faulty_conditions(parameter, above))
+            for name, wanted in parameter.when.items():
+                other = above.get(name)
+                if not isinstance(other, CategoricalParameter):
+                    yield key, f"`when` names {name}, which is not a parameter with choices above this one"
+                elif not all(other.holds(value) for value in wanted):
+                    yield key, f"`when` wants {name} to be {wanted}, which has the choices {other.spell()}"
             above[key] = parameter
 
-    def outside(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """Which of these settings no trial could have: key path, and the fault in words."""
-        for key, value in self.own(settings).items():
-            parameter = self.parameters[key]
-            if not parameter.holds(value):
-                shown = "null" if value is None else value
-                yield (
-                    key,
-                    (
-                        f"the experiment's own {shown} is none of its values ({parameter.spell()}); "
-                        "a search begins there, so let it be one"
-                    ),
-                )
+    def check_start(self, settings: Mapping[str, Any], where: str) -> None:
+        """Check that an experiment's own settings can be the first trial.
 
-
-def _faulty_conditions(parameter: _Parameter, above: Mapping[str, Any]) -> Iterator[str]:
-    for key, wanted in parameter.when.items():
-        other = above.get(key)
-        if not isinstance(other, CategoricalParameter):
-            yield f"`when` names {key}, which is no parameter with choices that stands above this one"
-        elif not all(other.holds(value) for value in wanted):
-            yield f"`when` wants {key} to be {wanted}, which has the choices {other.spell()}"
-
-
-def _largest(values: Sequence[Any]) -> Any:
-    numbers = [value for value in values if type(value) in {int, float}]
-    return max(numbers) if len(numbers) == len(values) else values[0]
+        Raises:
+            ConfigError: one line per value that no trial can have.
+        """
+        lines = [
+            f"{where}: {key}: the experiment's own value, where the search starts, is not in the search space "
+            f"(got {spell_value(value)}, expected {self.root[key].spell()})"
+            for key, value in self.values_in(settings).items()
+            if not self.root[key].holds(value)
+        ]
+        if lines:
+            raise ConfigError(*lines)

@@ -86,15 +86,11 @@ def read_yaml(path: Path) -> Any:
         raise YamlError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
     except OSError as error:
         raise YamlError(f"{path}: cannot be read: {error.strerror}") from None
-    return _parse(text, str(path))
+    return parse_yaml(text, str(path))
 
 
-def parse_scalar(text: str, where: str) -> Any:
-    """The value of an option such as `--set lstm.training.epochs=3`, read as YAML reads it."""
-    return _parse(text, where)
-
-
-def _parse(text: str, where: str) -> Any:
+def parse_yaml(text: str, where: str) -> Any:
+    """Return the text's value; `where` names the text in an error."""
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader, see above
     except yaml.MarkedYAMLError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ def with_features(
     model: Classifier,
     data: Data,
     encoder: Encoder,
-    experiment: ExperimentConfig[Any],
+    experiment: ExperimentConfig,
     *,
     cache_dir: Path,
     save_seconds: float,

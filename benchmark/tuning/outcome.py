@@ -73,7 +73,7 @@ def outcome(study: Study) -> Outcome:
 
     trials = study.get_trials(deepcopy=False)
     attributes = study.user_attrs
-    space = SearchSpace.from_json(attributes[SPACE])
+    space = SearchSpace.model_validate(attributes[SPACE])
     best = _ranked(study)
     own = next((trial for trial in best if trial.params == attributes[OWN]), None)
     return Outcome(

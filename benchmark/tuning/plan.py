@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from benchmark.config.checks import check_own
-from benchmark.config.errors import ConfigError
-from benchmark.config.nested import laid_over
-from benchmark.config.schema import RunConfig, Suite, experiment_config, run_from_settings
+from benchmark.config.errors import ConfigError, validated
+from benchmark.config.nested import override
+from benchmark.config.schema import ExperimentConfig, RunConfig, Suite, run_from_settings
 from benchmark.config.search_space import SearchSpace
 from benchmark.plan.plan import make_plan
 from benchmark.plan.workspace import Workspace
@@ -77,7 +76,7 @@ class PlannedStudy:
     @property
     def own_values(self) -> dict[str, Any]:
         """The experiment's own values of the parameters."""
-        return self.space.own(self.own.experiment.plain())
+        return self.space.values_in(self.own.experiment.plain())
 
     def with_values(self, values: Mapping[str, Any]) -> RunConfig:
         """The experiment with the values of a trial.
@@ -86,7 +85,7 @@ class PlannedStudy:
             ConfigError: together they are no valid settings.
         """
         raw = self.own.experiment.plain()
-        experiment = experiment_config(laid_over(raw, values), "trial", (self.own.experiment_name,))
+        experiment = validated(ExperimentConfig, override(raw, values.items()), "trial", (self.own.experiment_name,))
         return replace(self.own, experiment=experiment)
 
     def to_json(self) -> dict[str, Any]:
@@ -94,14 +93,14 @@ class PlannedStudy:
         return {
             "name": self.name,
             "settings": self.own.settings(),
-            "space": self.space.to_json(),
+            "space": self.space.model_dump(mode="json"),
             "metric": self.metric,
         }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> PlannedStudy:
         """The study out of `to_json`'s values."""
-        own, space = run_from_settings(content["settings"]), SearchSpace.from_json(content["space"])
+        own, space = run_from_settings(content["settings"]), SearchSpace.model_validate(content["space"])
         return cls(content["name"], own, space, content["metric"])
 
 
@@ -119,12 +118,12 @@ def plan_study(suite: Suite, name: str, workspace: Workspace, metric: Metric) ->
         raise ConfigError("data.train_size: a search wants one size; give --set data.train_size=N")
     space, experiment = suite.search[name], suite.experiments[name]
     raw = experiment.plain()
-    check_own(space, experiment, f"search.{name} in profile {suite.profile}")
+    space.check_start(raw, f"search.{name} in profile {suite.profile}")
     # The own values of what every trial chooses are no part of the study's name: what was adopted is searched on.
-    widest = experiment_config(laid_over(raw, space.widest()), f"search.{name}", (name,))
+    widest = validated(ExperimentConfig, override(raw, space.widest().items()), f"search.{name}", (name,))
     seeds = suite.seeds[:1]
     plan = make_plan(replace(suite, seeds=seeds, experiments={name: widest}, tuned={}), workspace)
     own = replace(plan.runs[0].config, experiment=experiment)
-    identity = json.dumps([plan.runs[0].fingerprint, seeds, space.to_json(), metric], sort_keys=True)
+    identity = json.dumps([plan.runs[0].fingerprint, seeds, space.model_dump(mode="json"), metric], sort_keys=True)
     digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
     return PlannedStudy(f"{suite.profile}-{name}-{digest}", own, space, metric)

@@ -64,7 +64,7 @@ def open_study(
         RUN_ID: parent_id,
         PROFILE: planned.own.profile,
         METRIC: planned.metric,
-        SPACE: planned.space.to_json(),
+        SPACE: planned.space.model_dump(mode="json"),
         OWN: planned.own_values,
         FACTS: dict(facts),
         EXPERIMENT: planned.own.experiment_name,  # last: who finds a study by it finds the others too

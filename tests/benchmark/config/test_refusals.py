@@ -93,7 +93,7 @@ def test_a_model_is_a_mapping_with_a_name(write_config, model):
     [
         ({"data": {"path": None}}, "data", ["path", "source", "table"]),
         ({"data": {"source": "imdb"}}, "data.source", ["embedded", "aclimdb", "table", "imdb"]),
-        ({"experiments": ["rnn", "ltsm"]}, "experiments", ["ltsm", "lstm"]),
+        ({"experiments": ["rnn", "ltsm"]}, "experiments[1]", ["ltsm", "lstm"]),
         ({"experiments": ["rnn"], "overrides": {"lstm": {}}}, "overrides", ["lstm", "rnn"]),
         ({"overrides": {"lsmt": {}}}, "overrides", ["lsmt", "lstm"]),
         ({"overrides": {"rnn": {"training": {"epochs": 0}}}}, "overrides.rnn.training.epochs", ["1", "0"]),
@@ -187,7 +187,7 @@ BAD_REFERENCES = {"experiments": ["rnn", "ltsm"], "overrides": {"bert": {}, "rnn
         (
             {"profiles": {"quick": BAD_REFERENCES}, "published": [FIGURE | {"experiment": "gru"}]},
             {
-                "profiles.quick.experiments",
+                "profiles.quick.experiments[1]",
                 "profiles.quick.overrides",
                 "profiles.quick.overrides.rnn.training.epochs",
                 "published[0].experiment",

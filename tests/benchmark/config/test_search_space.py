@@ -2,10 +2,9 @@
 
 import pytest
 
-from benchmark.config.checks import check_own
 from benchmark.config.errors import ConfigError
 from benchmark.config.load import load_suite, parse_assignments
-from benchmark.config.nested import laid_over
+from benchmark.config.nested import override
 from benchmark.config.search_space import KINDS, SearchSpace
 from tests.helpers.facts import assert_names
 
@@ -51,7 +50,7 @@ def test_a_file_needs_no_search(write_config):
 
 
 def test_it_survives_json(space):
-    assert SearchSpace.from_json(space.to_json()) == space
+    assert SearchSpace.model_validate(space.model_dump(mode="json")) == space
 
 
 @pytest.mark.parametrize(
@@ -134,7 +133,7 @@ class TestOwnSettings:
     def test_they_have_a_value_of_each_parameter(self, space, write_config):
         settings = load_suite(write_config()).experiments["lstm"].model_dump(mode="json")
 
-        assert space.own(settings) == {
+        assert space.values_in(settings) == {
             "training.learning_rate": 1e-2,
             "model.hidden_dim": 16,
             "training.schedule": "linear",
@@ -144,7 +143,7 @@ class TestOwnSettings:
     def test_but_of_those_whose_condition_is_not_met(self, space, write_config):
         suite = load_suite(write_config(), settings={"lstm.training.schedule": "constant"})
 
-        assert "training.warmup_fraction" not in space.own(suite.experiments["lstm"].model_dump(mode="json"))
+        assert "training.warmup_fraction" not in space.values_in(suite.experiments["lstm"].model_dump(mode="json"))
 
     @pytest.mark.parametrize(
         ("assignment", "facts"),
@@ -158,7 +157,7 @@ class TestOwnSettings:
         suite = load_suite(write_config(), settings=parse_assignments([assignment]))
 
         with pytest.raises(ConfigError) as refused:
-            check_own(space, suite.experiments["lstm"], "search.lstm")
+            space.check_start(suite.experiments["lstm"].plain(), "search.lstm")
         assert_names(refused, "search.lstm", *facts)
 
 
@@ -181,7 +180,7 @@ def test_numbers_are_compared_by_their_value(parameter, own, holds):
 def test_values_are_laid_over_settings_and_change_nothing_else():
     settings = {"model": {"name": "lstm", "dropout": 0.1}, "training": {"epochs": 2}}
 
-    changed = laid_over(settings, {"model.dropout": 0.5, "training.batch_size": 8})
+    changed = override(settings, {"model.dropout": 0.5, "training.batch_size": 8}.items())
 
     assert changed == {"model": {"name": "lstm", "dropout": 0.5}, "training": {"epochs": 2, "batch_size": 8}}
     assert settings == {"model": {"name": "lstm", "dropout": 0.1}, "training": {"epochs": 2}}

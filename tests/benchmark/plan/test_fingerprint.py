@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.config.load import load_suite
-from benchmark.config.schema import RunConfig, experiment_config
+from benchmark.config.schema import ExperimentConfig, RunConfig
 from benchmark.plan import fingerprint as identity
 from benchmark.plan.fingerprint import Inputs, fingerprint
 from benchmark.plan.plan import make_plan
@@ -70,7 +70,7 @@ def tiny_encoder(tmp_path_factory):
 
 def run_of(model="lstm", tokens=None, training=None, **model_settings) -> RunConfig:
     raw = {"model": {"name": model, **model_settings}, "tokens": tokens or {}, "training": training or {}}
-    return RunConfig("quick", "an-experiment", experiment_config(raw, "test", ()), DataConfig(), seed=1)
+    return RunConfig("quick", "an-experiment", ExperimentConfig.model_validate(raw), DataConfig(), seed=1)
 
 
 def mark(run: RunConfig, **inputs: str) -> str:

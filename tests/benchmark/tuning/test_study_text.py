@@ -32,7 +32,7 @@ def outcome(pruned: int) -> Outcome:
     ],
 )
 def test_a_value_at_the_edge_of_an_ordered_parameter_is_reported(parameter, value, side):
-    found = edges(SearchSpace.from_json({"key": parameter}), {"key": value})
+    found = edges(SearchSpace.model_validate({"key": parameter}), {"key": value})
 
     assert len(found) == (side is not None)
     for line in found:

@@ -1,0 +1,159 @@
+"""The whole of experiments.yaml as one model: all faults are reported at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+
+from benchmark.config.errors import Fault, find_faults, parse, quoted, refusal
+from benchmark.config.nested import merge, override
+from benchmark.config.schema import ExperimentConfig, PublishedFigure, Settings
+from benchmark.config.search_space import SearchSpace
+from data_pipeline.config import DEFAULT_TRAIN_SIZE, DataConfig, DataSettings, Size
+from data_pipeline.errors import did_you_mean
+
+EXPERIMENT_SECTIONS = ("model", "tokens", "training")
+PROFILE_SECTIONS = ("data", "seeds")
+LISTS = ("seeds", "data.train_size")  # settings of a profile of which each value makes its own runs
+RESERVED_NAMES = (*EXPERIMENT_SECTIONS, *PROFILE_SECTIONS, "all")
+LONGEST_NAME = 64  # characters: names become those of folders, and MLflow's
+
+
+def _all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if twice := sorted({str(value) for value in values if values.count(value) > 1}):
+        raise ValueError(f"duplicate {', '.join(twice)}")
+    return values
+
+
+def _is_name(name: str, reserved: Sequence[str] = ()) -> str:
+    """Check that a name can be part of an option, of a file's name, and of MLflow's."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name in reserved or len(name) > LONGEST_NAME:
+        others = f", but not {', '.join(reserved)}" if reserved else ""
+        raise ValueError(
+            f"{quoted(name)} cannot be a name; use small letters, digits, - and _, "
+            f"{LONGEST_NAME} characters at most{others}"
+        )
+    return name
+
+
+def _is_experiment(raw: dict[str, Any]) -> dict[str, Any]:
+    parse(ExperimentConfig, raw)
+    return raw  # as it is written: profiles and options change it
+
+
+def _exists(name: str, info: ValidationInfo) -> str:
+    """Check the name against the file's experiments, which are the context of the validation."""
+    if info.context is not None and name not in info.context:
+        raise refusal(((), f"there is no experiment {quoted(name)}{did_you_mean(name, info.context)}"))
+    return name
+
+
+ExperimentName = Annotated[str, AfterValidator(_exists)]
+
+
+class ProfileData(DataSettings):
+    """The reviews of a profile; each size of the train part makes its own runs, with the same val and test."""
+
+    train_size: Annotated[
+        tuple[Size, ...],
+        BeforeValidator(lambda value: value if isinstance(value, (list, tuple)) else (value,)),
+        Field(min_length=1, strict=False),
+        AfterValidator(_all_different),
+    ] = (DEFAULT_TRAIN_SIZE,)
+    """Reviews trained on, one number or a list; `all`: what test and val leave."""
+
+    def each(self) -> tuple[DataConfig, ...]:
+        """Return the settings with one size of the train part at a time."""
+        return tuple(DataConfig(**{**self.model_dump(), "train_size": size}) for size in self.train_size)
+
+
+class ProfileConfig(Settings):
+    """One entry of `profiles`: a named size of the whole suite."""
+
+    description: str = ""
+    """What it is for, in one line."""
+    seeds: Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=2**63)], ...],
+        Field(min_length=1, strict=False),
+        AfterValidator(_all_different),
+    ] = (2077,)
+    """One run of every experiment per seed."""
+    data: ProfileData = ProfileData()
+    """The reviews and their split, the same for every experiment."""
+    experiments: Annotated[
+        tuple[ExperimentName, ...], Field(min_length=1, strict=False), AfterValidator(_all_different)
+    ]
+    """Experiments of the profile, in the order of the table."""
+    overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Settings that this profile changes, by experiment."""
+
+    @field_validator("overrides")
+    @classmethod
+    def _are_valid(cls, overrides: dict[str, dict[str, Any]], info: ValidationInfo) -> dict[str, dict[str, Any]]:
+        every = info.context or {}
+        known = info.data.get("experiments", every)
+        faults: list[Fault] = []
+        for name, changes in overrides.items():
+            if name not in known:
+                faults.append(((), f"{quoted(name)} is not an experiment of this profile{did_you_mean(name, known)}"))
+            elif not find_faults(ExperimentConfig, every.get(name)):  # else its own faults are enough
+                faults += find_faults(ExperimentConfig, merge(every[name], changes), name)
+        if faults:
+            raise refusal(*faults)
+        return overrides
+
+
+class _Figure(PublishedFigure):
+    experiment: ExperimentName
+
+
+def _one_per_experiment(figures: tuple[_Figure, ...]) -> tuple[_Figure, ...]:
+    names = [figure.experiment for figure in figures]
+    twice = [index for index, name in enumerate(names) if name in names[:index]]
+    if twice:
+        raise refusal(
+            *(((index, "experiment"), f"{names[index]!r} has a figure already; give it one") for index in twice)
+        )
+    return figures
+
+
+class File(Settings):
+    """The file. The context of its validation is its raw `experiments`."""
+
+    profiles: Annotated[dict[Annotated[str, AfterValidator(_is_name)], ProfileConfig], Field(min_length=1)]
+    experiments: Annotated[
+        dict[
+            Annotated[str, AfterValidator(lambda name: _is_name(name, RESERVED_NAMES))],
+            Annotated[dict[str, Any], AfterValidator(_is_experiment)],
+        ],
+        Field(min_length=1),
+    ]
+    search: dict[ExperimentName, SearchSpace] = Field(default_factory=dict)
+    published: Annotated[tuple[_Figure, ...], Field(strict=False), AfterValidator(_one_per_experiment)] = ()
+    plugin: Path | None = Field(default=None, strict=False)
+    """A Python file that registers models of your own; a relative path starts at this file's folder."""
+
+    @field_validator("search")
+    @classmethod
+    def _fits(cls, search: dict[str, SearchSpace], info: ValidationInfo) -> dict[str, SearchSpace]:
+        every = info.context or {}
+        sound = [name for name in search if not find_faults(ExperimentConfig, every.get(name))]
+        faults = [((name, key), text) for name in sound for key, text in _misfits(search[name], every[name])]
+        if faults:
+            raise refusal(*faults)
+        return search
+
+
+def _misfits(space: SearchSpace, raw: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return key path and fault of each parameter that has a value which the experiment does not take."""
+    faults = list(space.faults(parse(ExperimentConfig, raw).plain()))
+    return faults or [
+        (key, f"{quoted(value)}: {text}")
+        for key, parameter in space.parameters.items()
+        for value in parameter.values()
+        for _, text in find_faults(ExperimentConfig, override(raw, [(key, value)]))
+    ]
