@@ -13,10 +13,11 @@ from benchmark.cli.options import (
     workspace,
 )
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
+from data_pipeline.errors import one_line
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """The command and its options."""
+    """Add the command and its options."""
     parser = add_command(commands, "doctor", doctor, "check versions, machine, reviews, store and cache")
     add_device_option(parser)
     add_data_option(parser, downloads=False)
@@ -24,21 +25,20 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Print a line for each finding; 1 where one is a problem.
+    """Print one line per finding; 1 where one is a problem.
 
     Raises:
-        DeviceError: this machine has no such device.
+        PrecisionError: this machine has no such device.
     """
     from benchmark.doctor.examination import examine
-    from benchmark.doctor.finding import Level
+    from benchmark.doctor.finding import PROBLEM
     from benchmark.training.device import resolve_device
-    from data_pipeline.errors import one_line
 
     place = workspace(arguments)
-    resolve_device(place.device)  # a wrong option is told before anything else
+    resolve_device(place.device)  # before the other checks, which take seconds
     problems = 0
     for name, finding in examine(place):
         print(f"{finding.level:<7}  {name:<16}  {one_line(finding.text)}", flush=True)
-        problems += finding.level is Level.PROBLEM
+        problems += finding.level == PROBLEM
     print(f"\n{problems} problem{'' if problems == 1 else 's'}" if problems else "\nno problem")
     return EXIT_FAILED if problems else EXIT_DONE

@@ -1,1 +1,1 @@
-"""Looks at machine, reviews, store and cache, says what is wrong and what to do about it, and changes nothing."""
+"""Check machine, reviews, store and cache; say what is wrong and how to fix it; change nothing."""

@@ -1,51 +1,48 @@
-"""All checks in turn; one that cannot be made is a problem itself, and the others go on."""
+"""Make all checks in turn; one that cannot be made is a problem itself, and the others go on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from benchmark.doctor import cache, inputs, machine
-from benchmark.doctor.finding import Finding, Level, problem
-from benchmark.doctor.store import StoreState, look_at_store, run_findings
+from benchmark.doctor.finding import PROBLEM, Finding, problem
+from benchmark.doctor.store import Recorded, check_store, run_findings
 from benchmark.doctor.versions import version_findings
 from benchmark.plan.workspace import Workspace
 from data_pipeline.errors import InputError
 
 
 def examine(workspace: Workspace) -> Iterator[tuple[str, Finding]]:
-    """What each check finds, with the check's name, as it is found."""
-    yield from _named("versions", version_findings())
-    yield from _named("processor", machine.processor_findings(workspace))
-    yield from _named("memory", machine.memory_findings())
-    yield from _named("disk", machine.disk_findings(workspace))
-    yield from _named("reviews", inputs.embedded_findings())
-    yield from _named("official reviews", inputs.official_findings(workspace.place))
-    yield from _named("encoder", inputs.encoder_findings())
-    state = _store_state(workspace)
-    yield "store", state.finding
-    if state.runs is not None:
-        yield from _named("runs", run_findings(state.runs))
-    yield from _named("cache", cache.entry_findings(workspace.cache_dir))
-    yield from _named("checkpoints", cache.checkpoint_findings(workspace, state.runs))
+    """Yield the name of each check with each of its findings, as it is found."""
+    runs: list[Recorded] | None = None
+
+    def store_findings() -> Iterator[Finding]:
+        nonlocal runs
+        finding, runs = check_store(workspace.tracking_uri)
+        yield finding
+
+    for name, findings in (
+        ("versions", version_findings()),
+        ("processor", machine.processor_findings(workspace)),
+        ("memory", machine.memory_findings()),
+        ("disk", machine.disk_findings(workspace)),
+        ("reviews", inputs.embedded_findings()),
+        ("official reviews", inputs.official_findings(workspace.place)),
+        ("encoder", inputs.encoder_findings()),
+        ("store", store_findings()),
+        ("cache", cache.entry_findings(workspace.cache_dir)),
+    ):
+        yield from _named(name, findings)
+    if runs is not None:
+        yield from _named("runs", run_findings(runs))
+    yield from _named("checkpoints", cache.checkpoint_findings(workspace, runs))
 
 
 def _named(name: str, findings: Iterator[Finding]) -> Iterator[tuple[str, Finding]]:
-    """The findings of one check under its name."""
     try:
         for finding in findings:
             yield name, finding
     except InputError as error:
-        yield name, Finding(Level.PROBLEM, str(error))  # such an error says what to do
+        yield name, Finding(PROBLEM, str(error))  # such an error says what to do
     except OSError as error:
-        yield name, _refused(error)
-
-
-def _store_state(workspace: Workspace) -> StoreState:
-    try:
-        return look_at_store(workspace.tracking_uri)
-    except OSError as error:
-        return StoreState(_refused(error))
-
-
-def _refused(error: OSError) -> Finding:
-    return problem(f"cannot be looked at: {error}", "check the permissions and the disk")
+        yield name, problem(f"cannot be checked: {error}", "check the permissions and the disk")

@@ -1,42 +1,34 @@
-"""What a check found: a word, and in one line what there is and what to do about it."""
+"""One line of what a check found."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from typing import NamedTuple
+
+OK, NOTE, PROBLEM = "ok", "note", "problem"
 
 
-class Level(StrEnum):
-    """How bad it is: nothing, nothing that keeps a run from being done, or something to be put right first."""
-
-    OK = "ok"
-    NOTE = "note"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of what was found.
+class Finding(NamedTuple):
+    """One line of what a check found.
 
     Attributes:
-        level: how bad it is.
-        text: what there is; of a problem also what to do.
+        level: OK; NOTE: runs work all the same; PROBLEM: to be fixed first.
+        text: what there is, and of a problem also what to do.
     """
 
-    level: Level
+    level: str
     text: str
 
 
 def ok(text: str) -> Finding:
-    """All is as it should be."""
-    return Finding(Level.OK, text)
+    """Return a finding that all is as it should be."""
+    return Finding(OK, text)
 
 
 def note(text: str) -> Finding:
-    """Good to know; runs are done all the same."""
-    return Finding(Level.NOTE, text)
+    """Return a finding that is good to know."""
+    return Finding(NOTE, text)
 
 
 def problem(fault: str, remedy: str) -> Finding:
-    """What is wrong, and what to do."""
-    return Finding(Level.PROBLEM, f"{fault}; {remedy}")
+    """Return what is wrong and what to do."""
+    return Finding(PROBLEM, f"{fault}; {remedy}")

@@ -1,4 +1,4 @@
-"""Reviews and weights, compared with the hashes that are known of them."""
+"""Check reviews and weights against their known hashes."""
 
 from __future__ import annotations
 
@@ -21,48 +21,36 @@ from data_pipeline.sources import (
 
 
 def embedded_findings() -> Iterator[Finding]:
-    """The reviews that a package carries.
-
-    Raises:
-        DataError: they are missing or were changed.
-    """
+    """Check the reviews of the installed package; raise DataError where they are missing or changed."""
     source = read_source(DataConfig(source="embedded"), Place())
     yield ok(f"{source.name}: {len(source.reviews):,} reviews with the known hash")
 
 
 def encoder_findings() -> Iterator[Finding]:
-    """The weights that a package carries.
-
-    Raises:
-        DataError: they are missing or were changed.
-    """
+    """Check the weights of the installed package; raise DataError where they are missing or changed."""
     resolve_encoder()
     yield ok(f"{EMBEDDED_NAME}: weights with the known hash")
 
 
 def official_findings(place: Place) -> Iterator[Finding]:
-    """The official archive or folder, read whole as a run reads it.
-
-    Raises:
-        DataError: what the user named is missing or damaged.
-    """
+    """Read the official archive or folder whole, as a run does; raise DataError where the one named is damaged."""
     path = place.data or official_archive(place.cache_dir)
     if place.data is None and not path.exists():
         yield note(
-            "not here; only the profiles `full` and `paper` need them, and fetch "
-            f"{OFFICIAL_ARCHIVE_BYTES / 1e6:.0f} MB (without a network {OFFLINE_ADVICE})"
+            "not on this machine; only the profiles `full` and `paper` need them and download "
+            f"{OFFICIAL_ARCHIVE_BYTES / 1e6:.0f} MB (without a network, {OFFLINE_ADVICE})"
         )
         return
     config = DataConfig(source="aclimdb", train_size=2, val_size=2, test_size="all")  # the fingerprint is of all
     try:
-        with TemporaryDirectory() as folder:  # for what is kept of an archive that was read: our cache stays as it is
+        with TemporaryDirectory() as folder:  # so that the cache stays as it is
             corpus = read_source(config, Place(path, Path(folder)), download=False).split(config)
     except DataError as error:
         if place.data is not None:
             raise
-        yield problem(str(error), f"a run that needs it fetches it again; or delete {path}")
+        yield problem(str(error), f"a run that needs it downloads it again; or delete {path}")
         return
     if corpus.fingerprint == OFFICIAL_FINGERPRINT:
         yield ok(f"{path}: {corpus.name}, with the known hash")
     else:
-        yield note(f"{path}: {corpus.name}; no published figure compares with those of runs on it")
+        yield note(f"{path}: {corpus.name}; figures of runs on it cannot be compared with published ones")

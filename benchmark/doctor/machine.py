@@ -1,4 +1,4 @@
-"""Processor, memory and disk, against what runs need."""
+"""Check processor, memory and disk against what runs need."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STORE_NEEDED = 2**30  # 12 runs of profile `full`, half of which keep the encode
 
 
 def processor_findings(workspace: Workspace) -> Iterator[Finding]:
-    """What computes, and in which precision."""
+    """Name what computes, and in which precision."""
     device = resolve_device(workspace.device)
     precision = resolve_precision("auto", device)
     cores = psutil.cpu_count(logical=False) or os.cpu_count()
@@ -39,13 +39,13 @@ def processor_findings(workspace: Workspace) -> Iterator[Finding]:
         yield ok(f"{text}precision `auto` is bf16")
     else:
         yield note(
-            f"{text}precision `auto` is {precision}: runs are slower than in bf16, for which a processor with "
-            "avx512_bf16 or AMX or a CUDA card from Ampere on is needed, and their figures differ slightly"
+            f"{text}precision `auto` is {precision}: runs are slower than in bf16, which needs a processor with "
+            "avx512_bf16 or AMX or a CUDA card from Ampere on, and their figures differ slightly"
         )
 
 
 def memory_findings() -> Iterator[Finding]:
-    """What other programs leave."""
+    """Check the memory that other programs leave free."""
     memory = psutil.virtual_memory()
     text = f"{spell_bytes(memory.available)} of {spell_bytes(memory.total)} available"
     if memory.available >= MEMORY_NEEDED:
@@ -58,7 +58,7 @@ def memory_findings() -> Iterator[Finding]:
 
 
 def disk_findings(workspace: Workspace) -> Iterator[Finding]:
-    """What there is room for; of a store on a server nobody can tell."""
+    """Check the free space; that of a store on a server is unknown."""
     yield _room("cache", workspace.cache_dir, CACHE_NEEDED, "--cache-dir")
     store = sqlite_file(workspace.tracking_uri)
     if store is not None:
@@ -66,16 +66,16 @@ def disk_findings(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _room(name: str, folder: Path, needed: int, option: str) -> Finding:
-    """Whether the folder can be written, or made where it is not there yet, and has so many bytes."""
+    """Check that the folder, or the one it is made in, can be written and has so many bytes."""
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not there.is_dir():
-        return problem(f"{name}: {there} is no folder", f"name another one by {option}")
+        return problem(f"{name}: {there} is not a folder", f"name another by {option}")
     if not os.access(there, os.W_OK | os.X_OK):
         return problem(f"{name}: {there} cannot be written", f"change its permissions, or name another by {option}")
     free = shutil.disk_usage(there).free
     if free < needed:
         return problem(
             f"{name}: {spell_bytes(free)} free in {there}, and {spell_bytes(needed)} may be needed",
-            f"free some, or name another folder by {option} (`run all --dry-run` says what is needed for these runs)",
+            f"free some, or name another folder by {option} (`run all --dry-run` says what these runs need)",
         )
     return ok(f"{name}: {spell_bytes(free)} free in {there}")

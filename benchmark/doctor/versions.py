@@ -1,128 +1,86 @@
-"""Python and packages, compared with the set that the tests passed with and with what our package asks for."""
+"""Check Python and packages against the versions that the tests passed with, and with `pip check`."""
 
 from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-from packaging.requirements import Requirement
 
 from benchmark.doctor.finding import Finding, note, ok, problem
 from data_pipeline.files import try_read
 
 OURS = "imdb-sentiment-benchmark"
-SHOWN = 5  # packages that a line names
-
-
-@dataclass(frozen=True, slots=True)
-class Constraints:
-    """What constraints.txt says: the versions that the tests passed with.
-
-    Attributes:
-        path: of the file.
-        python: major and minor version of CPython, such as `3.11`.
-        packages: version of each package.
-    """
-
-    path: Path
-    python: str
-    packages: Mapping[str, str]
+NAMED = 5  # packages that a line names
 
 
 def version_findings() -> Iterator[Finding]:
-    """Of Python and of the packages.
+    """Check Python and packages.
 
     Raises:
-        DataError: the file that names the versions is not there.
+        DataError: constraints.txt, which names the tested versions, cannot be read.
     """
-    tested = read_constraints(constraints_file())
-    yield python_finding(tested)
-    yield from package_findings(tested)
+    path = constraints_file()
+    tested = try_read(path, Path.read_bytes).decode()
+    python = re.search(r"CPython (\d+\.\d+)", tested)
+    yield python_finding(python[1] if python else "")
+    if installed(OURS) is None:
+        yield problem(f"{OURS} is not installed, and every run records its version", "`pip install --editable .`")
+    yield pip_finding(path)
+    yield packages_finding(path, dict(re.findall(r"^([^#\s=]+)==(\S+)", tested, re.MULTILINE)))
 
 
 def constraints_file() -> Path:
-    """An installed wheel carries the file inside the package; a checkout has it one folder up."""
+    """Return the file's path: an installed wheel has it inside the package, a checkout one folder up."""
     package = Path(__file__).parents[1]
     inside = package / "constraints.txt"
     return inside if inside.exists() else package.parent / inside.name
 
 
-def read_constraints(path: Path) -> Constraints:
-    """What the file says.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    text = try_read(path, Path.read_bytes).decode()
-    python = re.search(r"CPython (\d+\.\d+)", text)
-    return Constraints(path, python[1] if python else "", dict(re.findall(r"^([^#\s=]+)==(\S+)", text, re.MULTILINE)))
-
-
-def python_finding(tested: Constraints) -> Finding:
-    """Which Python runs this."""
+def python_finding(tested: str) -> Finding:
+    """Compare this Python with the tested one, such as `3.11`."""
     here = f"{platform.python_implementation()} {platform.python_version()}"
-    if here.startswith(f"CPython {tested.python}."):
+    if here.startswith(f"CPython {tested}."):
         return ok(f"{here}, as tested")
     return note(
-        f"{here}; the tests passed with CPython {tested.python}, and figures may differ in their last digits "
-        f"(`make clean`, then `make run PYTHON=python{tested.python}` takes that one)"
+        f"{here}; the tests passed with CPython {tested}, and figures may differ in their last digits "
+        f"(`make clean`, then `make run PYTHON=python{tested}` uses that one)"
     )
 
 
-def package_findings(tested: Constraints) -> Iterator[Finding]:
-    """Packages that are missing, do not do, or are of another version than tested."""
-    try:
-        unfit = unfit_packages(requires(OURS) or [])
-    except PackageNotFoundError:
-        yield problem(f"{OURS} is not installed, and every run records its version", "`pip install --editable .`")
-        return
-    install = f"pip install --constraint {tested.path}"
-    if unfit:
-        yield problem(", ".join(unfit.values()), f"`{install} {' '.join(unfit)}`")
-    other = other_packages({name: pin for name, pin in tested.packages.items() if name.lower() not in unfit})
-    if other:
-        more = f" and {len(other) - SHOWN} more" if len(other) > SHOWN else ""
-        yield note(
-            f"of another version than tested: {', '.join(other[:SHOWN])}{more}; figures may differ in their last "
-            f"digits (`{install} NAME...` takes the tested one)"
-        )
-    if not unfit and not other:
-        yield ok("packages are of the versions that the tests passed with")
+def pip_finding(constraints: Path) -> Finding:
+    """Ask pip whether a package is missing, or has a version that another one does not allow."""
+    answer = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    if answer.returncode and not answer.stdout:
+        return note("`pip check` cannot be called here, so nothing is known of missing packages")
+    if answer.returncode:
+        faults = ", ".join(line.rstrip(".") for line in answer.stdout.splitlines()[:NAMED])
+        return problem(f"`pip check`: {faults}", f"`pip install --constraint {constraints} NAME...` for each")
+    return ok("packages have all that they require")
 
 
-def unfit_packages(needed: Sequence[str]) -> dict[str, str]:
-    """What is wrong with each package that is missing, or of a version that does not do, by name in small letters.
-
-    Args:
-        needed: what a package asks for, as its metadata says it.
-    """
-    unfit = {}
-    for requirement in map(Requirement, needed):
-        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
-            continue  # for development, or for another system
-        here = _installed(requirement.name)
-        if here is None:
-            unfit[requirement.name.lower()] = f"{requirement.name} is missing"
-        elif not requirement.specifier.contains(here, prereleases=True):
-            unfit[requirement.name.lower()] = f"{requirement.name} is {here}, and {requirement.specifier} is needed"
-    return unfit
-
-
-def other_packages(pins: Mapping[str, str]) -> list[str]:
-    """Those that are here in another version; the part behind a plus names a build, such as torch's for the CPU."""
-    here = {name: _installed(name) for name in pins}
-    return [
-        f"{name} {found} (tested: {pins[name]})"
+def packages_finding(constraints: Path, tested: dict[str, str]) -> Finding:
+    """Compare installed packages with the tested versions; what follows a plus names a build, as in 2.13.0+cpu."""
+    here = {name: installed(name) for name in tested}
+    other = [
+        f"{name} {found} (tested: {tested[name]})"
         for name, found in here.items()
-        if found is not None and found.partition("+")[0] != pins[name]
+        if found is not None and found.partition("+")[0] != tested[name]
     ]
+    if not other:
+        return ok("packages have the versions that the tests passed with")
+    more = f" and {len(other) - NAMED} more" if len(other) > NAMED else ""
+    return note(
+        f"other versions than tested: {', '.join(other[:NAMED])}{more}; figures may differ in their last digits "
+        f"(`pip install --constraint {constraints} NAME...` installs the tested one)"
+    )
 
 
-def _installed(name: str) -> str | None:
+def installed(name: str) -> str | None:
+    """Return the package's version, None where it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:

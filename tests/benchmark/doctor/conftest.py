@@ -1,4 +1,4 @@
-"""A store, a cache and a machine to be looked at."""
+"""A store, a cache and a machine to check."""
 
 from pathlib import Path
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from data_pipeline import encoder, sources
-from tests.helpers.examined import FINGERPRINT, below, save_checkpoints, spoil
+from tests.helpers.examined import FINGERPRINT, save_checkpoints, snapshot
 from tests.helpers.facts import assert_names, error_lines
 
 
@@ -31,17 +31,16 @@ def test_an_orphaned_run_is_reported_with_what_to_do_and_nothing_on_disk_changed
 ):
     run_id = start().run_id
     save_checkpoints(workspace, f"run-{FINGERPRINT}-1", 10, 20)
-    spoil(cache / "tokens")
     (cache / "features" / "other.unfinished").mkdir()
-    before = below(tmp_path)
+    before = snapshot(tmp_path)
 
     status, out, _ = call("doctor", "--data", "reviews.tar.gz")
 
     assert status == 1
-    assert out.endswith("\n2 problems\n")
+    assert out.endswith("\n1 problem\n")
     (line,) = [line for line in lines_of(out, "runs") if line.startswith("problem ")]
     assert_names(line, "lstm seed 1", run_id, "RUNNING", "`python -m benchmark run lstm --profile quick`")
-    assert below(tmp_path) == before
+    assert snapshot(tmp_path) == before
 
 
 def test_where_nothing_is_yet_nothing_is_made(call, tmp_path, monkeypatch):
@@ -55,7 +54,7 @@ def test_where_nothing_is_yet_nothing_is_made(call, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_wrong_device_ends_with_2_before_anything_is_looked_at(call, monkeypatch):
+def test_a_wrong_device_ends_with_2_before_other_checks(call, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
     status, out, err = call("doctor", "--device", "cuda")
@@ -64,7 +63,7 @@ def test_a_wrong_device_ends_with_2_before_anything_is_looked_at(call, monkeypat
     assert_names(error_lines(err)[0], "--device cuda: ")
 
 
-def test_what_cannot_be_looked_at_is_reported_and_the_other_checks_still_made(call, store_uri, tmp_path, monkeypatch):
+def test_what_cannot_be_checked_is_reported_and_the_other_checks_still_made(call, store_uri, tmp_path, monkeypatch):
     monkeypatch.setattr(encoder, "EMBEDDED_SHA256", "0" * 64)
     monkeypatch.setattr(sources, "EMBEDDED_SHA256", "1" * 64)
     (tmp_path / "file").touch()

@@ -7,13 +7,12 @@ import pytest
 import torch
 
 from benchmark.doctor import machine
-from benchmark.doctor.finding import Level
+from benchmark.doctor.finding import NOTE, OK, PROBLEM
 from benchmark.doctor.inputs import official_findings
 from benchmark.plan.workspace import Workspace
 from data_pipeline import sources
 from data_pipeline.errors import DataError
 from data_pipeline.sources import Place, official_archive
-from tests.helpers.examined import reported
 from tests.helpers.facts import assert_names
 from tests.helpers.official import members, write_archive, write_folder
 
@@ -25,7 +24,7 @@ def test_a_processor_without_bf16_is_a_note(monkeypatch, has_bf16):
 
     (found,) = machine.processor_findings(Workspace("unused", Path("unused"), "cpu"))
 
-    assert found.level is (Level.OK if has_bf16 else Level.NOTE)
+    assert found.level == (OK if has_bf16 else NOTE)
     assert_names(found.text, "avx512_bf16", "cpu", "`auto` is " + ("bf16" if has_bf16 else "fp32"))
 
 
@@ -34,7 +33,7 @@ def test_too_little_memory_is_a_problem(monkeypatch):
 
     (found,) = machine.memory_findings()
 
-    assert found.level is Level.PROBLEM
+    assert found.level == PROBLEM
     assert "`python -m benchmark run rnn lstm bert-frozen`" in found.text
 
 
@@ -42,18 +41,18 @@ def test_too_little_room_is_reported_of_each_folder_with_its_option_but_not_of_a
     for name in ("CACHE_NEEDED", "STORE_NEEDED"):
         monkeypatch.setattr(machine, name, 2**60)
 
-    cache, store = reported(machine.disk_findings(Workspace(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "not/yet")))
+    cache, store = machine.disk_findings(Workspace(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "not/yet"))
 
-    assert cache[0] == store[0] == "problem"
+    assert cache[0] == store[0] == PROBLEM
     assert_names(cache[1], tmp_path, "--cache-dir")
     assert "--tracking-uri" in store[1]
     assert len(list(machine.disk_findings(Workspace("http://server", tmp_path)))) == 1
 
 
 def test_official_reviews_that_are_not_here_are_a_note(tmp_path):
-    ((level, text),) = reported(official_findings(Place(None, tmp_path)))
+    ((level, text),) = official_findings(Place(None, tmp_path))
 
-    assert level == "note"
+    assert level == NOTE
     assert "84 MB" in text
 
 
@@ -61,9 +60,9 @@ def test_official_reviews_that_are_not_here_are_a_note(tmp_path):
 def test_reviews_that_are_not_the_official_ones_are_a_note(tmp_path, write):
     path = write(tmp_path / "mine", members())
 
-    ((level, text),) = reported(official_findings(Place(path, tmp_path / "cache")))
+    ((level, text),) = official_findings(Place(path, tmp_path / "cache"))
 
-    assert level == "note"
+    assert level == NOTE
     assert_names(text, "aclImdb", "48 + 48")
     assert not (tmp_path / "cache").exists()
 
@@ -74,9 +73,9 @@ def test_the_official_ones_are_known_by_their_hash(tmp_path, monkeypatch):
     config = sources.DataConfig(source="aclimdb", train_size=2, val_size=2, test_size="all")
     monkeypatch.setattr("benchmark.doctor.inputs.OFFICIAL_FINGERPRINT", sources.load_corpus(config, place).fingerprint)
 
-    ((level, text),) = reported(official_findings(place))
+    ((level, text),) = official_findings(place)
 
-    assert level == "ok"
+    assert level == OK
     assert "hash" in text
 
 
@@ -90,6 +89,6 @@ def test_a_damaged_archive_is_an_error_where_it_was_named_and_a_problem_where_it
         list(official_findings(Place(named, tmp_path)))
     assert_names(caught, "mine.tar.gz", "aclImdb_v1.tar.gz")
 
-    ((level, text),) = reported(official_findings(Place(None, tmp_path)))
-    assert level == "problem"
+    ((level, text),) = official_findings(Place(None, tmp_path))
+    assert level == PROBLEM
     assert_names(text, fetched, "delete")
