@@ -11,7 +11,6 @@ import stat
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
@@ -38,16 +37,8 @@ _URLS = re.compile(r"(train|test)/urls_(neg|pos)\.txt")
 _FILM = re.compile(r"/title/(tt\d+)")
 
 
-@dataclass(frozen=True, slots=True)
-class OfficialReviews:
-    """The labelled reviews of the two official parts."""
-
-    train: tuple[Review, ...]
-    test: tuple[Review, ...]
-
-
-def read_aclimdb(path: Path, cache_dir: Path) -> OfficialReviews:
-    """Read a folder or an archive in the official layout.
+def read_aclimdb(path: Path, cache_dir: Path) -> tuple[list[Review], list[Review]]:
+    """Return the reviews of the official train and test parts, from a folder or an archive.
 
     An archive is parsed once (3 s for 50,000 reviews) and cached under its hash; a folder is read each time.
 
@@ -71,7 +62,7 @@ def read_aclimdb(path: Path, cache_dir: Path) -> OfficialReviews:
         Review(id_, row["text"], row["label"], row["stars"], row["film"]) for id_, row in zip(ids, rows, strict=True)
     ]
     in_train = sum(row["split"] == "train" for row in rows)
-    return OfficialReviews(tuple(reviews[:in_train]), tuple(reviews[in_train:]))
+    return reviews[:in_train], reviews[in_train:]
 
 
 def _parse(members: Iterable[tuple[str, bytes]], where: Path) -> list[dict[str, Any]]:

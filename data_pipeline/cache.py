@@ -29,9 +29,9 @@ def cached_entry(
 
     Args:
         folder: named by a key that hashes everything the content depends on.
-        build: writes the entry's files into the folder it is given.
+        build: writes the files into the folder it is given; if resumable, the same one again after an interruption.
         open_entry: reads the files back; raises one of DAMAGE where they are not what this call needs.
-        resumable: after an interruption `build` gets the same unfinished folder again.
+        resumable: see `build`.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f"{folder.name}.lock")):

@@ -15,7 +15,6 @@ class Corpus:
     """The split reviews.
 
     Attributes:
-        name: what the report calls the corpus.
         left_out: reviews of the source in no part because their text occurs in it more than once.
         fingerprint: hash of all reviews of the source, whatever their order.
         split_fingerprint: hash of which reviews are in which part, and in which order.
@@ -46,11 +45,7 @@ def make_corpus(
 ) -> Corpus:
     """Split the reviews as `config` says.
 
-    Args:
-        name: what the report calls the corpus.
-        reviews: what train and val are cut from, and test where there is no official one.
-        config: sizes, seed and kind of split.
-        official_test: the source's own test part; it keeps its duplicates, since published figures count them.
+    An official test part keeps its duplicates, since published figures count them.
 
     Raises:
         DataError: more reviews are asked for than there are, a part would lack a class, or films are not known.

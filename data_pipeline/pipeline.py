@@ -151,23 +151,16 @@ def build_data(
 ) -> Data:
     """Tokenise the named parts of a corpus, or find them in the cache.
 
-    A part that is not named is not tokenised and cannot be reached from the result. (A word vocabulary is made from the
-    train part, whichever parts are named.)
+    A part that is not named is not tokenised and cannot be reached from the result. A word vocabulary is made from the
+    train part, whichever parts are named.
 
-    Args:
-        corpus: the split reviews.
-        tokens: lengths and vocabulary.
-        tokenizer_kind: `word` or `wordpiece`.
-        encoder_dir: folder with the word piece tokenizer; words need none.
-        cache_dir: root of the cache, made if it is missing.
-        parts: of `train`, `val`, `test`.
+    `encoder_dir` has the word piece tokenizer; words need none.
 
     Raises:
         DataError: the encoder's folder has no usable tokenizer.
     """
-    tokenizer: Tokenizer
     if tokenizer_kind == "word":
-        tokenizer = _word_tokenizer(corpus.train, tokens, cache_dir)
+        tokenizer: Tokenizer = _word_tokenizer(corpus.train, tokens, cache_dir)
     else:
         assert encoder_dir is not None, "word pieces need the folder of an encoder"
         tokenizer = WordPieceTokenizer(encoder_dir)

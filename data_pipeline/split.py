@@ -48,14 +48,7 @@ def without_duplicates(reviews: Sequence[Review]) -> list[Review]:
 
 
 class _Pool:
-    """Reviews from which parts are cut, one after the other.
-
-    Args:
-        reviews: those to cut from.
-        source: all of the source; each part gets its share of positive reviews.
-        seed: of the order.
-        by_film: all parts but train take whole films.
-    """
+    """Reviews from which parts are cut, one after the other, each with the share of positive reviews of `source`."""
 
     def __init__(self, reviews: Sequence[Review], source: Sequence[Review], seed: int, *, by_film: bool = False):
         self._rank = {review.id: _hash(seed, review.id) for review in reviews}

@@ -23,7 +23,7 @@ class Row:
     Attributes:
         line: its first line, or its number in parquet, counted from 1.
         place: such as `line 3`, `line 3 to 5` or `row 3`.
-        values: by column.
+        values: by column; none where the row cannot be read.
         fault: what is wrong with the row and how to fix it; empty where nothing is.
     """
 
@@ -57,12 +57,8 @@ def read_labelled(path: Path) -> list[tuple[str, int]]:
 def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
     """Return the rows of a table: parquet where the name ends in .parquet, else CSV in UTF-8 without its blank lines.
 
-    Args:
-        path: the file.
-        columns: `text` and others that are needed.
-
     Raises:
-        DataError: the file cannot be read, or a column is missing or there twice.
+        DataError: the file cannot be read, or one of the columns (`text` and others) is missing or there twice.
     """
     if path.suffix == ".parquet":
         return _parquet_rows(path, columns)

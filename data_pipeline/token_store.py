@@ -63,11 +63,7 @@ def cached_tokens(
 ) -> TokenStore:
     """Return the reviews' tokens; tokenise them first where the cache lacks them.
 
-    Args:
-        cache_dir: root of the cache.
-        key: see `token_key`.
-        texts: the N raw texts; read only where they must be tokenised.
-        encode: makes one int32 array per text; each is written as it comes and then let go.
+    `encode` makes one int32 array per text; each is written as it comes and then let go.
     """
 
     def build(folder: Path) -> None:
