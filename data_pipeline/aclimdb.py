@@ -53,7 +53,7 @@ def read_aclimdb(path: Path, cache_dir: Path) -> tuple[list[Review], list[Review
         rows = _parse(_folder_members(path), path)
     elif try_read(path, Path.is_file):
         folder = cache_dir / "corpora" / f"{try_read(path, sha256_of)}-{PARSED_VERSION}"
-        rows = cached_entry(folder, lambda entry: _write(entry, _parse(_archive_members(path), path)), parsed_reviews)
+        rows = cached_entry(folder, lambda entry: _write(entry, _parse(_archive_members(path), path)), _read)
     else:
         raise DataError(f"{path}: no such file or folder. Name the folder aclImdb or the archive aclImdb_v1.tar.gz.")
     # Train first: its ids are then those that the same reviews have without the test part, as in the embedded wheel.
@@ -215,8 +215,7 @@ def _write(folder: Path, rows: list[dict[str, Any]]) -> None:
     pq.write_table(pa.Table.from_pylist(rows), folder / PARSED_FILE)
 
 
-def parsed_reviews(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of a cache entry; raise ValueError or OSError where it is damaged."""
+def _read(folder: Path) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     rows: list[dict[str, Any]] = pq.read_table(folder / PARSED_FILE).to_pylist()

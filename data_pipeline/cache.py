@@ -37,7 +37,8 @@ def cached_entry(
     with FileLock(folder.with_name(f"{folder.name}.lock")):
         if os.path.lexists(folder):
             try:
-                return checked_entry(folder, open_entry)
+                verify_checksums(folder)
+                return open_entry(folder)
             except DAMAGE as damage:
                 logger.warning("cache entry %s is damaged (%s) and is rebuilt", folder, damage)
                 _remove(folder)
@@ -54,12 +55,6 @@ def cached_entry(
                 shutil.rmtree(unfinished, ignore_errors=True)
             raise
         return open_entry(folder)
-
-
-def checked_entry(folder: Path, open_entry: Callable[[Path], T]) -> T:
-    """Open an entry whose files have the hashes they were written with; raise one of DAMAGE where they do not."""
-    verify_checksums(folder)
-    return open_entry(folder)
 
 
 def _remove(path: Path) -> None:

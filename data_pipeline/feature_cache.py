@@ -79,19 +79,12 @@ def cached_features(
                 saved = now
         _save_progress(folder, features, shape[0], before + time.perf_counter() - started)
 
-    return cached_entry(
-        cache_dir / "features" / key, build, lambda folder: open_features(folder, shape), resumable=True
-    )
+    return cached_entry(cache_dir / "features" / key, build, lambda folder: _open(folder, shape), resumable=True)
 
 
-def open_features(folder: Path, shape: tuple[int, ...] | None = None) -> Features:
-    """Open and check an entry of this shape; None: of any shape.
-
-    Raises:
-        ValueError, LookupError, TypeError, OSError, EOFError: it is damaged, or of another shape.
-    """
+def _open(folder: Path, shape: tuple[int, ...]) -> Features:
     features: np.ndarray = np.load(folder / FEATURES_FILE, mmap_mode="r").view(np.ndarray)
-    if features.dtype != DTYPE or shape not in {None, features.shape}:
+    if features.dtype != DTYPE or features.shape != shape:
         raise ValueError(f"it holds {features.dtype} {features.shape}, not {DTYPE} {shape}")
     seconds = json.loads((folder / MADE_FILE).read_text(encoding="utf-8"))["seconds"]
     return Features(features, float(seconds))

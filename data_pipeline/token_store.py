@@ -74,15 +74,10 @@ def cached_tokens(
                 ends.append(ends[-1] + len(row))
         np.save(folder / OFFSETS_FILE, np.array(ends, dtype=np.int64))
 
-    return cached_entry(cache_dir / "tokens" / key, build, lambda entry: open_tokens(entry, len(texts)))
+    return cached_entry(cache_dir / "tokens" / key, build, lambda entry: _open(entry, len(texts)))
 
 
-def open_tokens(folder: Path, reviews: int | None = None) -> TokenStore:
-    """Open and check an entry of `reviews` reviews; None: of any number.
-
-    Raises:
-        ValueError, LookupError, TypeError, OSError: a file is missing or damaged, or they do not fit each other.
-    """
+def _open(folder: Path, reviews: int) -> TokenStore:
     file = folder / TOKENS_FILE
     with (folder / OFFSETS_FILE).open("rb") as content:
         # Not np.load, which would open an archive as well.
@@ -90,7 +85,7 @@ def open_tokens(folder: Path, reviews: int | None = None) -> TokenStore:
     whole = (
         offsets.dtype == np.int64
         and offsets.ndim == 1
-        and reviews in {None, len(offsets) - 1}
+        and reviews == len(offsets) - 1
         and offsets[0] == 0
         and offsets[-1] * TOKEN.itemsize == file.stat().st_size
         and bool(np.all(np.diff(offsets) >= 0))

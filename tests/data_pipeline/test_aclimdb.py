@@ -36,13 +36,13 @@ def without(*names):
 
 class TestReading:
     def test_text_label_stars_and_film_are_read(self, read):
-        found = read(members())
+        train, test = read(members())
 
-        review = found.train[24]
+        review = train[24]
         assert (review.text, review.label) == ("a pos review of train, number 0<br />fin", 1)
         assert (review.stars, review.film) == (7, "tt0000")
-        assert [len(found.train), len(found.test)] == [48, 48]
-        assert {review.film for review in found.test} == {f"tt1{film:03}" for film in range(12)}
+        assert [len(train), len(test)] == [48, 48]
+        assert {review.film for review in test} == {f"tt1{film:03}" for film in range(12)}
 
     def test_a_folder_gives_the_same_as_an_archive(self, read, tmp_path):
         folder = write_folder(tmp_path / "unpacked", members())
@@ -56,20 +56,20 @@ class TestReading:
         assert read(dict(reversed(labelled.items()))) == read(members())
 
     def test_without_url_lists_films_are_not_known(self, read):
-        assert {review.film for review in read(without("train/urls", "test/urls")).train} == {None}
+        assert {review.film for review in read(without("train/urls", "test/urls"))[0]} == {None}
 
     def test_each_archive_is_parsed_once_whatever_its_name(self, read, monkeypatch):
         first = read(members())
-        assert read(changed("train/neg/0_1.txt", b"another")).train[0].text == "another"
+        assert read(changed("train/neg/0_1.txt", b"another"))[0][0].text == "another"
 
         monkeypatch.setattr(aclimdb, "_archive_members", lambda path: pytest.fail("parsed again"))
         assert read(members()) == first
 
     def test_ids_of_train_do_not_depend_on_test(self, read):
-        twin = read(changed("test/neg/0_1.txt", members()["train/neg/0_1.txt"]))
+        train, test = read(changed("test/neg/0_1.txt", members()["train/neg/0_1.txt"]))
 
-        assert [review.id for review in twin.train] == [review.id for review in read(members()).train]
-        assert twin.test[0].id == twin.train[0].id.removesuffix("0") + "1"
+        assert train == read(members())[0]
+        assert test[0].id == train[0].id.removesuffix("0") + "1"
 
 
 FAULTS = {
@@ -112,7 +112,7 @@ def test_a_bomb_is_not_read_to_its_end(read, monkeypatch):
 
 
 def test_a_review_of_more_bytes_than_any_is_refused_before_it_is_read(read, monkeypatch):
-    assert len(read(changed("train/neg/0_1.txt", b"long " * 200_000)).train[0].text) == 1_000_000
+    assert len(read(changed("train/neg/0_1.txt", b"long " * 200_000))[0][0].text) == 1_000_000
 
     monkeypatch.setattr(aclimdb, "LONGEST_MEMBER", 1000)
     assert_names(

@@ -48,26 +48,19 @@ def test_features_are_made_once_and_come_back_in_half_precision_and_read_only(tm
             features[0] = 0
 
 
-def change_last_byte(file):
-    file.write_bytes(file.read_bytes()[:-1] + b"x")
-
-
 @pytest.mark.parametrize(
     "damage",
     [
         lambda file: file.with_name("made.json").write_text("{}"),
         lambda file: os.truncate(file, file.stat().st_size - 1),
-        lambda file: file.write_bytes(b"nonsense"),
         lambda file: np.save(file, VALUES[:4].astype(np.float16)),
         lambda file: np.save(file, VALUES.astype(np.float32)),
-        change_last_byte,
     ],
 )
-def test_a_damaged_entry_is_made_again(tmp_path, fill, damage):
+def test_an_entry_that_does_not_fit_is_rebuilt_even_with_its_own_hashes(tmp_path, fill, damage):
     cached_features(tmp_path, "key", SHAPE, fill)
     damage(tmp_path / "features" / "key" / "features.npy")
-    if damage is not change_last_byte:
-        write_checksums(tmp_path / "features" / "key")
+    write_checksums(tmp_path / "features" / "key")
 
     assert (cached_features(tmp_path, "key", SHAPE, fill).array == VALUES).all()
     assert fill.calls == 2
