@@ -1,4 +1,4 @@
-"""Text files written whole or not at all."""
+"""Write text files whole or not at all; spell numbers and values for people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class OutputError(InputError):
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write the file, its folder made if it is missing; a reader sees the old content or the new.
+    """Write the file, and its folder if that is missing; a reader sees the old content or the new.
 
     Raises:
         OutputError: it cannot be written.
@@ -34,7 +34,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def spell_seconds(seconds: float) -> str:
-    """`48 s`, `3 min 20 s` or `2 h 05 min`."""
+    """Return e.g. `48 s`, `3 min 20 s` or `2 h 05 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -44,19 +44,19 @@ def spell_seconds(seconds: float) -> str:
 
 
 def spell_value(value: object) -> str:
-    """A setting's value as YAML writes it, numbers with four digits."""
+    """Return a setting's value as YAML writes it, numbers with four digits."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def spell_values(values: Mapping[str, object]) -> str:
-    """`model.dropout 0.3, training.batch_size 32`."""
+    """Return e.g. `model.dropout 0.3, training.batch_size 32`."""
     return ", ".join(f"{key} {spell_value(value)}" for key, value in values.items())
 
 
 def spell_bytes(count: float) -> str:
-    """Such as `1.5 GiB` or `12 MiB`."""
+    """Return e.g. `1.5 GiB` or `12.0 MiB`."""
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
 
 
@@ -68,7 +68,7 @@ def clip(text: str, width: int) -> str:
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The values that are no mappings, each with the keys that lead to it, joined with dots."""
+    """Yield each value that is no mapping, with the keys that lead to it joined with dots."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from flattened(value, f"{prefix}{key}.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
@@ -24,12 +23,8 @@ ABSENT = "-"
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add the command and its options."""
     parser = add_command(commands, "compare", compare_runs, "show two recorded runs side by side")
-    for number, letter in (("first", "A"), ("second", "B")):
-        parser.add_argument(
-            f"run_{letter.lower()}",
-            metavar=f"RUN_{letter}",
-            help=f"MLflow id of the {number} run, or the beginning of its id",
-        )
+    for name, metavar in (("run_a", "RUN_A"), ("run_b", "RUN_B")):
+        parser.add_argument(name, metavar=metavar, help="MLflow id of a run, or the beginning of its id")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     add_store_options(parser)
 
@@ -53,11 +48,6 @@ def compare_runs(arguments: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def difference_rows(section: Section) -> list[list[str]]:
-    """Return one row per difference: its name, the values in both runs, how much larger the second is."""
-    return [_row(difference) for difference in section.different]
-
-
 def _heading(a: RecordedRun, b: RecordedRun) -> str:
     rows = [
         [letter, run.name, run.run_id, run.status.value.lower() + (f": {run.error}" if run.error else "")]
@@ -69,15 +59,12 @@ def _heading(a: RecordedRun, b: RecordedRun) -> str:
 def _table(comparison: RunComparison, a: RecordedRun, b: RecordedRun) -> str:
     """Make one table of all sections, so that their columns are aligned."""
     rows: list[list[str]] = []
-    for field in fields(comparison):
-        if field.name == "predictions":
-            continue
-        section = getattr(comparison, field.name)
+    for kind, section in comparison.sections.items():
         counts = _counts(section)
-        if field.name == "epochs" and not section.missing:
+        if kind == "epochs" and not section.missing:
             counts = f"{a.epochs} in A, {b.epochs} in B; {counts}"
-        differences = ([f"  {name}", *rest] for name, *rest in difference_rows(section))
-        rows += [[f"{field.name}: {counts}", "", "", ""], *differences, [""]]
+        differences = ([f"  {name}", *rest] for name, *rest in map(difference_row, section.different))
+        rows += [[f"{kind}: {counts}", "", "", ""], *differences, [""]]
     return tabulate(
         rows[:-1], ["", "A", "B", "B - A"], tablefmt="simple", disable_numparse=True, preserve_whitespace=True
     )
@@ -91,7 +78,8 @@ def _counts(section: Section) -> str:
     return f"{section.equal} equal, {len(section.different)} different"
 
 
-def _row(difference: Difference) -> list[str]:
+def difference_row(difference: Difference) -> list[str]:
+    """Return its name, the values in both runs, and how much larger the second is."""
     name = difference.name if difference.epoch is None else f"{difference.name}, from epoch {difference.epoch}"
     a, b = _text(difference.a), _text(difference.b)
     if max(len(a), len(b)) > WIDTH:  # leave out what both begin with, where that is needed to show where they differ
@@ -128,13 +116,5 @@ def _prediction_words(found: PredictionComparison) -> str:
 
 
 def _run_json(run: RecordedRun) -> dict[str, object]:
-    record = run.record
-    return {
-        "run_id": record.run_id,
-        "name": record.name,
-        "experiment": record.experiment,
-        "seed": record.seed,
-        "status": record.status.value,
-        "error": record.error,
-        "epochs": run.epochs,
-    }
+    names = ("run_id", "name", "experiment", "seed", "status", "error")
+    return {**{name: getattr(run.record, name) for name in names}, "epochs": run.epochs}

@@ -10,17 +10,17 @@ from benchmark.launch.process import EXIT_DONE
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """The command and its options."""
+    """Add the command and its options."""
     parser = add_command(
         commands, "export", export, "write a plan's results to a folder; `report --from DIR` needs no more"
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="is made; no review's text is in it")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="new or empty folder; no review's text is in it")
     add_profile_option(parser, "whose latest plan")
     add_store_options(parser)
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """Write it."""
+    """Write the folder."""
     from benchmark.results.export import write_export
     from benchmark.results.read import read_results
 

@@ -9,14 +9,14 @@ from benchmark.launch.process import EXIT_DONE
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """The command and its options."""
+    """Add the command and its options."""
     parser = add_command(commands, "list", list_runs, "show the experiments of a profile and how their runs stand")
     add_tuned_option(parser)
     add_suite_options(parser, downloads=False)
 
 
 def list_runs(arguments: argparse.Namespace) -> int:
-    """Print one line a run."""
+    """Print one line per run."""
     from tabulate import tabulate
 
     from benchmark.plan.status import standings
@@ -40,7 +40,7 @@ def list_runs(arguments: argparse.Namespace) -> int:
     ]
     print(f"profile {suite.profile}: {suite.description}")
     if arguments.tuned:
-        print("with tuned settings where there are any: what is to be done wants --tuned too")
+        print("with tuned settings where there are any: add --tuned to the commands below")
     print(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
     print(f"\nregistered models: {', '.join(model_names())}")
     return EXIT_DONE

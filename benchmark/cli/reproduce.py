@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from benchmark.cli.compare import difference_rows
+from benchmark.cli.compare import difference_row
 from benchmark.cli.options import (
     Commands,
     add_command,
@@ -65,7 +65,7 @@ def reproduce(arguments: argparse.Namespace) -> int:
         verdict = f"equal: {before.epochs} epochs, {comparison.predictions.both:,} test predictions, bit for bit"
     store.reopen(original.run_id).set_tags({tags.REPRODUCED: f"{verdict} (MLflow run {again.run_id})"})
     print(verdict)
-    print(_environment_words(comparison.environment))
+    print(_environment_words(comparison.sections["environment"]))
     return status
 
 
@@ -75,6 +75,6 @@ def _environment_words(section: Section) -> str:
         return "environment: not recorded"
     if not section.different:
         return f"environment: all {section.equal} facts equal"
-    rows = [row[:3] for row in difference_rows(section)]
+    rows = [difference_row(each)[:3] for each in section.different]
     table = tabulate(rows, ["environment", "then", "now"], tablefmt="simple", disable_numparse=True)
     return f"\n{table}"

@@ -11,7 +11,7 @@ from data_pipeline.errors import one_line
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """The command and its options."""
+    """Add the command and its options."""
     parser = add_command(commands, "validate", validate, "check an experiments.yaml without training anything")
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the one that `run` would use")
 

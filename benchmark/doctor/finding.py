@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
@@ -19,14 +20,7 @@ class Finding(NamedTuple):
     text: str
 
 
-def ok(text: str) -> Finding:
-    """Return a finding that all is as it should be."""
-    return Finding(OK, text)
-
-
-def note(text: str) -> Finding:
-    """Return a finding that is good to know."""
-    return Finding(NOTE, text)
+ok, note = partial(Finding, OK), partial(Finding, NOTE)
 
 
 def problem(fault: str, remedy: str) -> Finding:

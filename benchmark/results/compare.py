@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,7 @@ class Difference:
 
     Attributes:
         name: of the setting, tag, fact or metric.
-        a: its value in the first run, None where it has none.
-        b: its value in the second run.
+        a: its value in the first run, None where it has none; `b` is that in the second.
         epoch: of a metric with a value per epoch, the first at which they differ.
     """
 
@@ -65,13 +64,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Things of one kind.
-
-    Attributes:
-        equal: how many are the same in both runs.
-        different: the others; empty where a run has none of the kind.
-        missing: the runs, out of SIDES, that have none of the kind.
-    """
+    """Things of one kind: how many are equal, the others, and the runs, out of SIDES, that have none of the kind."""
 
     equal: int
     different: tuple[Difference, ...]
@@ -89,11 +82,9 @@ class PredictionComparison:
 
     Attributes:
         both: N, the test reviews that both runs have; what follows is about these.
-        only_a: test reviews of the first run that the second does not have.
-        only_b: test reviews of the second run that the first does not have.
+        only_a: test reviews that only the first run has; `only_b` only the second.
         labels_differ: how many get another label.
-        right_only_a: how many of these only the first run labels correctly.
-        right_only_b: how many of these only the second run labels correctly.
+        right_only_a: how many of these only the first run labels correctly; `right_only_b` only the second.
         largest_logit_difference: over N reviews and C classes; None without common reviews or classes.
         missing: the runs, out of SIDES, that have no predictions.
         first: the first difference, in the first run's order of reviews; None where all logits are equal.
@@ -120,40 +111,32 @@ class RunComparison:
     """Two runs side by side.
 
     Attributes:
-        settings: params.
-        data: fingerprints, and the tags that are neither bookkeeping nor about the machine.
-        environment: processor, threads, versions, state of our own code.
-        metrics: what has one value per run: scores, the epoch chosen, parameter counts.
-        epochs: what has a value per epoch, where it first differs.
-        cost: durations, memory and speed.
+        sections: by kind: settings; data (fingerprints and tags about it); environment (processor, threads, versions,
+            state of our code); metrics with one value per run; epochs (metrics with a value per epoch); cost.
         predictions: of the test part.
     """
 
-    settings: Section
-    data: Section
-    environment: Section
-    metrics: Section
-    epochs: Section
-    cost: Section
+    sections: Mapping[str, Section]
     predictions: PredictionComparison
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values, by the names of the attributes."""
-        return {field.name: getattr(self, field.name).to_json() for field in fields(self)}
+        """Return plain values by kind."""
+        sections = {kind: section.to_json() for kind, section in self.sections.items()}
+        return {**sections, "predictions": self.predictions.to_json()}
 
 
 def compare(a: RecordedRun, b: RecordedRun) -> RunComparison:
     """Compare two runs, whatever their status."""
     (scores_a, cost_a), (scores_b, cost_b) = _metrics(a), _metrics(b)
-    return RunComparison(
-        settings=compare_values(a.record.params, b.record.params),
-        data=compare_values(_data(a), _data(b)),
-        environment=compare_values(a.environment, b.environment),
-        metrics=compare_values(scores_a, scores_b),
-        epochs=_compare_histories(a.histories, b.histories),
-        cost=compare_values(cost_a, cost_b),
-        predictions=compare_predictions(a.predictions, b.predictions),
-    )
+    sections = {
+        "settings": compare_values(a.record.params, b.record.params),
+        "data": compare_values(_data(a), _data(b)),
+        "environment": compare_values(a.environment, b.environment),
+        "metrics": compare_values(scores_a, scores_b),
+        "epochs": _compare_histories(a.histories, b.histories),
+        "cost": compare_values(cost_a, cost_b),
+    }
+    return RunComparison(sections, compare_predictions(a.predictions, b.predictions))
 
 
 def first_difference(comparison: RunComparison) -> Difference | None:
@@ -162,11 +145,12 @@ def first_difference(comparison: RunComparison) -> Difference | None:
     The order: what went in, losses per epoch, the epoch chosen, scores on test, logits. Durations, memory, times of day
     and the machine do not count.
     """
-    scores = [each.name for each in comparison.metrics.different if each.name.startswith("test/")]
+    sections = comparison.sections
+    scores = [each.name for each in sections["metrics"].different if each.name.startswith("test/")]
     found = [
-        *_pick("data", comparison.data, _INPUTS),
-        *sorted(_pick("epochs", comparison.epochs, _PER_EPOCH), key=lambda each: each.epoch or 0),
-        *_pick("metrics", comparison.metrics, ["best_epoch", *scores]),
+        *_pick("data", sections, _INPUTS),
+        *sorted(_pick("epochs", sections, _PER_EPOCH), key=lambda each: each.epoch or 0),
+        *_pick("metrics", sections, ["best_epoch", *scores]),
     ]
     return found[0] if found else comparison.predictions.first
 
@@ -237,8 +221,9 @@ def _compare_histories(a: Mapping[str, Mapping[int, float]], b: Mapping[str, Map
     return Section(len(names) - len(different), tuple(different))
 
 
-def _pick(kind: str, section: Section, names: Sequence[str]) -> list[Difference]:
+def _pick(kind: str, sections: Mapping[str, Section], names: Sequence[str]) -> list[Difference]:
     """Return the differences of these names, in their order; a run that has none of the kind differs."""
+    section = sections[kind]
     if section.missing:
         return [_absence(kind, section.missing)]
     return [each for name in names for each in section.different if each.name == name]

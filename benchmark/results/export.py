@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from benchmark.output import OutputError
 from benchmark.results.read import HISTORIES_FILE, ExportFiles, files_of, read_predictions
@@ -47,6 +47,11 @@ _AGAIN = "`python -m benchmark export DIR` makes a new one"
 
 class ExportError(InputError):
     """A folder that is no export, or a damaged one."""
+
+
+class _Manifest(BaseModel):
+    export_version: int
+    files: dict[str, str]
 
 
 def write_export(store: TrackingStore, results: PlanResults, folder: Path) -> None:
@@ -130,24 +135,23 @@ def _write_json(path: Path, content: Any) -> None:
 def _check(folder: Path) -> Collection[str]:
     """Return the names of the files, each of which has the hash that the manifest gives."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        version, files = manifest["export_version"], dict(manifest["files"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        manifest = _Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except (OSError, ValidationError):
         raise ExportError(f"{folder}: not an export: {MANIFEST} is missing or damaged; {_AGAIN}") from None
-    if version != EXPORT_VERSION:
-        found = one_line(str(version))[:20]
-        raise ExportError(f"{folder}: wrong version (got {found}, expected {EXPORT_VERSION}); {_AGAIN}")
-    for name in (PLAN, RUNS, SPEEDS, *files):
+    if manifest.export_version != EXPORT_VERSION:
+        found = f"got {manifest.export_version}, expected {EXPORT_VERSION}"
+        raise ExportError(f"{folder}: an export of another version ({found}); {_AGAIN}")
+    for name in (PLAN, RUNS, SPEEDS, *manifest.files):
         path = folder / name
-        if not isinstance(files.get(name), str) or ".." in Path(name).parts or Path(name).is_absolute():
+        if name not in manifest.files or ".." in Path(name).parts or Path(name).is_absolute():
             raise ExportError(f"{folder}: {MANIFEST} is damaged at {one_line(name)[:80]}; {_AGAIN}")
         try:
-            same = sha256_of(path) == files[name]
+            same = sha256_of(path) == manifest.files[name]
         except OSError:
             raise ExportError(f"{path}: missing; {_AGAIN}") from None
         if not same:
             raise ExportError(f"{path}: changed since it was exported; {_AGAIN}")
-    return files
+    return manifest.files
 
 
 def _read(path: Path, kind: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -39,25 +39,14 @@ _DAMAGE = (yaml.YAMLError, OSError, ValueError)  # pyarrow's own errors are of t
 Histories = Mapping[str, Mapping[int, float]]
 
 
-class RunFiles(Protocol):
-    """Where the files of runs are."""
+class StoreFiles:
+    """Files of runs in the tracking store; what is on no local disk is copied to the folder."""
 
-    def path(self, run: RunRecord, name: str) -> Path:
-        """Return the path of one file.
-
-        Raises:
-            TrackingError: the run has no such file.
-        """
-
-    def histories(self, run: RunRecord) -> Histories:
-        """Return the values by epoch of the metrics that have them."""
-
-
-class _StoreFiles:
     def __init__(self, store: TrackingStore, folder: Path) -> None:
         self._store, self._folder = store, folder
 
     def path(self, run: RunRecord, name: str) -> Path:
+        """Return the path of one file; raise TrackingError where the run has no such file."""
         # MLflow takes 20 ms per file and copies it: 8 s of a report over 400 runs.
         root = local_path(run.artifacts)
         if root is not None and (root / name).is_file():
@@ -67,6 +56,7 @@ class _StoreFiles:
         return self._store.artifact(run.run_id, name, copies)
 
     def histories(self, run: RunRecord) -> Histories:
+        """Return the values by epoch of the metrics that have them."""
         return {key: self._store.history(run.run_id, key) for key in sorted(run.metrics) if key.startswith(BY_EPOCH)}
 
 
@@ -81,11 +71,7 @@ class ExportFiles:
         return self._folder / "runs" / run.run_id / name
 
     def histories(self, run: RunRecord) -> Histories:
-        """Return the values by epoch.
-
-        Raises:
-            TrackingError: the file is missing or damaged.
-        """
+        """Return the values by epoch; raise TrackingError where the file is missing or damaged."""
         path = self.path(run, HISTORIES_FILE)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -97,11 +83,14 @@ class ExportFiles:
         return found
 
 
+RunFiles = StoreFiles | ExportFiles
+
+
 @contextmanager
-def files_of(store: TrackingStore) -> Iterator[RunFiles]:
-    """Give access to the files of the store's runs; copies of remote files are removed at the end."""
+def files_of(store: TrackingStore) -> Iterator[StoreFiles]:
+    """Give access to the files of the store's runs; copies are removed at the end."""
     with TemporaryDirectory() as folder:
-        yield _StoreFiles(store, Path(folder))
+        yield StoreFiles(store, Path(folder))
 
 
 def read_results(store: TrackingStore | None, profile: str) -> PlanResults:
@@ -122,21 +111,13 @@ def read_results(store: TrackingStore | None, profile: str) -> PlanResults:
 
 
 def recorded_predictions(store: TrackingStore, run: RunRecord) -> pd.DataFrame:
-    """Read the PREDICTION_COLUMNS of a finished run.
-
-    Raises:
-        TrackingError: they cannot be read.
-    """
+    """Read the PREDICTION_COLUMNS of a finished run; raise TrackingError where they cannot be read."""
     with files_of(store) as files:
         return read_predictions(files, run)
 
 
 def read_predictions(files: RunFiles, run: RunRecord, columns: list[str] | None = PREDICTION_COLUMNS) -> pd.DataFrame:
-    """Read these columns of a run's predictions, None for all; one line per test review.
-
-    Raises:
-        TrackingError: they cannot be read.
-    """
+    """Read these columns of a run's predictions, None for all; raise TrackingError where they cannot be read."""
     try:
         return pd.read_parquet(files.path(run, PREDICTIONS_FILE), columns=columns)
     except _DAMAGE as error:
@@ -168,21 +149,13 @@ def read_run(files: RunFiles, run: RunRecord) -> RecordedRun:
 
 
 def details_of_store(store: TrackingStore, results: PlanResults) -> Details:
-    """Read the details of the finished runs of `results`, which were read from the store.
-
-    Raises:
-        TrackingError: a run's file cannot be read.
-    """
+    """Read the details of the finished runs of `results`, which were read from the store; see `read_details`."""
     with files_of(store) as files:
         return read_details(files, results)
 
 
 def details_of_export(folder: Path, results: PlanResults) -> Details:
-    """Read the details of the finished runs of `results`, which `read_export` read and checked.
-
-    Raises:
-        TrackingError: a run's file is missing or damaged.
-    """
+    """Read the details of the finished runs of `results`, which `read_export` read and checked; see `read_details`."""
     return read_details(ExportFiles(folder), results)
 
 
