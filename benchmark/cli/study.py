@@ -1,9 +1,9 @@
-"""`study`: what a search has found so far."""
+"""`study`: show what a search has found so far."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from benchmark.cli.options import (
@@ -15,17 +15,18 @@ from benchmark.cli.options import (
     cache_dir,
 )
 from benchmark.launch.process import EXIT_DONE
+from benchmark.output import spell_seconds, spell_value, spell_values
 
 if TYPE_CHECKING:
-    from benchmark.tuning.outcome import Outcome, Tried
+    from benchmark.tuning.outcome import Outcome
 
-SHOWN = 10  # trials in a table
-FEW = 10  # trials are what TPE draws at random before it has a model of the space
+ROWS = 10
+FEW = 10  # TPE draws its first ten trials at random
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """The command and its options."""
-    parser = add_command(commands, "study", study, "show a search: best trials, what mattered, what was pruned")
+    """Add the command and its options."""
+    parser = add_command(commands, "study", study, "show a search: best trials, importance, pruned trials")
     parser.add_argument("name", metavar="NAME", help="an experiment, or the full name of a study")
     add_profile_option(parser, "whose study")
     add_storage_option(parser)
@@ -33,68 +34,63 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def study(arguments: argparse.Namespace) -> int:
-    """Print it."""
-    from benchmark.tuning.outcome import importance, outcome
-    from benchmark.tuning.storage import open_storage, storage_uri
-    from benchmark.tuning.study import find_study
+    """Print a study's text."""
+    from benchmark.tuning.outcome import importance, read_outcome
+    from benchmark.tuning.storage import find_study, open_storage, storage_uri
 
     lock = cache_dir(arguments) / "locks" / "optuna.lock"
     storage = open_storage(storage_uri(arguments.storage), lock, create=False)
     found, others = find_study(storage, arguments.profile, arguments.name)
-    print(study_text(outcome(found), importance(found)))
+    print(study_text(read_outcome(found), importance(found)))
     if others:
         print(f"\nolder studies of {arguments.name}: {', '.join(others)}")
     return EXIT_DONE
 
 
 def study_text(found: Outcome, importance: Mapping[str, float]) -> str:
-    """What is printed of a study; of the trials the ten best, and of those that were ended early the ten newest.
-
-    Args:
-        found: the study as it stands.
-        importance: of its parameters, together 1; empty: nothing is said of it.
-    """
-    from benchmark.output import spell_seconds
+    """Return the text about a study: its ten best trials, importance of its parameters, the ten newest pruned ones."""
+    from benchmark.tuning.study import REASON
 
     states = ", ".join(f"{count} {state}" for state, count in sorted(found.counts.items()))
-    before = "not trained to their end" if found.before is None else f"{found.before:.4f}"
+    before = "not complete" if found.before is None else f"{found.before:.4f}"
     parts = [
         f"study {found.name}: {states or 'no trial yet'}; {spell_seconds(found.seconds)}\n"
         f"{found.metric} of the settings in experiments.yaml: {before}",
     ]
     if found.best:
-        parts.append(f"best trials\n{_trials(found.best[:SHOWN], found.metric)}")
-        parts.append("\n".join(found.edges) or "the best lies on no edge of what was searched")
+        parts.append(f"best trials\n{_best_trials(found)}")
+        parts.append("\n".join(found.edges) or "the best values are inside the search ranges")
     if importance:
         shares = "\n".join(f"  {key}: {100 * share:.0f} %" for key, share in importance.items())
         doubt = f"; {len(found.best)} trials are too few to trust it" if len(found.best) < FEW else ""
-        parts.append(f"importance of the parameters that all trials have (fANOVA{doubt})\n{shares}")
+        parts.append(
+            f"importance: share of the variance in {found.metric} explained by each parameter (fANOVA{doubt})\n{shares}"
+        )
     if found.pruned:
-        few = len(found.pruned) <= SHOWN
+        few = len(found.pruned) <= ROWS
         title = "pruned" if few else f"pruned: {len(found.pruned)}, of which the newest are"
-        parts.append(f"{title}\n{_pruned(found.pruned[-SHOWN:])}")
+        lines = (
+            f"  trial {trial.number} {trial.user_attrs.get(REASON, '')}: {spell_values(trial.params)}"
+            for trial in found.pruned[-ROWS:]
+        )
+        parts.append("\n".join([title, *lines]))
     return "\n\n".join(parts)
 
 
-def _trials(trials: Sequence[Tried], metric: str) -> str:
+def _best_trials(found: Outcome) -> str:
     from tabulate import tabulate
 
-    from benchmark.output import spell_seconds, spell_value
+    from benchmark.tuning.study import trial_seconds
 
-    keys = list(dict.fromkeys(key for trial in trials for key in trial.settings))
+    trials = found.best[:ROWS]
+    keys = list(dict.fromkeys(key for trial in trials for key in trial.params))
     rows = [
         [
             trial.number,
             f"{trial.value:.4f}",
-            *(spell_value(trial.settings[key]) if key in trial.settings else "" for key in keys),
-            spell_seconds(trial.seconds),
+            *(spell_value(trial.params[key]) if key in trial.params else "" for key in keys),
+            spell_seconds(trial_seconds(trial)),
         ]
         for trial in trials
     ]
-    return tabulate(rows, ["trial", metric, *keys, "took"], tablefmt="simple", disable_numparse=True)
-
-
-def _pruned(trials: Sequence[Tried]) -> str:
-    from benchmark.output import spell_values
-
-    return "\n".join(f"  trial {trial.number} {trial.reason}: {spell_values(trial.settings)}" for trial in trials)
+    return tabulate(rows, ["trial", found.metric, *keys, "took"], tablefmt="simple", disable_numparse=True)

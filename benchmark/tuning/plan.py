@@ -1,17 +1,17 @@
-"""A search before it begins: what is searched, on which reviews, and the name by which it is found again."""
+"""Plan a search: its space, its reviews, and the name by which Optuna finds it again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from benchmark.config.errors import ConfigError, validated
 from benchmark.config.nested import override
 from benchmark.config.schema import ExperimentConfig, RunConfig, Suite, run_from_settings
-from benchmark.config.search_space import SearchSpace
+from benchmark.config.search_space import CategoricalParameter, SearchSpace
 from benchmark.plan.plan import make_plan
 from benchmark.plan.workspace import Workspace
 
@@ -19,42 +19,20 @@ Metric = Literal["val/loss", "val/accuracy"]
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
-    """When a search ends: whichever is reached first, counted over all calls and workers.
-
-    Attributes:
-        trials: finished ones, complete or pruned; None: as many as the time allows.
-        minutes: that all trials together have taken; the one at hand is finished.
-    """
-
-    trials: int | None
-    minutes: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """How one call searches; none of it changes which study it is.
+    """Options of one `tune` command; the name of the study does not depend on them.
 
     Attributes:
-        storage: Optuna's.
-        budget: when it ends.
-        sampler: chooses the next trial's settings.
-        pruner: ends trials that others were better than.
+        storage: Optuna's, as an SQLAlchemy URL.
+        trials: finished ones, complete or pruned, over all calls and workers; None: no limit.
+        minutes: wall time of all trials together, after which no trial begins; None: no limit.
     """
 
     storage: str
-    budget: Budget
+    trials: int | None = None
+    minutes: float | None = None
     sampler: Literal["tpe", "random", "grid"] = "tpe"
     pruner: Literal["median", "hyperband", "none"] = "median"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for the process that will search."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> SearchOptions:
-        """The options out of `to_json`'s values."""
-        return cls(**{**content, "budget": Budget(**content["budget"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +40,8 @@ class PlannedStudy:
     """One experiment's search.
 
     Attributes:
-        name: Optuna's name of the study; another for other reviews, settings, parameters, seed or metric.
-        own: the experiment as experiments.yaml has it; the first trial.
-        space: what is searched.
-        metric: what is to be lowest or highest, of the epoch that is chosen.
+        name: Optuna's name of the study; it changes with reviews, settings, space, seed and metric.
+        own: the experiment as experiments.yaml has it, which is the first trial.
     """
 
     name: str
@@ -75,55 +51,67 @@ class PlannedStudy:
 
     @property
     def own_values(self) -> dict[str, Any]:
-        """The experiment's own values of the parameters."""
+        """The experiment's own value of each parameter."""
         return self.space.values_in(self.own.experiment.plain())
 
     def with_values(self, values: Mapping[str, Any]) -> RunConfig:
-        """The experiment with the values of a trial.
+        """Return the experiment with the values of a trial.
 
         Raises:
-            ConfigError: together they are no valid settings.
+            ConfigError: the values do not go together.
         """
-        raw = self.own.experiment.plain()
-        experiment = validated(ExperimentConfig, override(raw, values.items()), "trial", (self.own.experiment_name,))
+        settings = override(self.own.experiment.plain(), values.items())
+        experiment = validated(ExperimentConfig, settings, "trial", (self.own.experiment_name,))
         return replace(self.own, experiment=experiment)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for the process that will search."""
+        """Return plain values, which `from_json` reads back."""
+        settings = self.own.settings()
         return {
             "name": self.name,
-            "settings": self.own.settings(),
+            "settings": settings,
             "space": self.space.model_dump(mode="json"),
             "metric": self.metric,
         }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> PlannedStudy:
-        """The study out of `to_json`'s values."""
+        """Read what `to_json` returned."""
         own, space = run_from_settings(content["settings"]), SearchSpace.model_validate(content["space"])
         return cls(content["name"], own, space, content["metric"])
 
 
 def plan_study(suite: Suite, name: str, workspace: Workspace, metric: Metric) -> PlannedStudy:
-    """The search of one experiment of the suite, with the suite's first seed.
+    """Plan the search of one experiment, with the suite's first seed.
 
     Raises:
-        ConfigError: the experiment has no search space, or its settings lie outside of it; or the suite has several
-            train sizes.
-        DataError, DeviceError: as of `make_plan`.
+        ConfigError: the experiment has no search space, or its own settings are outside of it; or the suite has
+            several train sizes.
+        DataError, DeviceError: see `make_plan`.
     """
     if name not in suite.search:
-        raise ConfigError(f"experiment {name}: has no search space; state one in experiments.yaml under search.{name}")
+        raise ConfigError(f"experiment {name}: no search space. Add search.{name} to experiments.yaml.")
     if len(suite.data) > 1:
-        raise ConfigError("data.train_size: a search wants one size; give --set data.train_size=N")
+        raise ConfigError("data.train_size: a search needs one size. Choose it with `--set data.train_size=N`.")
     space, experiment = suite.search[name], suite.experiments[name]
-    raw = experiment.plain()
-    space.check_start(raw, f"search.{name} in profile {suite.profile}")
-    # The own values of what every trial chooses are no part of the study's name: what was adopted is searched on.
-    widest = validated(ExperimentConfig, override(raw, space.widest().items()), f"search.{name}", (name,))
+    space.check_start(experiment.plain(), f"search.{name} in profile {suite.profile}")
+    # Own values of what every trial chooses are not part of the name: adopting a winner resumes the same study.
+    widest = validated(
+        ExperimentConfig, override(experiment.plain(), space.widest().items()), f"search.{name}", (name,)
+    )
     seeds = suite.seeds[:1]
-    plan = make_plan(replace(suite, seeds=seeds, experiments={name: widest}, tuned={}), workspace)
-    own = replace(plan.runs[0].config, experiment=experiment)
-    identity = json.dumps([plan.runs[0].fingerprint, seeds, space.model_dump(mode="json"), metric], sort_keys=True)
+    planned = make_plan(replace(suite, seeds=seeds, experiments={name: widest}, tuned={}), workspace).runs[0]
+    identity = json.dumps([planned.fingerprint, seeds, space.model_dump(mode="json"), metric], sort_keys=True)
     digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    own = replace(planned.config, experiment=experiment)
     return PlannedStudy(f"{suite.profile}-{name}-{digest}", own, space, metric)
+
+
+def check_grid(space: SearchSpace) -> None:
+    """Raise ConfigError unless every parameter has choices and no condition."""
+    for key, parameter in space.parameters.items():
+        if not isinstance(parameter, CategoricalParameter) or parameter.when:
+            raise ConfigError(
+                f"--sampler grid: {key} has a range or a condition (got {parameter.spell()}"
+                f"{', `when`' if parameter.when else ''}, expected choices). Use `--sampler tpe`."
+            )

@@ -1,29 +1,29 @@
-"""Where Optuna keeps its studies: opened quietly, faults told in words, secrets kept."""
+"""Open Optuna's storage and find a study in it; an unusable storage is one error without secrets."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sqlalchemy import inspect
-from sqlalchemy.engine import URL, make_url
+import optuna
+from optuna import Study
+from optuna.exceptions import ExperimentalWarning, OptunaError
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from benchmark.tracking.client import without_secrets
 from benchmark.tracking.lock import hold
-from benchmark.tuning.recovery import GRACE_SECONDS, HEARTBEAT_SECONDS, try_again
-from data_pipeline.errors import InputError
-
-if TYPE_CHECKING:
-    from optuna import Study
-    from optuna.storages import RDBStorage
-    from optuna.trial import FrozenTrial
+from benchmark.tuning.study import EXPERIMENT, GRACE_SECONDS, HEARTBEAT_SECONDS, PROFILE
+from data_pipeline.errors import InputError, did_you_mean
 
 DEFAULT_STORAGE = "sqlite:///optuna.db"
-LOCK_SECONDS = 100  # sqlite's patience with another worker that writes
+LOCK_SECONDS = 100  # how long sqlite waits for another worker's write
 
 
 class StorageError(InputError):
@@ -31,83 +31,76 @@ class StorageError(InputError):
 
 
 def storage_uri(option: str | None) -> str:
-    """The storage to use: the option's, else OPTUNA_STORAGE's, else optuna.db in the working directory."""
+    """Return the option, else OPTUNA_STORAGE, else optuna.db in the working directory."""
     return option or os.environ.get("OPTUNA_STORAGE") or DEFAULT_STORAGE
 
 
 def open_storage(
-    uri: str, lock: Path, *, create: bool = True, retire: Callable[[Study, FrozenTrial], None] = try_again
+    uri: str, lock: Path, *, create: bool = True, on_stale: Callable[[Study, FrozenTrial], None] | None = None
 ) -> RDBStorage:
-    """The storage, its tables made if there are none.
+    """Open the storage; create its tables if there are none.
 
     Args:
         uri: SQLAlchemy's URL.
-        lock: is held while it is opened: two workers that make the tables at once leave neither with any.
-        create: False: an sqlite file that is not there is told and not made.
-        retire: is given a trial whose heartbeat has stopped, wherever its worker was.
+        lock: held meanwhile, because two workers that create the tables at once leave neither with any.
+        create: False: an absent sqlite file is an error.
+        on_stale: called with a trial whose heartbeat has stopped, on any host.
 
     Raises:
-        StorageError: it cannot be opened, or is MLflow's.
+        StorageError: the storage cannot be opened, or is MLflow's.
     """
-    _quieten()
-    from optuna.exceptions import OptunaError
-    from optuna.storages import RDBStorage
-
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", category=ExperimentalWarning)
+    public = without_secrets(uri, uri)
     try:
         url = make_url(uri)
-        is_sqlite = url.get_backend_name() == "sqlite"
+        backend = url.get_backend_name()
     except (ArgumentError, ValueError):
-        raise StorageError(f"--storage {without_secrets(uri, uri)}: is no URL such as {DEFAULT_STORAGE}") from None
+        raise StorageError(f"--storage {public}: not a URL such as {DEFAULT_STORAGE}") from None
+    is_sqlite = backend == "sqlite"
     if is_sqlite and url.database in {None, "", ":memory:"}:
-        raise StorageError(f"--storage {uri}: is a database in memory, gone with its process; give {DEFAULT_STORAGE}")
-    file = Path(url.database) if is_sqlite and url.database else None
-    if file is not None and not create and not file.exists():
-        raise StorageError(f"there is no study at {uri} yet; `python -m benchmark tune NAME` makes one")
+        raise StorageError(f"--storage {uri}: a database in memory ends with its process. Use `{DEFAULT_STORAGE}`.")
+    if is_sqlite and not create and not Path(str(url.database)).exists():
+        raise StorageError(f"{uri}: no study yet. `python -m benchmark tune NAME` begins one.")
     try:
         with hold(lock):
-            _refuse_mlflow(uri)
+            engine = create_engine(uri)
+            tables = set(inspect(engine).get_table_names())
+            engine.dispose()
+            if "experiments" in tables and "studies" not in tables:  # both keep a table alembic_version of their own
+                raise StorageError(f"--storage {public}: MLflow's database. Use another, such as {DEFAULT_STORAGE}.")
             return RDBStorage(
                 uri,
                 engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}} if is_sqlite else {"pool_pre_ping": True},
                 heartbeat_interval=HEARTBEAT_SECONDS,
                 grace_period=GRACE_SECONDS,
-                heartbeat_stale_trial_callback=retire,
+                heartbeat_stale_trial_callback=on_stale,
             )
     except (SQLAlchemyError, OptunaError, ImportError, OSError, RuntimeError) as error:
+        cure = "Check --storage or OPTUNA_STORAGE."
+        if isinstance(error, ImportError):
+            extra = backend == "postgresql"
+            cure = f"Install its driver{': `pip install imdb-sentiment-benchmark[postgresql]`' if extra else ''}."
+        reason = without_secrets(str(error).partition("(Background")[0].strip(), uri)
+        raise StorageError(f"--storage {public}: cannot be opened ({reason}). {cure}") from None
+
+
+def find_study(storage: RDBStorage, profile: str, name: str) -> tuple[Study, list[str]]:
+    """Return the study of that full name, else the experiment's newest one; and the names of its older ones.
+
+    Raises:
+        StorageError: there is none.
+    """
+    ours = [summary for summary in optuna.get_all_study_summaries(storage) if EXPERIMENT in summary.user_attrs]
+    in_profile = {each.study_name: each.user_attrs[EXPERIMENT] for each in ours if each.user_attrs[PROFILE] == profile}
+    found = [each for each in ours if each.study_name == name] or [
+        each for each in ours if in_profile.get(each.study_name) == name
+    ]
+    if not found:
+        advice = did_you_mean(name, dict.fromkeys(in_profile.values())) if in_profile else ""
         raise StorageError(
-            f"--storage {without_secrets(uri, uri)}: cannot be opened "
-            f"({without_secrets(str(error).partition('(Background')[0], uri)}); {_advice(url, error)}"
-        ) from None
-
-
-def _refuse_mlflow(uri: str) -> None:
-    """Optuna and MLflow both keep a table alembic_version, of which neither can read the other's."""
-    from sqlalchemy import create_engine
-
-    engine = create_engine(uri)
-    try:
-        tables = set(inspect(engine).get_table_names())
-    finally:
-        engine.dispose()
-    if "experiments" in tables and "studies" not in tables:
-        raise StorageError(
-            f"--storage {without_secrets(uri, uri)}: is MLflow's database; give Optuna one of its own, "
-            f"such as {DEFAULT_STORAGE}"
+            f"there is no study of {name!r} in profile {profile!r}{advice}. "
+            f"`python -m benchmark tune {name} --profile {profile}` begins one."
         )
-
-
-def _advice(url: URL, error: Exception) -> str:
-    if isinstance(error, ImportError) and url.get_backend_name() == "postgresql":
-        return "install its driver: `pip install 'imdb-sentiment-benchmark[postgresql]'` brings it, psycopg"
-    if isinstance(error, ImportError):
-        return "install its driver"
-    return "check --storage or OPTUNA_STORAGE"
-
-
-def _quieten() -> None:
-    """What ends a trial is told in our words; parts of Optuna that may change are used knowingly."""
-    import optuna
-    from optuna.exceptions import ExperimentalWarning
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    warnings.filterwarnings("ignore", category=ExperimentalWarning)
+    names = [each.study_name for each in sorted(found, key=lambda each: each.datetime_start or datetime.min)]
+    return optuna.load_study(study_name=names.pop(), storage=storage), names[::-1]

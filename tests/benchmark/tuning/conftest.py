@@ -1,7 +1,8 @@
 import pytest
 
 from benchmark.config.load import load_suite, parse_assignments
-from tests.helpers.in_process import RATE, Searching
+from benchmark.tuning import objective
+from tests.helpers.in_process import RATE, Searching, scripted_trial
 
 
 @pytest.fixture
@@ -11,3 +12,10 @@ def searching(write_config, store, tmp_path):
         return Searching(load_suite(path, settings=parse_assignments(assignments)), store, tmp_path)
 
     return make
+
+
+@pytest.fixture
+def scripted(searching, monkeypatch):
+    """`searching`, whose trials train nothing."""
+    monkeypatch.setattr(objective, "run_trial", scripted_trial)
+    return searching

@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from benchmark.training.progress import Progress
-from benchmark.tuning.plan import Budget, SearchOptions
+from benchmark.tuning.plan import SearchOptions
 from benchmark.tuning.worker import spend_budget
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.in_process import states
@@ -61,10 +61,10 @@ def server() -> Iterator[str]:
     shutil.rmtree(folder)
 
 
-def test_a_search_is_stored_there_resumed_and_shown(server, searching, call):
-    made = searching()
+def test_a_search_is_stored_there_resumed_and_shown(server, scripted, call):
+    made = scripted()
     for trials in (1, 2):
-        options = SearchOptions(server, Budget(trials, None))
+        options = SearchOptions(server, trials)
         spend_budget(made.plan(), options, made.workspace, "parent", Progress())
 
     assert states(optuna.load_study(study_name=made.plan().name, storage=server)) == ["COMPLETE"] * 2

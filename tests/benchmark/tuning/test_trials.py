@@ -2,24 +2,20 @@
 
 import optuna
 import pytest
-from optuna.trial import TrialState
 
 from benchmark.config.errors import ConfigError
 from benchmark.experiment.run import run_trial
 from benchmark.training.progress import Progress
 from benchmark.training.trainer import NonFiniteError, Trainer
 from benchmark.tuning import objective
-from benchmark.tuning import study as study_module
-from benchmark.tuning.study import OWN
+from benchmark.tuning.study import OWN, make_pruner
 from data_pipeline.sources import load_corpus
 from tests.helpers.facts import assert_names
-from tests.helpers.in_process import RATE, states
+from tests.helpers.in_process import RATE, scripted_trial, states
 from tests.helpers.null_tracker import NullTracker
 
-GRID = {
-    "training.schedule": {"type": "categorical", "choices": ["constant", "linear"]},
-    "training.batch_size": {"type": "categorical", "choices": [16, 32]},
-}
+SIZE = {"training.batch_size": {"type": "categorical", "choices": [16, 32]}}
+GRID = {"training.schedule": {"type": "categorical", "choices": ["constant", "linear"]}, **SIZE}
 CONDITIONAL = {
     "training.schedule": GRID["training.schedule"],
     "training.warmup_fraction": {"type": "float", "low": 0, "high": 0.5, "when": {"training.schedule": ["linear"]}},
@@ -29,17 +25,17 @@ CONDITIONAL = {
 class TestASearch:
     @pytest.fixture(scope="class")
     def kept(self):
-        """What was searched once for all the tests that only look."""
         return []
 
     @pytest.fixture
     def searched(self, kept, searching):
+        """One search for all tests of the class."""
         if not kept:
             made = searching()
             kept.append((made, made.study()))
         return kept[0]
 
-    def test_does_its_trials_with_the_experiments_own_settings_first_and_others_of_the_space_after(self, searched):
+    def test_tries_the_experiments_own_settings_first_and_others_of_the_space_after(self, searched):
         _, study = searched
         rates = [trial.params["training.learning_rate"] for trial in study.trials]
 
@@ -70,17 +66,15 @@ class TestASearch:
         assert not [key for run in searched[0].recorded() for key in run.metrics if key.startswith("test")]
         assert list((searched[0].folder / ".benchmark" / "checkpoints").iterdir()) == []
 
-    def test_called_again_does_only_what_a_larger_budget_allows(self, searching):
-        made = searching()
-        first = made.study(trials=2).trials
-        assert [trial.number for trial in made.study(trials=2).trials] == [trial.number for trial in first]
 
-        trials = made.study(trials=3).trials
-        assert len(trials) == 3 == len({trial.params["training.learning_rate"] for trial in trials})
+def test_called_again_it_does_only_what_a_larger_budget_allows(scripted):
+    made = scripted()
+    assert [states(made.study(trials=trials)) for trials in (2, 2, 3)] == [["COMPLETE"] * n for n in (2, 2, 3)]
+    assert len({trial.params["training.learning_rate"] for trial in made.stored().trials}) == 3
 
 
-def test_equal_seeds_search_the_same(searching, tmp_path):
-    made = searching()
+def test_equal_seeds_search_the_same(scripted, tmp_path):
+    made = scripted()
     first = made.study(sampler="random")
     (tmp_path / "optuna.db").unlink()
 
@@ -88,7 +82,7 @@ def test_equal_seeds_search_the_same(searching, tmp_path):
 
 
 class TestTheTestPart:
-    def test_a_trial_is_not_given_it(self, searching):
+    def test_is_refused_by_a_trial(self, searching):
         made = searching()
         planned = objective.PlannedRun(made.plan().own, "mark", "fp32", "trial")
         corpus = load_corpus(planned.config.data)
@@ -97,17 +91,16 @@ class TestTheTestPart:
         with pytest.raises(ValueError, match="test reviews"):
             run_trial(planned, corpus, made.workspace, NullTracker(), progress=Progress(), on_epoch=lambda _: None)
 
-    def test_the_corpus_that_trials_share_has_none(self, searching, monkeypatch):
+    def test_is_not_in_the_corpus_that_trials_share(self, searching, monkeypatch):
         given = []
         monkeypatch.setattr(objective, "run_trial", lambda planned, corpus, *_, **__: given.append(corpus) or 1 / 0)
-        made = searching()
 
         with pytest.raises(ZeroDivisionError):
-            made.study()
+            searching().study()
 
         assert [len(corpus.parts[name]) for corpus in given for name in ("train", "val", "test")] == [200, 50, 0]
 
-    def test_a_frozen_encoder_never_reads_it(self, searching):
+    def test_is_never_read_by_a_frozen_encoder(self, searching):
         made = searching(**{"bert-frozen": {"training.learning_rate": RATE}})
         made.study("bert-frozen", trials=2)
 
@@ -121,86 +114,66 @@ class TestPruning:
     def prune_all(self, monkeypatch):
         monkeypatch.setattr(optuna.Trial, "should_prune", lambda trial: True)
 
-    def test_ends_any_trial_but_that_of_the_own_settings_and_counts_it(self, searching, prune_all):
-        made = searching()
-        study = made.study()
+    def test_ends_any_trial_but_that_of_the_own_settings_and_counts_it(self, scripted, prune_all):
+        made = scripted()
 
-        assert states(study) == ["COMPLETE", "PRUNED", "PRUNED"]
-        assert [(run.status, run.tags["optuna.state"]) for run in made.recorded()[1:]] == [("KILLED", "PRUNED")] * 2
+        assert states(made.study()) == ["COMPLETE", "PRUNED", "PRUNED"]
+        assert made.ends() == [("FINISHED", "COMPLETE"), ("KILLED", "PRUNED"), ("KILLED", "PRUNED")]
         for run in made.recorded()[1:]:
             assert_names(run.error, "pruned", "epoch 1")
-        assert list((made.folder / ".benchmark" / "checkpoints").iterdir()) == []
         assert len(made.study().trials) == 3
 
-    def test_after_the_last_epoch_there_is_nothing_to_save(self, searching, prune_all):
-        assert states(searching("rnn.training.epochs=1").study(trials=2)) == ["COMPLETE"] * 2
+    def test_removes_the_checkpoint(self, searching, prune_all):
+        made = searching()
+        assert states(made.study(trials=2)) == ["COMPLETE", "PRUNED"]
+        assert list((made.folder / ".benchmark" / "checkpoints").iterdir()) == []
 
-    def test_median_ends_what_is_worse_than_half(self, searching):
-        study = searching("rnn.training.epochs=3").study(trials=12, pruner="median")
+    def test_saves_nothing_after_the_last_epoch(self, scripted, prune_all):
+        assert states(scripted("rnn.training.epochs=1").study(trials=2)) == ["COMPLETE"] * 2
+
+    def test_by_the_median_ends_what_is_worse_than_half(self, scripted):
+        study = scripted("rnn.training.epochs=3").study(trials=12, pruner="median")
 
         assert "PRUNED" in states(study)
-        best = min(trial.value for trial in study.trials if trial.state is TrialState.COMPLETE)
-        assert study.best_value == best
+        assert study.best_value == min(trial.value for trial in study.trials if trial.state.name == "COMPLETE")
 
-    @pytest.mark.parametrize("pruner", ["hyperband", "none"])
-    def test_other_pruners_end_too(self, searching, pruner):
-        study = searching().study(trials=6, pruner=pruner)
+    @pytest.mark.parametrize(("kind", "pruner"), [("hyperband", "HyperbandPruner"), ("none", "NopPruner")])
+    def test_by_other_pruners(self, scripted, kind, pruner):
+        assert type(make_pruner(kind, 3)).__name__ == pruner
+        assert len(scripted().study(pruner=kind).trials) == 3
 
-        assert len(study.trials) == 6
-        assert pruner == "hyperband" or states(study) == ["COMPLETE"] * 6
-
-    def test_a_training_that_diverges_is_pruned_with_its_reason(self, searching, monkeypatch):
+    def test_ends_a_training_that_diverges_and_names_the_reason(self, searching, monkeypatch):
         def diverge(trainer, *_):
             raise NonFiniteError("loss nan")
 
-        made = searching()
-        made.study(trials=1)
         monkeypatch.setattr(Trainer, "_train_step", diverge)
-        study = made.study(trials=2)
+        [trial] = searching().study(trials=1).trials
 
-        assert states(study) == ["COMPLETE", "PRUNED"]
-        assert_names(study.trials[1].user_attrs["reason"], "diverged", "loss nan")
+        assert trial.state.name == "PRUNED"
+        assert_names(trial.user_attrs["reason"], "diverged", "loss nan")
 
-    def test_settings_that_do_not_go_together_are_pruned_with_the_reason(self, searching, monkeypatch):
-        made = searching()
-        planned = made.plan()
+    def test_ends_settings_that_do_not_go_together_and_names_the_reason(self, scripted, monkeypatch):
+        made = scripted()
 
         def refuse(*_):
             raise ConfigError("trial: excluded")
 
-        monkeypatch.setattr(type(planned), "with_values", refuse)
+        monkeypatch.setattr(type(made.plan()), "with_values", refuse)
 
         assert made.study(trials=1).trials[0].user_attrs["reason"] == "trial: excluded"
-        assert [run.tags["optuna.state"] for run in made.recorded()] == ["PRUNED"]
+        assert made.ends() == [("KILLED", "PRUNED")]
 
 
-class TestBudget:
-    def test_of_time(self, searching):
-        made = searching()
-        for _ in range(2):
-            assert len(made.study(trials=None, minutes=1e-6).trials) == 1
-        assert len(made.study(trials=2, minutes=1000).trials) == 2  # whichever is reached first
-
-    def test_a_trial_that_another_worker_made_needless_gives_way(self, searching, monkeypatch):
-        made = searching()
-        monkeypatch.setattr(objective, "is_needed", lambda number, *_: number != 1)
-        study = made.study(trials=3)
-
-        assert states(study) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
-        assert len(made.recorded()) == 3
-
-    def test_the_settings_of_one_that_gave_way_are_not_lost_where_they_were_waiting(self, searching, monkeypatch):
-        made = searching()
-        monkeypatch.setattr(objective, "is_needed", lambda number, *_: number != 0)
-        study = made.study(trials=1)
-
-        assert states(study) == ["FAIL", "COMPLETE"]
-        assert study.trials[1].params == study.user_attrs[OWN]
+def test_minutes_end_a_search_unless_trials_do_so_first(scripted):
+    made = scripted()
+    for _ in range(2):
+        assert len(made.study(trials=None, minutes=1e-9).trials) == 1
+    assert len(made.study(trials=2, minutes=1000).trials) == 2
 
 
 class TestSamplers:
-    def test_a_grid_is_every_combination_once_also_when_it_is_resumed(self, searching):
-        made = searching(rnn=GRID)
+    def test_a_grid_is_every_combination_once_also_when_it_is_resumed(self, scripted):
+        made = scripted(rnn=GRID)
         assert states(made.study(trials=2, sampler="grid")) == ["COMPLETE"] * 2  # and none waits for other samplers
 
         study = made.study(trials=10, sampler="grid")
@@ -209,66 +182,32 @@ class TestSamplers:
             (schedule, size) for schedule in ("constant", "linear") for size in (16, 32)
         }
 
-    def test_a_grid_draws_nothing_where_another_worker_took_what_was_waiting(self, searching, monkeypatch):
-        made, enqueue, calls = searching(rnn=GRID), study_module.enqueue_first, []
-
-        def taken_the_second_time(study, wanted):
-            calls.append(wanted)
-            return len(calls) == 2 or enqueue(study, wanted)  # the first is for the experiment's own settings
-
-        monkeypatch.setattr(study_module, "enqueue_first", taken_the_second_time)
-        study = made.study(trials=None, sampler="grid")
-
-        assert sorted(states(study)) == ["COMPLETE"] * 4 + ["FAIL"] * (len(study.trials) - 4)
-        assert len(made.recorded()) == 4
-
-    @pytest.mark.parametrize(
-        ("space", "facts"),
-        [
-            (None, ["--sampler grid", "training.learning_rate", "0.0001 to 0.1, log"]),
-            (
-                GRID
-                | {
-                    "training.warmup_fraction": {
-                        "type": "categorical",
-                        "choices": [0.0, 0.1],
-                        "when": {"training.schedule": ["linear"]},
-                    }
-                },
-                ["training.warmup_fraction", "`when`"],
-            ),
-        ],
-    )
-    def test_a_grid_of_a_range_or_with_a_condition_is_refused(self, searching, space, facts):
-        made = searching(rnn=space) if space else searching()
-        with pytest.raises(ConfigError) as caught:
-            made.study(sampler="grid")
-        assert_names(caught, *facts)
-
-    def test_a_parameter_is_chosen_only_where_its_condition_is_met(self, searching):
-        for trial in searching("rnn.training.epochs=1", rnn=CONDITIONAL).study(trials=8).trials:
+    def test_a_parameter_is_chosen_only_where_its_condition_is_met(self, scripted):
+        for trial in scripted(rnn=CONDITIONAL).study(trials=8).trials:
             assert ("training.warmup_fraction" in trial.params) == (trial.params["training.schedule"] == "linear")
 
-    def test_equal_settings_are_trained_once(self, searching):
-        made = searching(rnn={"training.batch_size": GRID["training.batch_size"]})
+    def test_equal_settings_are_trained_once(self, scripted, monkeypatch):
+        made, trained = scripted(rnn=SIZE), []
+        monkeypatch.setattr(
+            objective, "run_trial", lambda *args, **named: trained.append(args) or scripted_trial(*args, **named)
+        )
         study = made.study(trials=6, sampler="random")
 
-        assert [run.tags["optuna.state"] for run in made.recorded()] == ["COMPLETE"] * 6
-        assert sum("train_seconds" in run.metrics for run in made.recorded()) == 2
-        values = {(trial.params["training.batch_size"], trial.value) for trial in study.trials}
-        assert len(values) == 2
+        assert made.ends() == [("FINISHED", "COMPLETE")] * 6
+        assert len(trained) == 2
+        assert len({(trial.params["training.batch_size"], trial.value) for trial in study.trials}) == 2
 
 
 def test_the_highest_val_accuracy_may_be_wanted(searching):
     made = searching()
-    study = made.study(metric="val/accuracy")
+    study = made.study(metric="val/accuracy", trials=2)
 
     assert study.direction.name == "MAXIMIZE"
     assert [t.value for t in study.trials] == [run.metrics["best_val_accuracy"] for run in made.recorded()]
 
 
-class TestWhichStudy:
-    def test_other_settings_are_another_study(self, searching):
+class TestTheStudysName:
+    def test_changes_with_the_settings(self, searching):
         made = searching()
         names = {
             made.plan().name,
@@ -281,16 +220,16 @@ class TestWhichStudy:
 
         assert len(names) == 6
 
-    def test_what_trials_have_where_a_condition_is_not_met_makes_another(self, searching):
+    def test_changes_with_what_trials_have_where_a_condition_is_not_met(self, searching):
         names = {
             searching(f"rnn.training.warmup_fraction={value}", rnn=CONDITIONAL).plan().name for value in (0.1, 0.2)
         }
 
         assert len(names) == 2
 
-    def test_adopted_values_are_the_same_study_which_begins_again_with_them(self, searching):
-        first = searching().study(trials=1)
-        study = searching("rnn.training.learning_rate=0.02").study(trials=2)
+    def test_stays_with_adopted_values_which_are_tried_next(self, scripted):
+        first = scripted().study(trials=1)
+        study = scripted("rnn.training.learning_rate=0.02").study(trials=2)
 
         assert study.study_name == first.study_name
         assert study.trials[1].params == {"training.learning_rate": 0.02} == study.user_attrs[OWN]
@@ -299,7 +238,7 @@ class TestWhichStudy:
         ("assignments", "name", "facts"),
         [([], "lstm", ["lstm", "search space"]), (["data.train_size=50,100"], "rnn", ["size"])],
     )
-    def test_no_space_or_several_train_sizes_are_refused(self, searching, assignments, name, facts):
+    def test_needs_a_space_and_one_train_size(self, searching, assignments, name, facts):
         with pytest.raises(ConfigError) as caught:
             searching(*assignments).plan(name)
         assert_names(caught, *facts)

@@ -1,8 +1,9 @@
-"""`python -m benchmark tune` as a user has it: processes, kills, two workers at once, and what is left behind.
+"""`python -m benchmark tune` as a user has it, and what is left behind: undisturbed, then killed and shared by workers.
 
-All tests share one working directory; starting a process takes seconds, so what was done once is looked at by several.
+All tests share one working directory, where each search is done once.
 """
 
+import json
 import shutil
 import signal
 from collections.abc import Callable
@@ -18,8 +19,12 @@ import yaml
 from mlflow.entities import Run
 from optuna.trial import TrialState
 
-from benchmark.cli.run import say_tuned
+from benchmark.cli.run import _say_tuned
 from benchmark.config.load import load_suite, parse_assignments
+from benchmark.launch import launcher
+from benchmark.launch import worker as run_worker
+from benchmark.tuning import search
+from benchmark.tuning import worker as search_worker
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.shell import Done, Shell, finish, said_until, slow_rnn
 
@@ -37,6 +42,18 @@ def shell(working_shell: Shell, config_content: dict[str, Any]) -> Shell:
     }
     working_shell.configure(config_content)
     return working_shell
+
+
+@pytest.fixture
+def command(shell, monkeypatch, call) -> Callable[..., Done]:
+    """A command in the working directory, done in this process, where starting one takes seconds."""
+    monkeypatch.chdir(shell.folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", shell.uri)
+    for module, work in ((search, search_worker.search), (launcher, run_worker._run)):
+        monkeypatch.setattr(
+            module, "run_worker", lambda _, request, __, work=work: work(json.loads(json.dumps(request)))
+        )
+    return lambda *arguments: Done(*call(*arguments))
 
 
 def study_of(shell: Shell, experiment: str) -> optuna.Study:
@@ -58,7 +75,7 @@ def recorded_of(shell: Shell, kind: str, experiment: str) -> list[Run]:
 
 @dataclass(frozen=True)
 class Searched:
-    """`tune lstm` done, and what was looked at after it."""
+    """`tune lstm` done, and the commands after it."""
 
     tuned: Done
     shown: Done
@@ -68,16 +85,15 @@ class Searched:
 
 
 @pytest.fixture
-def searched(shell) -> Searched:
+def searched(shell, command) -> Searched:
     def go_there() -> Searched:
         tune = ("tune", "lstm", "--trials", str(TRIALS))
-        tuned = shell.call(*tune)
+        tuned = command(*tune)
         winner = shell.folder / "tuned/quick/lstm.yaml"
         winner.write_text(winner.read_text().replace("study: quick-lstm-", "study: another-"))
-        both = shell.start("study", "lstm"), shell.start(*tune)
-        shown, again = map(finish, both)
-        run = shell.call("run", "lstm", "--tuned")
-        return Searched(tuned, shown, again, run, shell.call("report"))
+        return Searched(
+            tuned, command("study", "lstm"), command(*tune), command("run", "lstm", "--tuned"), command("report")
+        )
 
     return shell.stage("searched", go_there)
 
@@ -122,6 +138,17 @@ class TestASearch:
             *(f"{name}.png" for name in ("history", "importance", "parallel_coordinates", "slice")),
         }
 
+    def test_is_shown_with_the_best_trial_first_the_own_settings_and_what_mattered(self, searched, shell):
+        study = study_of(shell, "lstm")
+        lines = searched.shown.out.splitlines()
+        first = next(lines[place + 3] for place, line in enumerate(lines) if line == "best trials")
+
+        assert searched.shown.status == 0, searched.shown.err
+        assert first.split()[:2] == [str(study.best_trial.number), f"{study.best_value:.4f}"]
+        (own,) = [line for line in lines if "experiments.yaml" in line]
+        assert_names(own, "val/loss", f"{study.trials[0].value:.4f}")
+        assert "importance" in searched.shown.out
+
 
 class TestTheWinner:
     def test_is_written_with_where_it_comes_from(self, searched, shell):
@@ -140,7 +167,7 @@ class TestTheWinner:
         assert not origin["unsearched"].keys() & content["settings"].keys()
         assert len(origin["corpus_fingerprint"]) == len(origin["split_fingerprint"]) == 64
 
-    def test_is_what_run_tuned_uses_and_it_says_so(self, searched, shell):
+    def test_is_what_run_tuned_uses_with_the_trials_figures(self, searched, shell):
         study = study_of(shell, "lstm")
         (run,) = shell.recorded("quick")
 
@@ -156,20 +183,15 @@ class TestTheWinner:
             ("model.hidden_dim=32", ["model.hidden_dim 32 "]),
         ],
     )
-    def test_is_reported_with_settings_changed_since(self, searched, shell, monkeypatch, capsys, assignment, facts):
-        monkeypatch.chdir(shell.folder)
-        suite = load_suite(
-            shell.folder / "experiments.yaml", settings=parse_assignments([f"lstm.{assignment}"]), tuned=True
-        )
-        say_tuned(suite, ["lstm"])
+    def test_is_reported_with_settings_changed_since(self, searched, command, capsys, assignment, facts):
+        settings = parse_assignments([f"lstm.{assignment}"])
+        _say_tuned(load_suite(Path("experiments.yaml"), settings=settings, tuned=True), ["lstm"])
 
         assert_names(capsys.readouterr().err, *facts)
 
-    def test_is_finished_in_a_list_with_tuned_settings_alone(self, searched, shell, monkeypatch, call):
-        monkeypatch.chdir(shell.folder)
-
+    def test_is_finished_in_a_list_with_tuned_settings_alone(self, searched, command):
         def lstm(*options: str) -> str:
-            return next(line for line in call("list", *options)[1].splitlines() if line.startswith("lstm"))
+            return next(line for line in command("list", *options).out.splitlines() if line.startswith("lstm"))
 
         assert "  finished  " in lstm("--tuned")
         assert "  missing  " in lstm()
@@ -178,102 +200,13 @@ class TestTheWinner:
         assert_names(searched.reported.out, f"{TRIALS} trials", "Settings of lstm: tuned")
 
 
-def test_study_shows_the_best_trial_first_the_own_settings_and_what_mattered(searched, shell):
-    study = study_of(shell, "lstm")
-    lines = searched.shown.out.splitlines()
-    first = next(lines[place + 3] for place, line in enumerate(lines) if line == "best trials")
-
-    assert searched.shown.status == 0, searched.shown.err
-    assert first.split()[:2] == [str(study.best_trial.number), f"{study.best_value:.4f}"]
-    (own,) = [line for line in lines if "experiments.yaml" in line]
-    assert_names(own, "val/loss", f"{study.trials[0].value:.4f}")
-    assert "importance" in searched.shown.out
-
-
-# A search that is disturbed
-
-
-@dataclass(frozen=True)
-class Disturbed:
-    """`tune rnn` killed in a trial, interrupted in another, then done by two workers at once."""
-
-    killed: Done
-    interrupted: Done
-    together: tuple[Done, Done]
-
-
-@pytest.fixture
-def disturbed(shell) -> Disturbed:
-    tune = ("tune", "rnn", "--trials", str(TRIALS), "--pruner", "none")
-
-    def stopped(stop: Callable[[psutil.Process], None]) -> Done:
-        process = shell.start(*tune)
-        said = said_until(process, "  epoch 1/")
-        stop(psutil.Process(process.pid))
-        done = finish(process)
-        return Done(done.status, done.out, said + done.err)
-
-    def kill_the_searching_process(parent: psutil.Process) -> None:
-        for child in parent.children():
-            child.kill()
-
-    def go_there() -> Disturbed:
-        killed = stopped(kill_the_searching_process)
-        interrupted = stopped(lambda parent: parent.send_signal(signal.SIGINT))
-        first, second = shell.start(*tune), shell.start(*tune)
-        return Disturbed(killed, interrupted, (finish(first), finish(second)))
-
-    return shell.stage("disturbed", go_there)
-
-
-class TestADisturbedSearch:
-    def test_ends_with_its_status_and_names_the_signal(self, disturbed):
-        assert disturbed.killed.status == 1
-        assert "signal 9" in disturbed.killed.err
-        assert disturbed.interrupted.status == 130
-
-    def test_is_finished_by_two_workers_together(self, disturbed, shell):
-        assert [done.status for done in disturbed.together] == [0, 0], disturbed.together
-        assert len(finished(study_of(shell, "rnn"))) == TRIALS
-
-    def test_tries_again_what_was_killed_or_interrupted_and_repeats_nothing_else(self, disturbed, shell):
-        study = study_of(shell, "rnn")
-        settings = [trial.params["training.learning_rate"] for trial in finished(study)]
-
-        assert study.trials[0].state is TrialState.FAIL
-        assert study.trials[0].params["training.learning_rate"] in settings
-        assert len(set(settings)) == TRIALS
-
-    def test_leaves_nothing_running_and_the_same_states_in_mlflow(self, disturbed, shell):
-        assert {run.info.status for run in shell.recorded("quick", "study")} == {"FINISHED"}
-        runs, study = recorded_of(shell, "trial", "rnn"), study_of(shell, "rnn")
-        assert {run.info.status for run in runs} <= {"FINISHED", "KILLED", "FAILED"}
-        assert {run.data.tags["optuna.trial"] for run in runs if run.info.status == "FINISHED"} == {
-            str(trial.number) for trial in finished(study)
-        }
-        for tags in (run.data.tags for run in runs):
-            assert tags["optuna.state"] == study.trials[int(tags["optuna.trial"])].state.name
-
-    def test_leaves_no_lock_of_a_worker_that_ended_by_itself(self, disturbed, shell):
-        assert len(list((shell.folder / ".benchmark" / "locks").glob("worker-*"))) <= 1  # of the one that was killed
-
-
-# What is refused beside a search that is there
-
-
-@pytest.fixture
-def place(shell, monkeypatch) -> Path:
-    monkeypatch.chdir(shell.folder)
-    return shell.folder
-
-
 class TestRefused:
-    def test_another_name_but_no_settings_of_the_storages_driver(self, searched, place, call):
-        assert call("study", "lstm", "--storage", "sqlite:///optuna.db?timeout=60")[0] == 0
-        status, _, err = call("study", "lsmt")
+    def test_another_name_but_no_settings_of_the_storages_driver(self, searched, command):
+        assert command("study", "lstm", "--storage", "sqlite:///optuna.db?timeout=60").status == 0
+        refused = command("study", "lsmt")
 
-        assert status == 2
-        assert_names(err, "'lsmt'", "'quick'", "'lstm'")
+        assert refused.status == 2
+        assert_names(refused.err, "'lsmt'", "'quick'", "'lstm'")
 
     @pytest.mark.parametrize(
         ("change", "facts"),
@@ -285,21 +218,78 @@ class TestRefused:
             ({"provenance": {}}, ["provenance.study: "]),
         ],
     )
-    def test_a_tuned_file_that_was_changed(self, searched, place, call, tmp_path, monkeypatch, change, facts):
-        content = yaml.safe_load((place / "tuned/quick/lstm.yaml").read_text())
-        shutil.copy(place / "experiments.yaml", tmp_path)
+    def test_a_tuned_file_that_was_changed(self, searched, shell, command, tmp_path, monkeypatch, change, facts):
+        content = yaml.safe_load((shell.folder / "tuned/quick/lstm.yaml").read_text())
+        shutil.copy(shell.folder / "experiments.yaml", tmp_path)
         monkeypatch.chdir(tmp_path)
-        path = tmp_path / "tuned/quick/lstm.yaml"
+        path = Path("tuned/quick/lstm.yaml")
         path.parent.mkdir(parents=True)
         path.write_text(yaml.safe_dump(content | change))
+        refused = command("run", "lstm", "--tuned", "--dry-run")
 
-        status, _, err = call("run", "lstm", "--tuned", "--dry-run")
+        assert refused.status == 2
+        assert_names(error_lines(refused.err)[0], "tuned/quick/lstm.yaml: ", *facts)
 
-        assert status == 2
-        assert_names(error_lines(err)[0], "tuned/quick/lstm.yaml: ", *facts)
+    def test_settings_found_on_another_split(self, searched, command):
+        refused = command("run", "lstm", "--tuned", "--set", "data.split_seed=8")
 
-    def test_settings_found_on_another_split(self, searched, place, call):
-        status, _, err = call("run", "lstm", "--tuned", "--set", "data.split_seed=8")
+        assert refused.status == 2
+        assert_names(refused.err.splitlines()[-1], "error: tuned/quick/", "split", "`python -m benchmark tune ")
 
-        assert status == 2
-        assert_names(err.splitlines()[-1], "error: tuned/quick/", "split", "`python -m benchmark tune ")
+
+# A search in processes, one killed and one interrupted
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """`tune rnn` called twice at once, one killed in a trial and one interrupted, then called again."""
+
+    killed: Done
+    interrupted: Done
+    again: Done
+
+
+@pytest.fixture
+def disturbed(shell, command) -> Disturbed:
+    tune = ("tune", "rnn", "--trials", str(TRIALS), "--pruner", "none")
+
+    def go_there() -> Disturbed:
+        first, second = shell.start(*tune), shell.start(*tune)
+        for process in (first, second):
+            said_until(process, "  epoch 1/")
+        for child in psutil.Process(first.pid).children():
+            child.kill()
+        second.send_signal(signal.SIGINT)
+        return Disturbed(finish(first), finish(second), command(*tune))
+
+    return shell.stage("disturbed", go_there)
+
+
+class TestADisturbedSearch:
+    def test_ends_with_its_status_and_names_the_signal(self, disturbed):
+        assert disturbed.killed.status == 1
+        assert "signal 9" in disturbed.killed.err
+        assert disturbed.interrupted.status == 130
+        assert disturbed.again.status == 0, disturbed.again.err
+
+    def test_tries_again_what_was_killed_or_interrupted_and_repeats_nothing_else(self, disturbed, shell):
+        study = study_of(shell, "rnn")
+        settings = [trial.params["training.learning_rate"] for trial in finished(study)]
+
+        assert len(finished(study)) == TRIALS == len(set(settings))
+        assert [trial.state.name for trial in study.trials].count("FAIL") == 2
+        assert study.trials[0].state is TrialState.FAIL
+        assert {trial.params["training.learning_rate"] for trial in study.trials} == set(settings)
+
+    def test_leaves_nothing_running_and_the_same_states_in_mlflow(self, disturbed, shell):
+        assert {run.info.status for run in recorded_of(shell, "study", "rnn")} == {"FINISHED"}
+        runs, study = recorded_of(shell, "trial", "rnn"), study_of(shell, "rnn")
+        assert {run.info.status for run in runs} == {"FINISHED", "KILLED"}
+        assert {run.data.tags["optuna.trial"] for run in runs if run.info.status == "FINISHED"} == {
+            str(trial.number) for trial in finished(study)
+        }
+        for tags in (run.data.tags for run in runs):
+            assert tags["optuna.state"] == study.trials[int(tags["optuna.trial"])].state.name
+
+    def test_leaves_no_lock_of_a_worker_that_ended_by_itself(self, disturbed, shell):
+        assert len(list((shell.folder / ".benchmark" / "locks").glob("worker-*"))) <= 1  # of the one that was killed

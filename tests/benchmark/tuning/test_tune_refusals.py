@@ -41,8 +41,7 @@ def test_refused(place, call, arguments, facts):
     status, out, err = call(*arguments)
 
     assert (status, out) == (2, "")
-    [line] = [line for line in err.splitlines() if line.startswith("error: ")]
-    assert err.endswith(line + "\n")  # `tune` names its study before it
+    [line] = error_lines(err)
     assert_names(line, *facts)
     assert not (place / "none.db").exists()
 
