@@ -64,14 +64,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def explain(arguments: argparse.Namespace) -> int:
-    """Explain what is not explained yet, then print all; return 1 if a model cannot be explained.
-
-    Raises:
-        ExplanationError: captum is not installed, there is no such review, or both names and a run are given.
-        PredictionError: a model is missing or damaged.
-        TrackingError: the store cannot be read or written.
-        DataError: the reviews cannot be read.
-    """
+    """Explain what is not explained yet, then print all; return 1 if a model cannot be explained."""
     from benchmark.inference.attributions import ExplanationError, require_captum
     from benchmark.results.read import recorded_predictions
     from benchmark.results.selection import select_reviews
@@ -103,7 +96,7 @@ def explain(arguments: argparse.Namespace) -> int:
 
 
 def _runs(store: TrackingStore, arguments: argparse.Namespace) -> tuple[list[RunRecord], list[RunRecord]]:
-    """Return the runs to explain, and the best run of every model, whose predictions choose the reviews."""
+    """Return the runs to explain, and the runs whose predictions choose the reviews."""
     if arguments.run is not None:
         run = finished_run(store, arguments.run)
         return [run], [run]

@@ -31,14 +31,7 @@ def write_bundle(
 ) -> None:
     """Write all files that `served_model.py` reads, and the model card, into an existing folder.
 
-    Args:
-        folder: of the bundle.
-        planned: the run.
-        model: at its best epoch.
-        tokenizer: of the run's reviews.
-        encoder_dir: folder of the pre-trained encoder; config and tokenizer are copied, not the weights.
-        corpus: of the run.
-        metrics: of the finished run.
+    The model is at its best epoch. Of `encoder_dir` config and tokenizer are copied: the model has the weights.
     """
     config, experiment = planned.config, planned.config.experiment
     if isinstance(tokenizer, WordTokenizer):

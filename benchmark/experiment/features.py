@@ -34,16 +34,7 @@ def with_features(
 ) -> tuple[dict[str, Part], float]:
     """Replace each part's tokens by the frozen encoder's features, from the cache if they are there.
 
-    Args:
-        model: with the encoder, on `device`.
-        data: the tokenised parts.
-        encoder: names the features in the cache.
-        experiment: its tokens and `eval_batch_size` are used.
-        cache_dir: root of the cache.
-        save_seconds: time between two saves of unfinished features.
-        device: of the model.
-        precision: of the matrix products.
-        progress: shows the pass.
+    Unfinished features are saved every `save_seconds`.
 
     Returns:
         The parts, and the seconds of the passes that made the features, now or earlier.

@@ -22,13 +22,7 @@ FIGURES = (
 
 
 def model_card(planned: PlannedRun, corpus: Corpus, metrics: Mapping[str, float]) -> str:
-    """Write the card in Markdown.
-
-    Args:
-        planned: the run.
-        corpus: of the run.
-        metrics: `best_epoch`, `best_val_loss`, `best_val_accuracy` and the `test/...` scores.
-    """
+    """Write the card in Markdown; `metrics` has `best_epoch`, the best epoch's val figures and the test scores."""
     config, tokens = planned.config, planned.config.experiment.tokens
     encoder, own_table = encoder_name(config), config.data.source == "table"
     precision = planned.precision + (" where the hardware has it, else fp32" if planned.precision != "fp32" else "")

@@ -114,13 +114,7 @@ def run_trial(
 ) -> Fit:
     """Train a trial's model and choose its epoch by val, as `run_experiment` does, without a test part.
 
-    Args:
-        planned: the trial.
-        corpus: shared by all trials of a study, see `Corpus.without_test`.
-        workspace: of the study.
-        tracker: of the trial.
-        progress: shows the phases.
-        on_epoch: gets each epoch's record; an exception ends the trial.
+    All trials of a study share the corpus, see `Corpus.without_test`. An exception of `on_epoch` ends the trial.
 
     Raises:
         ValueError: the corpus has a test part.

@@ -83,10 +83,7 @@ def margin(logits: Tensor) -> Tensor:
 def attributions(model: Classifier, batch: Batch, baseline: Batch) -> tuple[list[float], int]:
     """Return T logits that add up to the margin's change from the baseline, and the points they took (0: exact).
 
-    Args:
-        model: in eval mode.
-        batch: one review.
-        baseline: the review that it is compared with.
+    The model is in eval mode, and each batch holds one review.
 
     Raises:
         ExplanationError: the network has no word vectors, and is no sum either.

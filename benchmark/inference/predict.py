@@ -32,8 +32,7 @@ def best_finished_runs(store: TrackingStore, profile: str) -> dict[str, RunRecor
     plan = store.latest_plan(profile)
     if plan is None:
         raise PredictionError(
-            f"--profile {profile}: no run is recorded in this store. Run `python -m benchmark run all --profile "
-            f"{profile}`."
+            f"--profile {profile}: this store has no run. Run `python -m benchmark run all --profile {profile}`."
         )
     finished = [run for run in store.runs(profile) if run.status is Status.FINISHED and BEST_BY in run.metrics]
     best = {}
@@ -74,8 +73,7 @@ def finished_run(store: TrackingStore, prefix: str) -> RunRecord:
     run = store.find_run(prefix)
     if run.status is not Status.FINISHED:
         raise PredictionError(
-            f"run {run.run_id} ({run.name}): is {run.status.lower()}, not finished. Choose another of `python -m "
-            "benchmark list`."
+            f"run {run.run_id} ({run.name}): is {run.status.lower()}, not finished. See `python -m benchmark list`."
         )
     return run
 

@@ -12,15 +12,16 @@ import json
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.config.schema import RunConfig, run_from_settings
@@ -43,7 +44,7 @@ from models.classifier import Classifier
 from models.precision import Precision, autocast
 from models.registry import ModelContext, get_model_spec
 
-SECONDS = 4.0  # per figure, and one batch at least
+SECONDS = 4.0  # per figure, one batch at least
 MOST_REVIEWS = 2048  # read per figure
 WARM_UP = 8  # reviews of the first, slower forward passes
 SINGLES = 40  # reviews labelled one by one
@@ -139,26 +140,18 @@ class _Bench:
 
     def features(self, part: Part) -> tuple[float, np.ndarray]:
         """Return reviews/s of the frozen encoder, and the features of the reviews it read last."""
-        array = np.empty((len(part), *feature_shape(self.model, part, self.device)), DTYPE)
-        batch_size = self.run.experiment.training.eval_batch_size
-        made = array
+        made = np.empty((len(part), *feature_shape(self.model, part, self.device)), DTYPE)
+        batch_size, done = self.run.experiment.training.eval_batch_size, 0
 
         def extract(reviews: int) -> float:
-            nonlocal made
-            made = array[:reviews]
-            fill = feature_writer(
-                self.model,
-                part.first(reviews),
-                batch_size,
-                device=self.device,
-                precision=self.precision,
-                progress=Progress(),
-            )
+            nonlocal done
+            how: Any = {"device": self.device, "precision": self.precision, "progress": Progress()}
+            fill = feature_writer(self.model, part.first(reviews), batch_size, **how)
             started = time.perf_counter()
-            deque(fill(made, 0), maxlen=0)
+            done = max(fill(made[:reviews], 0))
             return time.perf_counter() - started
 
-        return _rate(extract, len(part)), made
+        return _rate(extract, len(part)), made[:done]
 
     def latency(self, texts: list[str], tokenizer: Tokenizer) -> tuple[float, float]:
         """Return median and 95th percentile of the milliseconds from one raw text to its logits."""
@@ -189,30 +182,18 @@ class _Bench:
         rows = experiment.training.batch_size * experiment.tokens.max_length
         tables = {id(module.weight) for module in self.model.modules() if isinstance(module, nn.Embedding)}
         shapes = {tuple(each.shape) for each in self.model.parameters() if each.dim() == 2 and id(each) not in tables}
-        if not shapes:
-            return None
-        flops = seconds = 0.0
+        rates = []
         for out_width, in_width in shapes:
-            products, took = self._multiply(rows, in_width, out_width, PEAK_SECONDS / len(shapes))
-            flops, seconds = flops + products * 2.0 * rows * in_width * out_width, seconds + took
-        return flops / seconds / 1e9
-
-    def _multiply(self, rows: int, in_width: int, out_width: int, budget: float) -> tuple[int, float]:
-        """Repeat a product of this shape for `budget` seconds; return how many were done, and the seconds."""
-        weight = torch.randn(out_width, in_width, device=self.device)
-        states = torch.randn(rows, in_width, device=self.device)
-        with torch.inference_mode(), autocast(self.precision, self.device):
-            # In a network the operands arrive in the product's precision.
-            dtype = nn.functional.linear(states[:1], weight).dtype
-            states, weight = states.to(dtype), weight.to(dtype)
-            nn.functional.linear(states, weight)
-            done, started = 0, time.perf_counter()
-            while (took := time.perf_counter() - started) < budget or done == 0:
-                nn.functional.linear(states, weight)
-                if self.device.type == "cuda":
-                    torch.cuda.synchronize(self.device)
-                done += 1
-        return done, took
+            weight = torch.randn(out_width, in_width, device=self.device)
+            states = torch.randn(rows, in_width, device=self.device)
+            with torch.inference_mode(), autocast(self.precision, self.device):
+                # In a network the operands arrive in the product's precision.
+                dtype = nn.functional.linear(states[:1], weight).dtype
+                names = {"linear": nn.functional.linear, "states": states.to(dtype), "weight": weight.to(dtype)}
+                timer = Timer("linear(states, weight)", globals=names, num_threads=torch.get_num_threads())
+                seconds = timer.blocked_autorange(min_run_time=PEAK_SECONDS / len(shapes)).mean
+            rates.append(2.0 * rows * in_width * out_width / seconds / 1e9)
+        return sum(rates) / len(rates) if rates else None
 
     def _trainer(self) -> Trainer:
         return Trainer(
