@@ -178,6 +178,7 @@ class TestRefusals:
 
     def test_wrong_names_are_refused_in_one_line(self, call, recorded):
         for arguments, facts in (
+            (["--profile", "paper"], ["paper", "`python -m benchmark run all --profile paper`"]),
             (["lstm-atention"], ["'lstm-atention'", "'lstm-attention'"]),
             (["rnn"], ["rnn", "finished"]),
             (["bow", "--id", "no\x1bsuch"], ["predictions.parquet"]),
@@ -190,13 +191,6 @@ class TestRefusals:
             assert_names(line, *facts)
             assert line.isprintable()
 
-    def test_a_store_without_runs_is_refused_with_the_command_that_makes_them(self, call, store):
-        status, _, err = call("explain")
-
-        assert status == 2
-        [line] = error_lines(err)
-        assert_names(line, "quick", "`python -m benchmark run all --profile quick`")
-
     def test_missing_reviews_are_reported(self, call, recorded, trained_as, review, tmp_path):
         settings = trained_as("bow").planned.config.settings()
         moved = settings | {"data": settings["data"] | {"path": str(tmp_path / "gone.csv")}}
@@ -208,19 +202,14 @@ class TestRefusals:
         assert err.count("\n") == 1
 
 
-class TestReader:
-    def test_what_was_written_is_read(self, store, recorded):
-        written = Explanations(reviews={"a-0": FOUND})
-        write_explanations(store, recorded["bow"], written)
+def test_explanations_are_read_as_written_and_unreadable_ones_are_none(store, trained_as):
+    run_id, written = record(store, trained_as("bow")), Explanations(reviews={"a-0": FOUND})
+    write_explanations(store, run_id, written)
 
-        assert read_explanations(store, recorded["bow"]) == written
+    assert read_explanations(store, run_id) == written
+    for content in ("", "[]", '{"version": 2, "reviews": {}}', '{"version": 1, "reviews": {"a": {}}}'):
+        MlflowClient().log_text(run_id, content, FILE)
 
-    def test_what_cannot_be_read_is_none(self, store, recorded):
-        for content in ("", "[]", '{"version": 2, "reviews": {}}', '{"version": 1, "reviews": {"a": {}}}'):
-            MlflowClient().log_text(recorded["bow"], content, FILE)
-
-            assert read_explanations(store, recorded["bow"]).reviews == {}
-
-    def test_as_many_scores_as_tokens(self):
-        with pytest.raises(ValueError, match="tokens"):
-            ReviewExplanation(**FOUND.model_dump() | {"attention": (1.0,)})
+        assert read_explanations(store, run_id).reviews == {}
+    with pytest.raises(ValueError, match="tokens"):
+        ReviewExplanation(**FOUND.model_dump() | {"attention": (1.0,)})

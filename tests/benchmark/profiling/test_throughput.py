@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from mlflow import MlflowClient
+from transformers import BertConfig
 
 from benchmark.cli.main import main
 from benchmark.config.load import load_suite, parse_assignments
@@ -31,26 +33,21 @@ class TestMeasuring:
         suite = load_suite(write_config(), settings=parse_assignments(["tokens.max_length=16", *assignments]))
         return next(run for run in suite.runs() if run.experiment_name == name)
 
-    def test_a_model_is_trained_and_evaluated_at_the_size_of_its_whole_vocabulary(self, write_config):
-        found = measure(self.run(write_config, "lstm", "lstm.tokens.vocab_size=5000"), "cpu")
+    # An LSTM of 16 units over 16 inputs: 4 gates x 16 units x (16 + 16) numbers, 2 operations each, for each token;
+    # then 16 x 2 for the logits. Attention has 8 units that score each state. Backwards it is twice that.
+    @pytest.mark.parametrize(("name", "scoring"), [("lstm", 0), ("lstm-attention", 2 * (16 * 8 + 8) * 16)])
+    def test_a_model_is_measured_at_its_whole_vocabulary_and_its_real_tokens(self, write_config, name, scoring):
+        config = write_config(profiles={"quick": {"experiments": [name]}})
+        settings = parse_assignments(["tokens.max_length=16", f"{name}.tokens.vocab_size=5000"])
+        found = measure(load_suite(config, settings=settings).runs()[0], "cpu")
 
-        assert found.train_reviews_per_second > 0
-        assert found.inference_reviews_per_second > 0
         assert found.parameters_total > 5000 * 16
         assert (found.features_reviews_per_second, found.feature_bytes, found.assumed_encoder) == (None, 0, False)
         assert 200 < found.tokens_per_review < 350
         assert found.train_tokens_per_second == pytest.approx(16 * found.train_reviews_per_second, rel=0.05)
+        assert found.inference_reviews_per_second > 0
         assert 0 < found.latency_p50_ms <= found.latency_p95_ms
         assert found.peak_memory_mib > 100
-
-    # An LSTM of 16 units over 16 inputs: 4 gates x 16 units x (16 + 16) numbers, 2 operations each, for each token;
-    # then 16 x 2 for the logits. Attention has 8 units that score each state. Backwards it is twice that.
-    @pytest.mark.parametrize(("name", "scoring"), [("lstm", 0), ("lstm-attention", 2 * (16 * 8 + 8) * 16)])
-    def test_useful_products_are_those_of_the_real_tokens(self, write_config, name, scoring):
-        config = write_config(profiles={"quick": {"experiments": [name]}})
-        [run] = load_suite(config, settings={"tokens.max_length": 16}).runs()
-        found = measure(run, "cpu")
-
         forward = 2 * (4 * 16 * (16 + 16)) * 16 + 2 * 16 * 2 + scoring
         assert found.train_gflops * 1e9 == pytest.approx(3 * forward * found.train_reviews_per_second, rel=0.05)
         assert found.share_of_peak == pytest.approx(found.train_gflops / found.matmul_gflops)
@@ -71,11 +68,12 @@ class TestMeasuring:
         assert found.feature_bytes == 7 * 2 * 384 * 2
         assert found.parameters_trainable < found.parameters_total
 
-    def test_for_an_encoder_that_is_not_here_bert_base_stands_in(self, write_config, offline):
+    def test_for_an_encoder_that_is_not_here_bert_base_stands_in(self, write_config, offline, monkeypatch):
+        monkeypatch.setattr("transformers.BertConfig", partial(BertConfig, num_hidden_layers=1))  # of 12, for speed
         found = measure(self.run(write_config, "bert-frozen", *HUB), "cpu")
 
         assert found.assumed_encoder
-        assert 100_000_000 < found.parameters_total < 120_000_000
+        assert found.parameters_total > 30_522 * 768  # BERT base's words, and their width
 
 
 def test_a_process_that_fails_names_the_model_and_its_last_line(write_config):
