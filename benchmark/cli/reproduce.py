@@ -40,7 +40,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def reproduce(arguments: argparse.Namespace) -> int:
     """Do the run again; the exit status is 1 where the runs differ or the new one failed."""
-    from benchmark.launch.launcher import run_again
+    from benchmark.launch.run_plan import run_again
     from benchmark.plan.recorded import plan_of_recorded_run, recorded_device
     from benchmark.results.compare import compare, first_difference
     from benchmark.results.read import files_of, read_run

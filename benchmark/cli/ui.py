@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import webbrowser
 from contextlib import suppress
 
 from benchmark.cli.options import (
@@ -13,26 +14,28 @@ from benchmark.cli.options import (
     add_profile_option,
     add_store_options,
     cache_dir,
-    existing_store,
     existing_uri,
     interrupt_on_termination,
     say,
 )
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
+from benchmark.tracking.store import TrackingStore
+from benchmark.tracking.ui_server import DEFAULT_PORT, ServerError, choose_port, server_address, ui_server
+from benchmark.tracking.view import runs_page
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """The command and its options."""
+    """Add the command and its options."""
     parser = add_command(commands, "ui", ui, "open MLflow's page of the recorded runs; Ctrl-C ends it")
     add_profile_option(parser, "whose runs")
-    parser.add_argument("--port", type=_port, metavar="N", help="default: 5000, or a free one where that is taken")
+    parser.add_argument("--port", type=_port, metavar="N", help="default: 5000, or a free one if that is taken")
     parser.add_argument(
         "--host",
         default=LOOPBACK[0],
-        help="the network interface to listen on; with another one than this machine's own (default: 127.0.0.1) "
-        "whoever reaches it can read and change the runs (names of hosts: see MLFLOW_SERVER_ALLOWED_HOSTS)",
+        help="the network interface to listen on (default: 127.0.0.1); with another than this machine's own, everyone "
+        "who can reach it can read and change the runs (names of hosts: see MLFLOW_SERVER_ALLOWED_HOSTS)",
     )
     parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
     add_store_options(parser)
@@ -40,21 +43,26 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def ui(arguments: argparse.Namespace) -> int:
     """Serve until interrupted; a store that is a server already is only opened."""
-    from benchmark.tracking.ui_server import DEFAULT_PORT, ServerError, address_of_server, choose_port
-
     uri = existing_uri(arguments)
-    address = address_of_server(uri)
+    address = server_address(uri)
     if address is not None:
-        _show(arguments, _page_of_server(arguments, uri, address))
+        _show(arguments, _page(arguments, uri, address))
         return EXIT_DONE
     port = choose_port(arguments.host, arguments.port)
     if arguments.port is None and port != DEFAULT_PORT:
-        say(f"port {DEFAULT_PORT} is taken, so it is {port}")
+        say(f"port {DEFAULT_PORT} is taken; using {port}")
     if arguments.host not in LOOPBACK:
-        say(f"whoever reaches {arguments.host}, port {port}, can read and change the runs")
+        say(f"everyone who can reach {arguments.host}, port {port}, can read and change the runs")
     interrupt_on_termination()
     try:
-        _serve(arguments, uri, port)
+        with ui_server(uri, arguments.host, port) as server:
+            say("MLflow's server is starting")
+            page = _page(arguments, uri, server.address)  # meanwhile: both take seconds
+            server.wait_until_ready()
+            with suppress(KeyboardInterrupt):
+                _show(arguments, page)
+                say("Press Ctrl-C to end it.")
+                server.wait_for_end()
     except ServerError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
@@ -62,57 +70,23 @@ def ui(arguments: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def _serve(arguments: argparse.Namespace, uri: str, port: int) -> None:
-    """Start the server, open its page and wait for Ctrl-C, which before the page is there is an interruption.
-
-    Raises:
-        ServerError: the server did not start, or has ended.
-        TrackingError: it did not start because the store cannot be opened.
-    """
-    from benchmark.tracking.tags import experiment_name
-    from benchmark.tracking.ui_server import ServerError, ui_server
-
-    with ui_server(uri, arguments.host, port) as server:
-        say("MLflow's server is starting")
-        try:
-            server.wait_until_ready()
-        except ServerError:
-            existing_store(arguments)  # says it in one line where the store is what is wrong
-            raise
-        page, is_recorded = server.page(experiment_name(arguments.profile))
-        with suppress(KeyboardInterrupt):  # the way it is meant to end
-            if not is_recorded:
-                say(f"no run of profile {arguments.profile!r} is recorded here yet")
-            _show(arguments, page)
-            say("Ctrl-C ends it")
-            server.wait_for_end()
-
-
-def _page_of_server(arguments: argparse.Namespace, uri: str, address: str) -> str:
-    """The page of our runs on a tracking server that others have started."""
-    from benchmark.tracking.store import TrackingStore
-    from benchmark.tracking.ui_server import experiments_page
-    from benchmark.tracking.view import runs_page
-
+def _page(arguments: argparse.Namespace, uri: str, server: str) -> str:
     experiment_id = TrackingStore(uri, cache_dir(arguments)).experiment_of(arguments.profile)
-    return experiments_page(address) if experiment_id is None else runs_page(address, experiment_id)
+    if experiment_id is None:
+        say(f"no run of profile {arguments.profile!r} is recorded here yet")
+    return runs_page(server, experiment_id)
 
 
-def _show(arguments: argparse.Namespace, address: str) -> None:
-    """Print the address, and open it where there is a screen."""
-    print(address, flush=True)
-    if not arguments.no_browser and _has_screen():
-        import webbrowser
-
-        webbrowser.open(address)
-
-
-def _has_screen() -> bool:
-    """Without one, Python would open a text browser in this terminal."""
-    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+def _show(arguments: argparse.Namespace, page: str) -> None:
+    """Print the page's address, and open it if there is a screen."""
+    print(page, flush=True)
+    # Without a screen Python would open a text browser in this terminal.
+    has_screen = sys.platform == "darwin" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")))
+    if has_screen and not arguments.no_browser:
+        webbrowser.open(page)
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; a number from 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
     return int(text)

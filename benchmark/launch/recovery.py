@@ -1,4 +1,4 @@
-"""How a run stands, and what to do about it."""
+"""Recover from kills: runs and plans that a killed process left RUNNING become KILLED."""
 
 from __future__ import annotations
 
@@ -10,25 +10,19 @@ from benchmark.tracking.lock import hold_if_free, local_lock
 from benchmark.tracking.records import REPRODUCTION, RUN, STUDY, TRIAL, Status
 from benchmark.tracking.store import TrackingStore
 
-KILLED = "its process was killed"
-
 
 def reconcile(store: TrackingStore, profile: str, workspace: Workspace, say: Callable[[str], None]) -> None:
-    """Put right what a kill left behind, and only that: a run or plan at which a process is at work is not touched.
-
-    Runs and plans that say RUNNING become KILLED, and a model that was being logged is removed.
-    """
+    """Mark runs and plans as KILLED that say RUNNING though no process works on them, and delete half-logged models."""
     for kind in (RUN, REPRODUCTION, STUDY, TRIAL):
         for run in store.runs(profile, kind):
             lock = local_lock(run.lock)
             if run.status is not Status.RUNNING or lock is None:
                 continue
             with hold_if_free(lock) as free:
-                # It was listed before its lock was looked at, and may have ended between the two.
+                # The run was listed before its lock was probed, and may have ended in between.
                 if free and store.run(run.run_id).status is Status.RUNNING:
-                    store.delete_unfinished_models(run.run_id)
                     record_killed(store, run.run_id, kind)
-                    say(f"{run.name} (MLflow run {run.run_id}) was killed; put right")
+                    say(f"{run.name} (MLflow run {run.run_id}) was killed; marked as KILLED")
     for run_id, plan in store.open_plans(profile).items():
         with hold_if_free(workspace.lock(f"plan-{plan}")) as free:
             if free and run_id in store.open_plans(profile):
@@ -44,4 +38,4 @@ def record_killed(store: TrackingStore, run_id: str, kind: str) -> None:
     tracker = store.reopen(run_id)
     if kind == TRIAL:
         tracker.set_tags({tags.STATE: "FAIL"})
-    tracker.finish(Status.KILLED, KILLED)
+    tracker.finish(Status.KILLED, "its process was killed")

@@ -1,4 +1,4 @@
-"""A plan carried out: what is missing of it is done, one run after the other."""
+"""Run what is missing of a plan, one run after the other, each in a worker process."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from benchmark.launch.launcher import Launcher
+from benchmark.launch.claim import Claim, Claims
+from benchmark.launch.process import run_worker
 from benchmark.launch.recovery import reconcile
 from benchmark.output import spell_seconds
-from benchmark.plan.plan import Plan
+from benchmark.plan.plan import Plan, PlannedRun
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.lock import hold, make_exclusive
-from benchmark.tracking.records import Status, best_run
+from benchmark.tracking.records import REPRODUCTION, RunRecord, Status, best_run
 from benchmark.tracking.store import TrackingStore
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,82 +32,88 @@ class PlanOutcome:
     failed: int
 
 
-def run_plan(
-    plan: Plan, names: Sequence[str], workspace: Workspace, say: Callable[[str], None], *, fresh: bool = False
-) -> PlanOutcome:
-    """Do what is missing of the plan.
+def run_plan(plan: Plan, names: Sequence[str], workspace: Workspace, say: Say, *, fresh: bool = False) -> PlanOutcome:
+    """Run what is missing of the plan.
 
     Args:
         plan: the whole profile.
-        names: experiments to do now; the rest of the plan stays missing.
+        names: experiments to run now; the rest of the plan stays missing.
         workspace: where state is kept.
-        say: is given each line for the reader.
-        fresh: set aside what is recorded of these runs, and start over.
+        say: prints a line for the user.
+        fresh: supersede what is recorded of these runs, and start over.
 
     Raises:
-        TrackingError: the store cannot be opened, or failed on the way; what is finished stays.
-        KeyboardInterrupt: interrupted; the run at hand is recorded as KILLED.
+        TrackingError: the store cannot be opened, or failed on the way; finished runs stay.
+        KeyboardInterrupt: interrupted; the current run is recorded as KILLED.
     """
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
     reconcile(store, plan.record.profile, workspace, say)
     with hold(workspace.lock(f"plan-{plan.record.fingerprint}"), shared=True) as plan_lock:
-        with hold(workspace.lock("plans")):  # one parent a plan, also when two processes begin at once
+        with hold(workspace.lock("plans")):  # or two processes that begin at once would each create a parent run
             parent_id = store.open_plan(plan.record)
-        counts: Counter[str] | None = None
-        try:
-            counts = _run_missing(plan, names, Launcher(store, workspace, say, parent_id, fresh=fresh))
-            status = _plan_status(store, plan, failed=counts[Status.FAILED] > 0)
-        except KeyboardInterrupt:
-            counts = None
-        except BaseException:
-            with suppress(TrackingError):  # it may be what failed; the next call closes the plan then
-                _close(store, parent_id, plan_lock, Status.KILLED)
-            raise
-        if counts is None:
-            # Only here are the exception's frames gone, and with them a write to the store that it broke off half-way.
-            gc.collect()
-            store.stop_waiting()
-            with suppress(TrackingError):
-                _close(store, parent_id, plan_lock, Status.KILLED)
-            raise KeyboardInterrupt
-        _close(store, parent_id, plan_lock, status)
-    skipped = counts.pop("skipped", 0)
-    return PlanOutcome(skipped, counts[Status.FINISHED], counts.total() - counts[Status.FINISHED])
+        with suppress(KeyboardInterrupt):
+            counts = _run_missing(plan, names, Claims(store, workspace, say, parent_id, fresh=fresh))
+            _close(store, parent_id, plan_lock, _plan_status(store, plan, failed=counts[Status.FAILED] > 0))
+            skipped = counts.pop("skipped", 0)
+            return PlanOutcome(skipped, counts[Status.FINISHED], counts.total() - counts[Status.FINISHED])
+        # Only here are the exception's frames gone, and with them a write to the store that it broke off half-way.
+        gc.collect()
+        store.stop_waiting()
+        with suppress(TrackingError):  # the next start closes the plan
+            _close(store, parent_id, plan_lock, Status.KILLED)
+        raise KeyboardInterrupt
+
+
+def run_again(planned: PlannedRun, original: RunRecord, workspace: Workspace, say: Say) -> RunRecord:
+    """Do a recorded run once more from its beginning, as a new MLflow run nested in the original.
+
+    Raises:
+        TrackingError: the store cannot be opened.
+        KeyboardInterrupt: interrupted; the new run is recorded as KILLED.
+    """
+    store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
+    reconcile(store, planned.config.profile, workspace, say)
+    again = replace(planned, kind=REPRODUCTION)
+    with Claims(store, workspace, say, original.run_id, fresh=True).claim(again) as run:
+        _work(run, again, workspace)
+    return run.record
+
+
+def _work(run: Claim, planned: PlannedRun, workspace: Workspace) -> None:
+    request = {"planned": planned.to_json(), "workspace": workspace.to_json(), "run_id": run.record.run_id}
+    run.exit_status = run_worker("benchmark.launch.worker", request, [run.lock])
 
 
 def _close(store: TrackingStore, parent_id: str, plan_lock: int, status: Status) -> None:
-    if make_exclusive(plan_lock):  # whoever is still at work on the plan closes it
+    if make_exclusive(plan_lock):  # otherwise another process still works on the plan, and closes it
         store.close_plan(parent_id, status)
 
 
-def _run_missing(plan: Plan, names: Sequence[str], launcher: Launcher) -> Counter[str]:
-    """How many of the named runs ended in which status, or were `skipped`."""
+def _run_missing(plan: Plan, names: Sequence[str], claims: Claims) -> Counter[str]:
+    """Return how many of the named runs ended in which status, or were `skipped`."""
     wanted = [run for run in plan.runs if run.config.experiment_name in names]
-    known = [] if launcher.fresh else launcher.store.runs(plan.record.profile)
     counts: Counter[str] = Counter()
     for position, planned in enumerate(wanted, start=1):
         title = f"[{position}/{len(wanted)}] {planned.config.name}"
         if len(plan.record.train_sizes) > 1:
             title += f", trained on {planned.config.data.train_size:,}"
-        found = best_run(known, planned.fingerprint, planned.config.seed)
-        if found is None or found.status is not Status.FINISHED:
-            launcher.say(title)
-            started = time.monotonic()
-            ended = launcher.finish(planned)
-            found = ended.run
-            if not ended.was_finished:
-                counts[found.status] += 1
-                took = spell_seconds(time.monotonic() - started)
-                launcher.say(f"  {found.status.value.lower()} after {took}{f': {found.error}' if found.error else ''}")
+        with claims.claim(planned) as run:
+            if run.state == "finished":
+                claims.say(f"{title}: already finished (MLflow run {run.record.run_id}), skipped")
+                counts["skipped"] += 1
                 continue
-        launcher.adopt(planned, found)
-        launcher.say(f"{title}: already finished (MLflow run {found.run_id}), skipped")
-        counts["skipped"] += 1
+            claims.say(title)
+            started = time.monotonic()
+            if run.is_open:
+                _work(run, planned, claims.workspace)
+        counts[run.record.status] += 1
+        ended = f"  {run.record.status.value.lower()} after {spell_seconds(time.monotonic() - started)}"
+        claims.say(f"{ended}: {run.record.error}" if run.record.error else ended)
     return counts
 
 
 def _plan_status(store: TrackingStore, plan: Plan, *, failed: bool) -> Status:
-    """FINISHED once every run of the plan is; SCHEDULED while some were not asked for yet."""
+    """Return FINISHED once every run of the plan is, SCHEDULED while some were not asked for yet."""
     if failed:
         return Status.FAILED
     runs = store.runs(plan.record.profile)

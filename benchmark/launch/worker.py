@@ -1,4 +1,4 @@
-"""The process of one run: its memory is its own, and what kills it does not kill the rest."""
+"""The worker process of one run: its peak memory is the run's, and what kills it does not kill the others."""
 
 from __future__ import annotations
 
@@ -9,18 +9,14 @@ import tempfile
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, ignore_termination, serve
 from benchmark.tracking.client import TrackingError, mask_secrets
 
-if TYPE_CHECKING:
-    from benchmark.tracking.mlflow_tracker import MlflowTracker
-    from benchmark.tracking.records import Status
-
 
 def main() -> int:
-    """Do the run that standard input describes; returns the exit status."""
+    """Do the run that standard input describes and return the exit status."""
     try:
         return serve(_run)
     except TrackingError as error:  # nothing can be recorded; the parent tries once more
@@ -29,6 +25,7 @@ def main() -> int:
 
 
 def _run(request: dict[str, Any]) -> int:
+    # Here, where SIGTERM is handled: the imports take seconds.
     from benchmark.plan.plan import PlannedRun
     from benchmark.plan.workspace import Workspace
     from benchmark.tracking.records import Status
@@ -39,6 +36,7 @@ def _run(request: dict[str, Any]) -> int:
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir, probe=False)
     tracker = store.reopen(request["run_id"])
     progress = Progress(sys.stderr)
+    traces = ""
     try:
         from benchmark.experiment.run import run_experiment
 
@@ -49,8 +47,8 @@ def _run(request: dict[str, Any]) -> int:
         tracker.finish(Status.FINISHED)
     except KeyboardInterrupt:
         ignore_termination()
-        status, reason, traces = Status.KILLED, "interrupted", ""
         store.stop_waiting()
+        status, reason = Status.KILLED, "interrupted"
     except Exception as error:  # noqa: BLE001 - whatever ends a run is recorded, and the other runs go on
         status, reason = Status.FAILED, f"{type(error).__name__}: {' '.join(str(error).split())}"
         traces = mask_secrets(traceback.format_exc(), workspace.tracking_uri)
@@ -62,19 +60,14 @@ def _run(request: dict[str, Any]) -> int:
     gc.collect()
     try:
         if store.run(tracker.run_id).status is Status.RUNNING:  # an interruption may come right after the last write
-            _record_end(tracker, status, reason, traces)
-    except TrackingError:  # the parent tries once more, and tells what the store lacks
+            if traces:
+                with suppress(OSError, TrackingError), tempfile.TemporaryDirectory() as folder:
+                    Path(folder, "error.txt").write_text(traces, encoding="utf-8")
+                    tracker.log_artifacts(Path(folder))
+            tracker.finish(status, reason)
+    except TrackingError:  # the parent tries once more, and reports what the store lacks
         progress.say(reason)
     return EXIT_INTERRUPTED if status is Status.KILLED else EXIT_FAILED
-
-
-def _record_end(tracker: MlflowTracker, status: Status, reason: str, traces: str) -> None:
-    """How the run ended, and where it failed as an artifact."""
-    if traces:
-        with suppress(OSError, TrackingError), tempfile.TemporaryDirectory() as folder:
-            Path(folder, "error.txt").write_text(traces, encoding="utf-8")
-            tracker.log_artifacts(Path(folder))
-    tracker.finish(status, reason)
 
 
 if __name__ == "__main__":

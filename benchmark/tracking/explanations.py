@@ -1,4 +1,4 @@
-"""What `explain` finds of one review: places and numbers, no review's text. Plain values: no torch.
+"""What `explain` finds about reviews: positions and numbers, no text.
 
 T tokens of the review that the network read, special tokens included.
 """
@@ -22,57 +22,56 @@ SMALLEST_CHANGE = 0.1  # logits; where the margin changes by less, its error is 
 
 
 class ReviewExplanation(BaseModel):
-    """Why one network says of one review what it says."""
+    """How much each token of one review adds to one network's answer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tokens: tuple[tuple[int, int], ...]
-    """(T,) start and end of each token in the review's raw text; equal where it is a special one."""
+    """(T,) start and end of each token in the review's raw text; equal for a special token."""
     attributions: tuple[float, ...]
-    """(T,) logits that each token adds to the margin; above 0 it speaks for positive."""
+    """(T,) logits that each token adds to the margin; above 0: in favour of positive."""
     attention: tuple[float, ...] | None
-    """(T,) share of its attention that the network pays each token; None where it has none. No attribution: what is
-    attended to may speak for either label, or for none."""
+    """(T,) share of the network's attention on each token, which is no attribution; None without attention."""
     margin: float
     """Logit of positive minus logit of negative, in fp32."""
     baseline_margin: float
-    """The same of a review of as many tokens that stand for nothing."""
+    """Margin for a review of as many tokens without meaning."""
     completeness_error: float
-    """How far the sum of the attributions is from the difference of the two margins, as a part of that difference."""
+    """See `completeness_error`."""
     steps: int
-    """Points of the path that the gradient was taken at; 0 where the attributions are exact."""
+    """Points on the path at which the gradient was computed; 0: the attributions are exact."""
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
         lengths = {len(self.tokens), len(self.attributions), len(self.attention or self.tokens)}
         if len(lengths) > 1:
-            raise ValueError("there should be as many tokens as attributions and attention weights")
+            raise ValueError("the numbers of tokens, attributions and attention weights differ")
         return self
 
 
 class Explanations(BaseModel):
-    """What one run's file holds."""
+    """One run's file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: Literal[1] = 1
-    """To be raised when the names, or how the numbers are made, change their meaning; another one is not read."""
+    """Raised when the meaning of a name or number changes; files of other versions are not read."""
     reviews: dict[str, ReviewExplanation] = {}
-    """By the review's id."""
+    """By review id."""
 
 
 def completeness_error(attributions: float, change: float) -> float:
-    """How far a sum of attributions is from the change of the margin, relative to that; 0 is exact."""
+    """Return how far the attributions' sum is from the change of the margin, relative to that change; 0 is exact."""
     return abs(attributions - change) / max(abs(change), SMALLEST_CHANGE)
 
 
 def allowed(change: float) -> float:
-    """Logits by which attributions may miss the change of the margin: those of an error of TOLERANCE."""
+    """Return the logits by which attributions may miss the change of the margin, at an error of TOLERANCE."""
     return TOLERANCE * max(abs(change), SMALLEST_CHANGE)
 
 
 def read_explanations(store: TrackingStore, run_id: str) -> Explanations:
-    """What is kept with the run; nothing where there is no such file, or one of another version."""
+    """Read the run's explanations; none without such a file, or with one of another version."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             return explanations_in(store.artifact(run_id, EXPLANATIONS_FILE, Path(folder)).parent)
@@ -81,7 +80,7 @@ def read_explanations(store: TrackingStore, run_id: str) -> Explanations:
 
 
 def explanations_in(folder: Path) -> Explanations:
-    """What the file in a run's folder of an export says; nothing likewise."""
+    """Read the explanations in a run's folder of an export; none as in `read_explanations`."""
     try:
         return Explanations.model_validate_json((folder / EXPLANATIONS_FILE).read_bytes())
     except (OSError, ValidationError):
@@ -89,11 +88,7 @@ def explanations_in(folder: Path) -> Explanations:
 
 
 def write_explanations(store: TrackingStore, run_id: str, explanations: Explanations) -> None:
-    """Keep them with the run, in the place of those that it had; nothing else of it changes.
-
-    Raises:
-        TrackingError: the store does not take them.
-    """
+    """Write the run's explanations, in place of those that it had."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / EXPLANATIONS_FILE).write_text(explanations.model_dump_json(), encoding="utf-8")
         store.reopen(run_id).log_artifacts(Path(folder))

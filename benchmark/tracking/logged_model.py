@@ -1,14 +1,13 @@
-"""A finished run's network as an MLflow model: loaded by MLflow alone, from the files that lie in its folder."""
+"""A finished run's network as an MLflow model: loaded by MLflow alone, from the files in its folder."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import data_pipeline
 import models
@@ -18,11 +17,9 @@ from models.saved import CARD_FILE, FORMAT_VERSION, read_saved_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import LoggedModel
-    from mlflow.models import Model
+    from mlflow.entities import LoggedModel, Run
 
 ARTIFACT = "bundle"  # what MLmodel and served_model.py call the run's own files
-MODEL_TYPE = "text-classification"
 EXAMPLES = ("A wonderful film, moving and clever.", "Two hours of my life that I will never get back.")
 
 _SCRIPT = Path(__file__).parents[1] / "inference" / "served_model.py"
@@ -31,18 +28,18 @@ _TOKENIZER_REQUIREMENTS = {"word": ("torchtext",), "wordpiece": ("transformers",
 
 
 def save_pyfunc(folder: Path, bundle: Path, *, model_id: str | None = None, run_id: str | None = None) -> None:
-    """Write an MLflow model: the script that is run to load it, our code that it needs, and the run's files.
+    """Write an MLflow model: the script that loads it, our code that it needs, and the run's files.
 
     Args:
-        folder: where to; it does not exist.
+        folder: does not exist yet.
         bundle: what `write_bundle` wrote.
-        model_id: MLflow's id of the logged model that this will be.
+        model_id: MLflow's id of the logged model.
         run_id: the run that it comes from.
 
     Raises:
         SavedModelError: the bundle has no readable model.json.
     """
-    # MLflow would put uv.lock and pyproject.toml of whatever folder we were called in beside the model.
+    # MLflow would add uv.lock and pyproject.toml of the working directory to the model.
     os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
     import mlflow.pyfunc
     import pandas as pd
@@ -63,79 +60,51 @@ def save_pyfunc(folder: Path, bundle: Path, *, model_id: str | None = None, run_
         metadata={"experiment": saved.experiment, "format_version": FORMAT_VERSION},
         mlflow_model=model,
     )
-    _forget_our_paths(model)
-    model.save(str(folder / "MLmodel"))
-
-
-def _forget_our_paths(model: Model) -> None:
-    """MLflow notes where script and files lay on this machine; it finds both by their place in the model's folder."""
+    # MLflow notes where script and files were on this machine; it finds both by their place in the model's folder.
     flavor = model.flavors["python_function"]
     flavor["model_code_path"] = _SCRIPT.name
     for artifact in flavor["artifacts"].values():
         artifact["uri"] = artifact["path"]
+    model.save(str(folder / "MLmodel"))
 
 
 def requirements(tokenizer: str) -> list[str]:
-    """The packages that the carried code imports, at the versions that made the model."""
+    """Return the packages that the carried code imports, at the versions that made the model."""
     names = (*_REQUIREMENTS, *_TOKENIZER_REQUIREMENTS[tokenizer])
     # The part behind a plus names a build, such as torch's for the CPU, which the package's own index does not have.
     return [f"{name}=={version(name).partition('+')[0]}" for name in names]
 
 
-def ready_model(client: MlflowClient, experiment_id: str, run_id: str) -> LoggedModel | None:
-    """The run's model whose upload was finished, or None."""
-    return next((model for model in _models_of(client, experiment_id, run_id) if _is_ready(model)), None)
-
-
-def drop_unfinished(client: MlflowClient, experiment_id: str, run_id: str) -> None:
-    """Delete the run's models whose upload was broken off."""
-    for model in _models_of(client, experiment_id, run_id):
-        if not _is_ready(model):
-            client.delete_logged_model(model.model_id)
-
-
-def _models_of(client: MlflowClient, experiment_id: str, run_id: str) -> list[LoggedModel]:
-    return list(client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'"))
-
-
-def _is_ready(model: LoggedModel) -> bool:
-    from mlflow.entities import LoggedModelStatus
-
-    return bool(model.status == LoggedModelStatus.READY)
-
-
-def upload_model(
-    client: MlflowClient, experiment_id: str, run_id: str, *, name: str, bundle: Path, workspace: Path
-) -> LoggedModel:
-    """A new model of the run; it is READY only once all its files are there.
+def upload_model(client: MlflowClient, run: Run, *, name: str, bundle: Path, folder: Path) -> LoggedModel:
+    """Log a new model of the run, which is READY only once all its files are in the store.
 
     Args:
         client: of the run's store.
-        experiment_id: the run's.
-        run_id: the run that the model comes from.
-        name: what people call the model.
+        run: that the model comes from.
+        name: the model's, for people.
         bundle: what `write_bundle` wrote.
-        workspace: a folder for the files on their way.
+        folder: for the files on their way; does not exist yet.
     """
-    from mlflow.entities import LoggedModelStatus
-
-    card = (bundle / CARD_FILE).read_text(encoding="utf-8")
+    saved = read_saved_model(bundle)
+    settings = {"model": saved.model, "tokens": saved.tokens}
+    flat = {
+        f"{section}.{key}": json.dumps(value) for section, values in settings.items() for key, value in values.items()
+    }
     model = client.create_logged_model(
-        experiment_id,
+        run.info.experiment_id,
         name=re.sub(r"""[/:.%"']""", "-", name),  # MLflow refuses these in a model's name
-        source_run_id=run_id,
-        tags={tags.NOTE: card},
-        params=_params(bundle),
-        model_type=MODEL_TYPE,
+        source_run_id=run.info.run_id,
+        tags={tags.NOTE: (bundle / CARD_FILE).read_text(encoding="utf-8")},
+        params={**flat, "precision": saved.precision, "weights_sha256": saved.weights_sha256},
+        model_type="text-classification",
     )
-    folder = workspace / "model"
-    save_pyfunc(folder, bundle, model_id=model.model_id, run_id=run_id)
+    save_pyfunc(folder, bundle, model_id=model.model_id, run_id=run.info.run_id)
     client.log_model_artifacts(model.model_id, str(folder))
-    return client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    return client.finalize_logged_model(model.model_id, "READY")
 
 
 def fetch_bundle(client: MlflowClient, model: LoggedModel, folder: Path) -> Path:
-    """The run's own files in a logged model: where they lie on this machine's disk, or a copy in `folder`.
+    """Return the run's own files in a logged model: the original on this machine's disk, else a copy in `folder`.
 
     Raises:
         OSError: they should be on this machine and are not.
@@ -149,11 +118,3 @@ def fetch_bundle(client: MlflowClient, model: LoggedModel, folder: Path) -> Path
         root = Path(download_artifacts(model.artifact_location, dst_path=str(folder), tracking_uri=client.tracking_uri))
     artifacts = Model.load(str(root)).flavors["python_function"]["artifacts"]
     return root / str(artifacts[ARTIFACT]["path"])
-
-
-def _params(bundle: Path) -> dict[str, str]:
-    """Settings of the model as MLflow's page of it shows them."""
-    saved = read_saved_model(bundle)
-    settings: Sequence[tuple[str, dict[str, Any]]] = (("model", saved.model), ("tokens", saved.tokens))
-    flat = {f"{section}.{key}": json.dumps(value) for section, values in settings for key, value in values.items()}
-    return {**flat, "precision": saved.precision, "weights_sha256": saved.weights_sha256}

@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from benchmark.output import flattened
 from benchmark.tracking import tags
@@ -19,10 +19,9 @@ from benchmark.tracking.records import DatasetRecord, Status
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric, Run
+    from mlflow.entities import LoggedModel, Metric, Run
 
 SYSTEM_METRICS_SECONDS = 10  # between two samples of processor, memory and disk
-_SYSTEM_PREFIX = "system/"
 
 P = ParamSpec("P")
 
@@ -30,7 +29,7 @@ P = ParamSpec("P")
 def _timed(
     method: Callable[Concatenate[MlflowTracker, P], None],
 ) -> Callable[Concatenate[MlflowTracker, P], None]:
-    """The method, whose wall time is added to the tracker's `seconds`."""
+    """Add the method's wall time to the tracker's `seconds`."""
 
     @wraps(method)
     def call(tracker: MlflowTracker, /, *arguments: P.args, **named: P.kwargs) -> None:
@@ -44,57 +43,44 @@ def _timed(
 
 
 class MlflowTracker:
-    """One MLflow run.
+    """The log of one MLflow run, from RUNNING to its end.
 
     Args:
         client: of the run's store.
-        run_id: MLflow's id.
-        experiment_id: MLflow's id of the profile's experiment.
-        logged: the metrics that the run has already; they are not logged again.
-        params: names of the params that the run has already; MLflow refuses another value.
+        run: as MLflow has it; params and metrics that it has already are not logged again.
 
     Attributes:
         run_id: MLflow's id.
         seconds: wall time that logging has taken so far.
     """
 
-    def __init__(
-        self,
-        client: MlflowClient,
-        run_id: str,
-        experiment_id: str,
-        logged: Iterable[Metric] = (),
-        params: Iterable[str] = (),
-    ) -> None:
-        self._client = client
-        self._experiment_id = experiment_id
-        self._logged, self._params = {(metric.key, metric.step): metric for metric in logged}, set(params)
-        self.run_id = run_id
+    def __init__(self, client: MlflowClient, run: Run) -> None:
+        self._client, self._run = client, run
+        self.run_id, self._experiment_id = str(run.info.run_id), str(run.info.experiment_id)
         self.seconds = 0.0
         self._model_id: str | None = None
         self._logged_of_model: set[tuple[str, int]] = set()
 
-    @classmethod
-    def of(cls, client: MlflowClient, run: Run) -> Self:
-        """The log of a run that exists."""
-        run_id = str(run.info.run_id)
-        logged = [
-            metric
-            for key in run.data.metrics
-            if not key.startswith(_SYSTEM_PREFIX)
-            for metric in client.get_metric_history(run_id, key)
-        ]
-        return cls(client, run_id, str(run.info.experiment_id), logged, run.data.params)
+    @cached_property
+    def _logged(self) -> dict[tuple[str, int], Metric]:
+        return {
+            (metric.key, metric.step): metric
+            for key in self._run.data.metrics
+            if not key.startswith("system/")
+            for metric in self._client.get_metric_history(self.run_id, key)
+        }
 
-    def resume(self) -> None:
-        """The run goes on: RUNNING again, without the error it ended with."""
+    def resume(self, labels: Mapping[str, str]) -> None:
+        """Set the run to RUNNING again, with these tags, without the error that it ended with."""
+        self._delete_unfinished_models()
         self._client.update_run(self.run_id, status=Status.RUNNING.value)
-        if tags.ERROR in self._client.get_run(self.run_id).data.tags:
+        if tags.ERROR in self._run.data.tags:
             try:
                 self._client.delete_tag(self.run_id, tags.ERROR)
             except StoreError as error:
                 if not error.refused:  # it is gone: deleted by a request whose answer was lost
                     raise
+        self.set_tags(labels)
 
     @_timed
     def set_tags(self, values: Mapping[str, str]) -> None:
@@ -105,10 +91,11 @@ class MlflowTracker:
 
     @_timed
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Log settings; nested mappings are flattened with dots."""
+        """Log settings; nested mappings are flattened with dots. MLflow refuses another value for a logged one."""
         from mlflow.entities import Param
 
-        new = [Param(key, str(value)) for key, value in flattened(params) if key not in self._params]
+        logged = self._run.data.params
+        new = [Param(key, str(value)) for key, value in flattened(params) if key not in logged]
         self._client.log_batch(self.run_id, params=new)
 
     @_timed
@@ -123,12 +110,12 @@ class MlflowTracker:
             if (key, step) not in self._logged
         }
         self._client.log_batch(self.run_id, [*new.values(), *self._lost_by_model(metrics, step)])
-        self._logged |= new
+        self._logged.update(new)
 
     def _lost_by_model(self, names: Iterable[str], step: int) -> list[Metric]:
-        """What a kill left with the run and not with its model: MLflow writes to the one, then to the other.
+        """Return what a kill left with the run and not with its model: MLflow writes to the one, then to the other.
 
-        With value and time as they were, so that the run does not get them twice.
+        Value and time are unchanged, so that the run does not get them twice.
         """
         from mlflow.entities import Metric
 
@@ -172,43 +159,51 @@ class MlflowTracker:
         """
         from mlflow.entities import LoggedModelOutput
 
-        from benchmark.tracking.logged_model import drop_unfinished, ready_model, upload_model
+        from benchmark.tracking.logged_model import upload_model
 
-        model = ready_model(self._client, self._experiment_id, self.run_id)
+        model = self.model()
         self._logged_of_model = {(metric.key, metric.step) for metric in (model.metrics if model else None) or ()}
         if model is None:
-            with tempfile.TemporaryDirectory() as workspace:
-                model = upload_model(
-                    self._client,
-                    self._experiment_id,
-                    self.run_id,
-                    name=name,
-                    bundle=bundle,
-                    workspace=Path(workspace),
-                )
-            # Of a request for it whose answer was lost and which was made again.
-            drop_unfinished(self._client, self._experiment_id, self.run_id)
+            with tempfile.TemporaryDirectory() as folder:
+                model = upload_model(self._client, self._run, name=name, bundle=bundle, folder=Path(folder, "model"))
+            # Created by a request that was repeated because its answer was lost.
+            self._delete_unfinished_models()
         self._model_id = str(model.model_id)
         if not self._is_output(self._model_id):
             try:
                 self._client.log_outputs(self.run_id, [LoggedModelOutput(self._model_id, step)])
             except StoreError:
-                if not self._is_output(self._model_id):  # likewise: MLflow refuses it the second time
+                if not self._is_output(self._model_id):  # MLflow refuses a repeated request
                     raise
+
+    def model(self) -> LoggedModel | None:
+        """Return the run's model whose upload is complete, or None."""
+        return next((model for model in self._models() if model.status == "READY"), None)
+
+    def _delete_unfinished_models(self) -> None:
+        """Delete models whose upload was interrupted; `mlflow gc` removes their files."""
+        for model in self._models():
+            if model.status != "READY":
+                self._client.delete_logged_model(model.model_id)
+
+    def _models(self) -> Sequence[LoggedModel]:
+        return self._client.search_logged_models([self._experiment_id], f"source_run_id = '{self.run_id}'")
 
     def _is_output(self, model_id: str) -> bool:
         outputs = self._client.get_run(self.run_id).outputs
         return outputs is not None and model_id in {output.model_id for output in outputs.model_outputs}
 
     def finish(self, status: Status, error: str = "") -> None:
-        """Write the error, then the status: the last write of a run."""
+        """Write the error, delete a model whose upload was interrupted, and write the status last."""
         if error:
             self.set_tags({tags.ERROR: error[:5000]})
+        if status is not Status.FINISHED:
+            self._delete_unfinished_models()
         self._client.set_terminated(self.run_id, status.value)
 
     @contextmanager
     def system_metrics(self) -> Iterator[None]:
-        """Processor, memory, disk and network of the machine are logged while what is inside goes on."""
+        """Log processor, memory, disk and network of the machine during the block."""
         from mlflow.system_metrics import system_metrics_monitor
 
         watch: Any = system_metrics_monitor.SystemMetricsMonitor  # it has no annotations

@@ -1,4 +1,4 @@
-"""What a run is once it is over. Plain values: no torch, no MLflow."""
+"""Data classes for runs and plans as stored in MLflow. Plain values: no torch, and MLflow is not imported."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# Kinds of runs that a store keeps.
+from benchmark.tracking import tags as names
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+# Kinds of runs.
 RUN, REPRODUCTION, THROUGHPUT, STUDY, TRIAL = "run", "reproduction", "throughput", "study", "trial"
 
 # Artifacts of a run that are read back.
@@ -18,7 +23,7 @@ EXPLANATIONS_FILE = "explanations.json"
 
 
 class Status(StrEnum):
-    """MLflow's words for how a run stands; FINISHED is written last and means that everything is there."""
+    """MLflow's words for the state of a run; FINISHED is written last and means that the record is complete."""
 
     SCHEDULED = "SCHEDULED"
     RUNNING = "RUNNING"
@@ -29,21 +34,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run as the tracking store knows it.
+    """One run as the tracking store has it.
 
     Attributes:
-        run_id: MLflow's id.
-        name: what people call it.
-        experiment: entry of experiments.yaml.
-        seed: the run's seed.
-        fingerprint: of everything that can change the result, the seed apart.
-        status: how it stands.
+        fingerprint: of everything that can change the result, except the seed.
         metrics: last value of each metric.
-        error: why it failed, in one line; empty otherwise.
-        params: its settings, flattened with dots.
-        tags: all that MLflow keeps beside.
-        lock: which lock its processes hold while they live, see run_lock.py.
-        artifacts: address of its files.
+        error: why the run failed, in one line; empty otherwise.
+        params: settings, flattened with dots.
+        tags: all MLflow tags.
+        lock: the lock that the run's processes hold while they live, see lock.py.
+        artifacts: address of the run's files.
     """
 
     run_id: str
@@ -59,31 +59,46 @@ class RunRecord:
     lock: str = ""
     artifacts: str = ""
 
+    @classmethod
+    def of(cls, run: Run) -> RunRecord:
+        """Read MLflow's run."""
+        tags = run.data.tags
+        return cls(
+            run_id=run.info.run_id,
+            name=run.info.run_name,
+            experiment=tags.get(names.EXPERIMENT, "?"),
+            seed=int(tags.get(names.SEED, "0")),
+            fingerprint=tags.get(names.FINGERPRINT, "?"),
+            status=Status(run.info.status),
+            metrics=dict(run.data.metrics),
+            error=tags.get(names.ERROR, ""),
+            params=dict(run.data.params),
+            tags=dict(tags),
+            lock=tags.get(names.LOCK, ""),
+            artifacts=run.info.artifact_uri or "",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """How fast a model is on one machine; the names are those under which MLflow keeps the figures.
+    """How fast a model is on one machine; MLflow metrics have the fields' names.
+
+    Tokens are counted after truncation. `features_...` is None without a frozen encoder, `..._gflops` and
+    `share_of_peak` are None for a network that multiplies no matrices.
 
     Attributes:
-        train_reviews_per_second: of an epoch, dropout and optimizer included; where the encoder is frozen, on features
-            that are made already.
-        train_tokens_per_second: the same in tokens, after truncation.
-        validation_reviews_per_second: of the validation after an epoch, likewise.
-        inference_reviews_per_second: of new reviews in batches, tokenised before; a frozen encoder included.
-        inference_tokens_per_second: the same in tokens, after truncation.
-        features_reviews_per_second: of a frozen encoder's one pass, None without one.
-        latency_p50_ms: of one new review, tokenisation included: the median.
-        latency_p95_ms: what one in twenty exceeds.
-        train_gflops: useful matrix products of training a second, 1e9 of them; padding is not useful. None where the
-            network multiplies no matrices.
-        matmul_gflops: what products of the same shapes alone make here, in the same minute; None likewise.
-        share_of_peak: the first as a part of the second; None likewise.
+        train_reviews_per_second: dropout and optimizer included; with a frozen encoder on features made before.
+        inference_reviews_per_second: of tokenised new reviews in batches; a frozen encoder included.
+        features_reviews_per_second: of a frozen encoder's one pass.
+        latency_p50_ms: median for one new review, tokenisation included.
+        latency_p95_ms: 95th percentile.
+        train_gflops: useful matrix products of training per second, in 1e9 operations; padding is not useful.
+        matmul_gflops: what products of the same shapes alone reach here, in the same minute.
+        share_of_peak: train_gflops / matmul_gflops.
         peak_memory_mib: of the process that measured.
-        parameters_total: of the network.
-        parameters_trainable: those that learn.
         tokens_per_review: of whole reviews, before truncation.
         feature_bytes: on disk, of one review's features; 0 without a frozen encoder.
-        assumed_encoder: the encoder is not here, and a network of BERT base's shape stood in for it.
+        assumed_encoder: a network of BERT base's shape stood in for an encoder that is not on this machine.
     """
 
     train_reviews_per_second: float
@@ -105,12 +120,12 @@ class Throughput:
     assumed_encoder: bool = False
 
     def metrics(self) -> dict[str, float]:
-        """The figures as MLflow keeps them, without those that there are none of."""
+        """Return the figures for MLflow, without those that are None."""
         return {name: float(value) for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_metrics(cls, metrics: Mapping[str, float]) -> Throughput:
-        """What `metrics` gave."""
+        """Read what `metrics` returned."""
         found: dict[str, Any] = {each.name: metrics.get(each.name) for each in fields(cls)}
         for name in ("parameters_total", "parameters_trainable", "feature_bytes"):
             found[name] = int(found[name])
@@ -125,10 +140,9 @@ class DatasetRecord:
         name: corpus and part.
         split: `train`, `val` or `test`.
         digest: hash of the part's reviews, in order.
-        source_type: kind of the source.
         source: where the reviews come from and how they were split.
-        columns: name and type of each, as MLflow's schema has them.
-        profile: how many reviews, and of which class.
+        columns: name and type of each, as in MLflow's schema.
+        profile: number of reviews, in all and by class.
     """
 
     name: str
@@ -148,11 +162,11 @@ class PlanRow:
         experiment: entry of experiments.yaml.
         fingerprint: of its runs.
         encoder: name of the pre-trained encoder, None without one.
-        published: the figure from elsewhere to set beside it, or None.
-        train_size: reviews that it is trained on.
-        split_fingerprint: of the split, which differs from row to row by train_size alone.
-        tuned: which search its settings come from and what that cost, see tuned.py; None: from experiments.yaml.
-        baseline: its model is what the others must beat to be worth their cost; plans of old do not say.
+        published: the figure from elsewhere to compare with, or None.
+        train_size: number of reviews.
+        split_fingerprint: differs between rows only by train_size.
+        tuned: the search that its settings come from and its cost, see tuned.py; None: from experiments.yaml.
+        baseline: a reference model, not a candidate; False in plans that were recorded before there were any.
     """
 
     experiment: str
@@ -170,10 +184,9 @@ class PlanRecord:
     """What a plan wants; written before anything runs, so that a report knows what is missing.
 
     Attributes:
-        profile: the profile's name.
-        seeds: seeds wanted of every row.
+        seeds: wanted for every row.
         rows: in the order of the table.
-        corpus: name of the corpus, as the report says it.
+        corpus: its name in the report.
         held_out_test: the test part was cut from the training reviews: no official test figure.
         val_size: reviews that choose the epoch, the same for all rows.
         test_size: reviews scored once, the same for all rows.
@@ -189,7 +202,7 @@ class PlanRecord:
 
     @property
     def train_sizes(self) -> tuple[int, ...]:
-        """Reviews trained on, each size once, in the order of the rows."""
+        """Sizes of the train part, each once, in the order of the rows."""
         return tuple(dict.fromkeys(row.train_size for row in self.rows))
 
     @property
@@ -198,17 +211,17 @@ class PlanRecord:
         return tuple(dict.fromkeys(row.experiment for row in self.rows))
 
     def spell_sizes(self) -> str:
-        """Such as `3,000 train, 500 val, 1,000 test`."""
+        """Return such as `3,000 train, 500 val, 1,000 test`."""
         train = " / ".join(f"{size:,}" for size in self.train_sizes)
         return f"{train} train, {self.val_size:,} val, {self.test_size:,} test"
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits: the same plan, the same parent run."""
+        """16 hex digits by which the plan's parent run is found again."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
 
     def describe(self) -> str:
-        """One paragraph for a visitor of the MLflow UI."""
+        """Describe the plan in one paragraph, for visitors of MLflow's page."""
         splits = ", ".join(dict.fromkeys(row.split_fingerprint for row in self.rows))
         return (
             f"{len(self.models)} models on {self.corpus}: {self.spell_sizes()} reviews, the same split for all "
@@ -217,12 +230,12 @@ class PlanRecord:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; `from_json` reads them back."""
+        """Return plain values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> PlanRecord:
-        """The plan out of `to_json`'s values.
+        """Read what `to_json` returned.
 
         Raises:
             ValueError: something is missing or has another name.
@@ -235,6 +248,6 @@ class PlanRecord:
 
 
 def best_run(runs: Iterable[RunRecord], fingerprint: str, seed: int) -> RunRecord | None:
-    """Of the runs with this identity the finished one, else the newest, else None."""
+    """Return the finished run of this identity, else the newest, else None."""
     same = [run for run in runs if run.fingerprint == fingerprint and run.seed == seed]
     return next((run for run in same if run.status is Status.FINISHED), same[0] if same else None)

@@ -1,4 +1,4 @@
-"""How MLflow's page lists a profile's runs: the best test accuracy on top, with the columns that one compares."""
+"""How MLflow's page lists a profile's runs: the best test accuracy on top, with the columns to compare."""
 
 from __future__ import annotations
 
@@ -12,15 +12,11 @@ EXPERIMENT_NOTE = (
     "runs nested in it are one model with one seed each. Compare them by `test/accuracy`; `val/loss` chose each "
     "run's epoch. `python -m benchmark ui` opens the list of all runs, the best on top; `report` prints the table."
 )
-_METRICS = ("test/accuracy", "test/f1", "best_val_loss", "train_seconds")
 
 
 def view_state() -> str:
-    """The value of an experiment's VIEW_TAG.
-
-    Plans are left out, and a list that is sorted by a metric is not nested, so that all runs are seen at once.
-    """
-    metrics = [f"metrics.`{name}`" for name in _METRICS]
+    """Return the value of an experiment's VIEW_TAG: its runs without plans, not nested because sorted by a metric."""
+    metrics = [f"metrics.`{name}`" for name in ("test/accuracy", "test/f1", "best_val_loss", "train_seconds")]
     return json.dumps(
         {
             "searchFilter": "tags.`benchmark.kind` = 'run'",
@@ -31,6 +27,11 @@ def view_state() -> str:
     )
 
 
-def runs_page(server: str, experiment_id: str) -> str:
-    """Address of that list; without `workflowType` MLflow 3 opens its pages for language models."""
+def runs_page(server: str, experiment_id: str | None) -> str:
+    """Return the address of that list, or of all experiments where the profile has no experiment yet.
+
+    Without `workflowType` MLflow 3 opens its pages for language models.
+    """
+    if experiment_id is None:
+        return f"{server}/#/experiments?workflowType=machine_learning"
     return f"{server}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={_KEY}"

@@ -88,7 +88,7 @@ def undisturbed(shell: Shell) -> SimpleNamespace:
         (child,) = psutil.Process(started.pid).children(recursive=True)
         child.suspend()  # until the second is there
         waiting = shell.start("run", "rnn")
-        said = said_until(waiting, "  another process ")
+        said = said_until(waiting, "rnn seed 1: another process ")
         child.resume()
         first = finish(started)
         (run,) = store.recorded()

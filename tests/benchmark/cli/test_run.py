@@ -187,9 +187,7 @@ def test_a_run_that_fails_and_one_whose_process_is_killed_are_recorded_with_the_
 def start_child(shell: Shell) -> Callable[..., subprocess.Popen[str]]:
     """`start_child(profile)` starts the process of the profile's one run, as `run` would, and is its parent."""
 
-    def start(
-        profile: str, program: Sequence[str] = ("-m", "benchmark.launch.launcher.worker")
-    ) -> subprocess.Popen[str]:
+    def start(profile: str, program: Sequence[str] = ("-m", "benchmark.launch.worker")) -> subprocess.Popen[str]:
         workspace = Workspace(shell.uri, shell.folder / "cache-of-children", "cpu")
         plan = make_plan(load_suite(shell.folder / "experiments.yaml", profile), NOWHERE)
         store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
@@ -233,8 +231,8 @@ def interrupt(connection, cursor, statement, *rest):
     if statement.startswith("INSERT INTO metrics"):
         os.kill(os.getpid(), signal.SIGTERM)  # handled once, ignored from then on
 
-from benchmark import child
-sys.exit(child.main())
+from benchmark.launch import worker
+sys.exit(worker.main())
 """
 
 

@@ -16,18 +16,22 @@ import pytest
 
 from benchmark.cli.main import main
 from benchmark.tracking.store import TrackingStore
-from benchmark.tracking.ui_server import AddressError, address_of_server, choose_port
+from benchmark.tracking.ui_server import AddressError, choose_port, server_address
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.shell import PATIENCE, ROOT, Shell
 
 SECRET = "a-password"  # noqa: S105  opens nothing
 
 
+@pytest.fixture(autouse=True)
+def handlers(monkeypatch):
+    """The command takes signals to itself; here it runs in the tests' process."""
+    monkeypatch.setattr("benchmark.cli.ui.interrupt_on_termination", lambda: None)
+
+
 @pytest.fixture
 def no_server(monkeypatch):
-    """The command is to end before it starts one."""
-    monkeypatch.setattr("benchmark.tracking.ui_server.ui_server", lambda *_: pytest.fail("no server is to be started"))
-    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("benchmark.cli.ui.ui_server", lambda *_: pytest.fail("no server is to be started"))
 
 
 @pytest.fixture
@@ -42,9 +46,7 @@ def opened(monkeypatch) -> list[str]:
 @contextmanager
 def listener() -> Iterator[int]:
     """A port on which another process listens."""
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        door.listen()
+    with socket.create_server(("127.0.0.1", 0)) as door:
         yield door.getsockname()[1]
 
 
@@ -101,7 +103,6 @@ def test_the_page_it_names_is_served_until_ctrl_c(start, store_uri, tmp_path):
     experiment = store.experiment_of("quick")
     assert place.startswith(f"experiments/{experiment}/runs?workflowType=machine_learning&")
     assert address == f"http://127.0.0.1:{start.port}"
-    assert get(f"{address}/health") == b"OK"
     assert b"<html" in get(f"{address}/")
     found = json.loads(get(f"{address}/api/2.0/mlflow/experiments/get?experiment_id={experiment}"))["experiment"]
     assert found["name"] == "imdb-quick"
@@ -115,28 +116,16 @@ def test_the_page_it_names_is_served_until_ctrl_c(start, store_uri, tmp_path):
         get(f"{address}/health")
 
 
-def test_without_runs_it_opens_the_list_and_ends_by_sigterm_too(start):
-    process = start("--profile", "paper")
-
-    page = process.stdout.readline().strip()
-    status, _, err = ended(process, signal.SIGTERM)
-
-    assert page == f"http://127.0.0.1:{start.port}/#/experiments?workflowType=machine_learning"
-    assert status == 0
-    assert "'paper'" in err
-
-
 def test_an_interruption_while_it_starts_leaves_nothing(start):
     process = start()
     assert any("starting" in line for line in iter(process.stderr.readline, ""))
 
-    status, out, _ = ended(process, signal.SIGINT)
+    status, out, _ = ended(process, signal.SIGTERM)
 
     assert (status, out) == (130, "")
 
 
 def test_a_server_that_fails_is_reported_with_its_last_lines(monkeypatch, store_uri, call):
-    monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setenv("MLFLOW_ARTIFACTS_ONLY", "maybe")
 
     status, out, err = call("ui", "--no-browser", "--tracking-uri", store_uri)
@@ -147,35 +136,41 @@ def test_a_server_that_fails_is_reported_with_its_last_lines(monkeypatch, store_
     assert 2 <= len(reported.splitlines()) <= 6
 
 
-def test_a_store_that_cannot_be_opened_is_reported_in_one_line(tmp_path, monkeypatch, call):
+@pytest.fixture
+def ends_at_once(monkeypatch) -> list[tuple[list[str], dict[str, str]]]:
+    """A server that names its store and fails: command and environment of each one that was started."""
+    started, real = [], subprocess.Popen
+
+    def note(command, **options):
+        started.append((command, options["env"]))
+        code = "import os; print('no such store', os.environ['MLFLOW_BACKEND_STORE_URI']); raise SystemExit(1)"
+        return real([sys.executable, "-c", code], **options)
+
+    monkeypatch.setattr("benchmark.tracking.ui_server.subprocess.Popen", note)
+    return started
+
+
+def test_a_store_that_cannot_be_opened_is_reported_in_one_line(tmp_path, monkeypatch, call, ends_at_once):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("signal.signal", lambda *_: None)
     (tmp_path / "junk.db").write_text("this is no database")
 
     status, out, err = call("ui", "--no-browser", "--tracking-uri", "sqlite:///junk.db")
 
-    assert (status, out) == (2, "")
+    assert (status, out, len(ends_at_once)) == (2, "", 1)
     assert_names(error_lines(err.splitlines()[-1])[0], "tracking store sqlite:///junk.db: ")
     assert err.count("error: ") == 1
 
 
-def test_a_password_is_on_no_command_line_and_in_no_message(monkeypatch, call):
+def test_a_password_is_on_no_command_line_and_in_no_message(monkeypatch, call, ends_at_once):
+    monkeypatch.setattr("benchmark.cli.ui.TrackingStore", Remote)
     uri = f"postgresql://somebody:{SECRET}@127.0.0.1:9/runs"
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-    commands, real = [], subprocess.Popen
-
-    def note(command, **options):
-        commands.append((command, options["env"]))
-        return real([sys.executable, "-c", f"print('no such store', {uri!r}); raise SystemExit(1)"], **options)
-
-    monkeypatch.setattr("benchmark.tracking.ui_server.subprocess.Popen", note)
-    monkeypatch.setattr("benchmark.cli.ui.existing_store", lambda _: None)
 
     status, out, err = call("ui", "--no-browser", "--tracking-uri", uri)
 
     assert status == 1
+    assert_names(err, "status 1", "no such store")
     assert SECRET not in out + err
-    ((command, environment),) = commands
+    ((command, environment),) = ends_at_once
     assert SECRET not in " ".join(command)
     assert environment["MLFLOW_BACKEND_STORE_URI"] == uri
     assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
@@ -237,9 +232,8 @@ def test_another_port_and_an_open_host_are_reported(monkeypatch, store_uri, call
     def refuse(uri, host, port):
         raise AddressError(f"{host} {port}")
 
-    monkeypatch.setattr("benchmark.tracking.ui_server.ui_server", refuse)
-    monkeypatch.setattr("benchmark.tracking.ui_server.choose_port", lambda *_: 5123)
-    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("benchmark.cli.ui.ui_server", refuse)
+    monkeypatch.setattr("benchmark.cli.ui.choose_port", lambda *_: 5123)
 
     err = call("ui", "--tracking-uri", store_uri, "--host", "0.0.0.0")[2]  # noqa: S104  nothing listens there
 
@@ -249,7 +243,7 @@ def test_another_port_and_an_open_host_are_reported(monkeypatch, store_uri, call
     assert refused == "error: 0.0.0.0 5123"
 
 
-@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "5000.0"])
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http"])
 def test_a_port_that_is_none_is_wrong_use(port, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["ui", f"--port={port}"])
@@ -262,7 +256,7 @@ def test_a_port_that_is_none_is_wrong_use(port, capsys):
 
 
 class Remote:
-    """Stands for the store behind a server's address."""
+    """Stands for a store elsewhere."""
 
     def __init__(self, uri: str, cache_dir: Path) -> None:
         self.uri = uri
@@ -276,13 +270,14 @@ class Remote:
     ("profile", "place"), [("quick", "/#/experiments/7/runs?workflowType="), ("paper", "/#/experiments?workflowType=")]
 )
 def test_of_a_tracking_server_the_page_is_opened_and_no_other_server_started(monkeypatch, call, opened, profile, place):
-    monkeypatch.setattr("benchmark.tracking.store.TrackingStore", Remote)
+    monkeypatch.setattr("benchmark.cli.ui.TrackingStore", Remote)
     uri = f"https://somebody:{SECRET}@example.org:8443/mlflow/"
 
     status, out, err = call("ui", "--tracking-uri", uri, "--profile", profile)
 
     assert status == 0
     assert SECRET not in err
+    assert ("'paper'" in err) == (profile == "paper")
     assert out.startswith(f"https://example.org:8443/mlflow{place}machine_learning")
     assert opened == [out.strip()]
 
@@ -290,7 +285,7 @@ def test_of_a_tracking_server_the_page_is_opened_and_no_other_server_started(mon
 @pytest.mark.usefixtures("no_server")
 @pytest.mark.parametrize("screen", [True, False])
 def test_no_browser_where_none_is_wanted_or_none_could_be_seen(monkeypatch, call, opened, screen):
-    monkeypatch.setattr("benchmark.tracking.store.TrackingStore", Remote)
+    monkeypatch.setattr("benchmark.cli.ui.TrackingStore", Remote)
     monkeypatch.setattr("sys.platform", "linux")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
@@ -303,15 +298,6 @@ def test_no_browser_where_none_is_wanted_or_none_could_be_seen(monkeypatch, call
     assert out.startswith("http://example.org/#/")
 
 
-@pytest.mark.parametrize(
-    ("uri", "address"),
-    [
-        ("http://example.org:5000/", "http://example.org:5000"),
-        (f"https://somebody:{SECRET}@example.org", "https://example.org"),
-        ("sqlite:///mlflow.db", None),
-        (f"postgresql://somebody:{SECRET}@example.org/runs", None),
-        ("./mlruns", None),
-    ],
-)
-def test_which_stores_are_servers(uri, address):
-    assert address_of_server(uri) == address
+@pytest.mark.parametrize("uri", ["sqlite:///mlflow.db", f"postgresql://somebody:{SECRET}@example.org/runs", "./mlruns"])
+def test_a_store_that_is_no_server_has_no_address(uri):
+    assert server_address(uri) is None

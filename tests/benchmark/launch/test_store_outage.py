@@ -73,7 +73,7 @@ def test_a_request_that_is_made_again_writes_nothing_twice(server, tmp_path, tra
         trained = trained_as("lstm")
         run_id = record(store, trained, status=Status.FAILED)
         tracker = store.reopen(run_id)
-        tracker.resume()
+        tracker.resume({})
         tracker.log_metrics(epoch(1), step=1)
         tracker.finish(Status.FINISHED)
     client = server.client

@@ -95,7 +95,7 @@ class TestResumed:
                 tracker.log_model(trained.bundle, "rnn")
         assert states_of(client, tracker.run_id) == ["PENDING"]
 
-        store.delete_unfinished_models(tracker.run_id)
+        store.reopen(tracker.run_id).resume({})
         assert states_of(client, tracker.run_id) == []
         store.reopen(tracker.run_id).log_model(trained.bundle, "rnn")
         assert states_of(client, tracker.run_id) == ["READY"]
@@ -105,7 +105,7 @@ class TestResumed:
         other = record(store, trained, seed=2)
         experiment = client.get_run(other).info.experiment_id
         client.create_logged_model(experiment, name="rnn", source_run_id=other)
-        store.delete_unfinished_models(tracker.run_id)
+        store.reopen(tracker.run_id).resume({})
 
         assert states_of(client, tracker.run_id) == ["READY"]
         assert sorted(states_of(client, other)) == ["PENDING", "READY"]

@@ -1,0 +1,93 @@
+"""Claims on runs: what is left to do, and that the end is recorded however the work ends."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmark.config.load import load_suite
+from benchmark.launch.claim import Claims
+from benchmark.plan.plan import make_plan
+from benchmark.tracking import tags
+from benchmark.tracking.records import Status
+from tests.helpers.facts import assert_names
+from tests.helpers.recorded import NOWHERE, Made
+
+
+@pytest.fixture
+def planned(write_config):
+    return next(iter(make_plan(load_suite(write_config(), "quick"), NOWHERE).runs))
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def claims(store, tmp_path, said) -> Claims:
+    workspace = replace(NOWHERE, tracking_uri=store.uri, cache_dir=tmp_path / ".benchmark")
+    return Claims(store, workspace, said.append, parent_id="a plan")
+
+
+def made(planned, store, **changes):
+    return Made(experiment="rnn", fingerprint=planned.fingerprint, **changes).record(store)
+
+
+def make_checkpoint(claims, planned) -> Path:
+    folder = claims.workspace.checkpoint_dir(planned.identity)
+    (folder / "step-000000001").mkdir(parents=True)
+    return folder
+
+
+def test_a_finished_run_is_nested_in_the_plan_that_uses_it_and_its_leftover_checkpoint_removed(claims, planned, store):
+    finished, leftover = made(planned, store), make_checkpoint(claims, planned)
+
+    with claims.claim(planned) as run:
+        assert (run.state, run.record.run_id) == ("finished", finished.run_id)
+
+    assert store.run(finished.run_id).tags[tags.PARENT] == "a plan"
+    assert not leftover.exists()
+
+
+def test_a_failed_run_is_resumed_and_a_killed_worker_recorded(claims, planned, store, said):
+    failed = made(planned, store, status=Status.FAILED, error="boom")
+    make_checkpoint(claims, planned)
+
+    with claims.claim(planned) as run:
+        now = store.run(failed.run_id)
+        assert (run.state, now.status, now.error, now.tags[tags.PARENT]) == ("resumed", Status.RUNNING, "", "a plan")
+        run.exit_status = -9
+
+    assert (run.record.run_id, run.record.status, said) == (failed.run_id, Status.FAILED, [])
+    assert_names(run.record.error, "signal 9")
+
+
+def test_a_run_without_its_checkpoint_is_superseded_and_an_interruption_recorded(claims, planned, store, said):
+    lost = made(planned, store, status=Status.KILLED)
+
+    def interrupted() -> None:
+        with claims.claim(planned) as run:
+            assert run.state == "new"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+    assert_names(said[0], "rnn seed 1", lost.run_id)
+    assert store.run(lost.run_id).tags[tags.KIND] == tags.SUPERSEDED
+    assert [run.status for run in store.runs("quick")] == [Status.KILLED]
+
+
+def test_a_run_of_another_host_is_left_alone_unless_it_is_to_be_fresh(claims, planned, store):
+    labels = claims._labels(planned) | {tags.LOCK: "another-host:/its/lock"}
+    other = store.start_run("quick", "rnn seed 1", labels).run_id
+
+    with claims.claim(planned) as run:
+        assert run.state == "busy"
+    assert_names(run.record.error, "another-host:/its/lock", "--fresh")
+    assert store.run(other).status is Status.RUNNING
+
+    with replace(claims, fresh=True).claim(planned) as run:
+        assert (run.state, run.record.run_id != other) == ("new", True)
+    assert store.run(other).tags[tags.KIND] == tags.SUPERSEDED
