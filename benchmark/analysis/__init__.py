@@ -1,1 +1,1 @@
-"""What predictions say. Reads records and arrays, never models; imports no torch."""
+"""Statistics of predictions. Reads records and arrays, never models; imports no torch."""

@@ -8,33 +8,18 @@ network labels rightly. Accuracies are 0 to 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from scipy import optimize, stats
 
-from benchmark.analysis.intervals import Interval
+from benchmark.analysis.intervals import ConfidenceInterval
 from benchmark.analysis.variance import difference_parts, half_width, p_value
 
 
-@dataclass(frozen=True, slots=True)
-class MethodDifference:
-    """How two methods differ.
-
-    Attributes:
-        difference: accuracy of the first - accuracy of the second, over all seeds.
-        interval: for the difference of their mean accuracies over seeds and reviews.
-        p: of the hypothesis that these are equal, two-sided.
-    """
-
-    difference: float
-    interval: Interval
-    p: float
-
-
 def mcnemar_exact(first: np.ndarray, second: np.ndarray) -> float:
-    """Two-sided p of the hypothesis that two networks are equally accurate on reviews like these.
+    """Return the two-sided p of the hypothesis that two networks are equally accurate on reviews like these.
 
-    Of the reviews that one network alone labels rightly, each would have half: McNemar 1947, "Note on the sampling
+    Of the reviews that only one of them labels rightly, each would have half: McNemar 1947, "Note on the sampling
     error of the difference between correlated proportions or percentages", Psychometrika 12; the binomial itself, no
     chi-square.
 
@@ -42,41 +27,39 @@ def mcnemar_exact(first: np.ndarray, second: np.ndarray) -> float:
         first: (N,) of one network.
         second: (N,) of the other, about the same reviews.
     """
-    from scipy import stats
-
     only_first, only_second = np.count_nonzero(first & ~second), np.count_nonzero(second & ~first)
     if only_first + only_second == 0:
         return 1.0
     return float(stats.binomtest(only_first, only_first + only_second).pvalue)
 
 
-def compare_methods(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> MethodDifference | None:
-    """Whether two methods are equally accurate in the mean over seeds and reviews; None if either has one seed alone.
+def compare_methods(
+    first: np.ndarray, second: np.ndarray, confidence: float = 0.95
+) -> tuple[ConfidenceInterval, float]:
+    """Return the interval for the difference of two methods' mean accuracies, and the two-sided p that it is 0.
 
     The variance of the difference is that of the seeds of both and that of the reviews they share, which are paired
     (`difference_parts`). Test and interval are those of `half_width` and agree with each other.
 
     Seeds are not paired, though their numbers may be equal: in networks of other shapes one number draws other weights
-    and another dropout, so these are independent trainings. What two runs of one number do share, as the order of the
-    reviews, would make their accuracies rise and fall together; the variance is then smaller than is assumed here,
-    and the test errs less often than it says. Nor may the two have different numbers of seeds if they are paired.
+    and another dropout, so these are independent trainings. What two runs of one number do share, such as the order of
+    the reviews, makes their accuracies rise and fall together; the true variance is then smaller than assumed here, and
+    the test errs less often than it says.
 
     Args:
-        first: (S, N) of one method.
-        second: (T, N) of the other, about the same reviews.
+        first: (S, N) of one method, S at least 2.
+        second: (T, N) of the other, T at least 2, about the same reviews.
         confidence: of the interval, at least.
     """
-    if min(len(first), len(second)) < 2:
-        return None
     difference = float(first.mean() - second.mean())
     parts = difference_parts(first, second)
     half = half_width(parts, 1 - confidence)
-    interval = Interval(max(-1.0, difference - half), min(1.0, difference + half))
-    return MethodDifference(difference, interval, p_value(difference, parts))
+    interval = ConfidenceInterval(max(-1.0, difference - half), min(1.0, difference + half))
+    return interval, p_value(difference, parts)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p, in the order given: that any true hypothesis has one of alpha or less is at most alpha probable.
+    """Return adjusted p in the order given: the chance that any true hypothesis has one of alpha or less is alpha.
 
     Holm 1979, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6.
     """
@@ -89,7 +72,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def discordance(first: np.ndarray, second: np.ndarray) -> float:
-    """Share of reviews that one of two networks alone labels rightly, in the mean over the networks of two methods.
+    """Return the share of reviews that only one of two networks labels rightly, in the mean over pairs of networks.
 
     Args:
         first: (S, N), or (N,) of one network.
@@ -102,7 +85,7 @@ def discordance(first: np.ndarray, second: np.ndarray) -> float:
 def smallest_detectable_difference(
     reviews: int, discordant: float, *, alpha: float = 0.05, power: float = 0.8
 ) -> float | None:
-    """The difference in accuracy of two networks that `mcnemar_exact` finds with this power.
+    """Return the difference in accuracy of two networks that `mcnemar_exact` finds with this power.
 
     From the exact distribution, with the share of discordant reviews as the parameter that must be known (Miettinen
     1968; Connor 1987, "Sample size for testing differences in proportions for the paired-sample design", Biometrics
@@ -110,15 +93,13 @@ def smallest_detectable_difference(
 
     Args:
         reviews: N.
-        discordant: share of reviews that one network alone labels rightly, 0 to 1.
-        alpha: level of the test; for a family of m that is corrected by Holm's method, alpha / m is its hardest step.
+        discordant: share of reviews that only one network labels rightly, 0 to 1.
+        alpha: level of the test; for a family of m that Holm's method corrects, alpha / m is the strictest step.
         power: probability to find the difference.
 
     Returns:
         The difference, 0 to `discordant`; None where even a difference of `discordant` would be missed too often.
     """
-    from scipy import optimize, stats
-
     if discordant == 0:
         return None
     low, high = stats.binom.ppf([1e-9, 1 - 1e-9], reviews, discordant)
@@ -128,9 +109,9 @@ def smallest_detectable_difference(
     critical = stats.binom.ppf(alpha / 2, counts, 0.5)
     critical -= stats.binom.cdf(critical, counts, 0.5) > alpha / 2
 
-    def lack(difference: float) -> float:
+    def missing_power(difference: float) -> float:
         share = (1 + difference / discordant) / 2
         found = stats.binom.cdf(critical, counts, share) + stats.binom.sf(counts - critical - 1, counts, share)
         return float(power - weights @ found)
 
-    return float(optimize.brentq(lack, 0.0, discordant)) if lack(discordant) <= 0 else None
+    return float(optimize.brentq(missing_power, 0.0, discordant)) if missing_power(discordant) <= 0 else None

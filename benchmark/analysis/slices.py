@@ -1,58 +1,43 @@
-"""Accuracy on parts of the test reviews: by length, by the stars that their writers gave, by what is known besides.
+"""Accuracy on parts of the test reviews: by length, by the stars that their writers gave, by a flag.
 
 S networks of one method, N reviews, `correct` of shape (S, N): whether the network of seed s is right about review i.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
-from benchmark.analysis.intervals import Interval, wilson_interval
+from benchmark.analysis.intervals import ConfidenceInterval, wilson_interval
 
 LENGTH_EDGES = (100, 150, 200, 300, 500)  # tokens: the upper end of each bin but the last
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """A method on a part of the reviews.
+class Slice(NamedTuple):
+    """A method's mean accuracy over S networks on the reviews of one group, 0 to 1.
 
-    Attributes:
-        name: what the part has in common.
-        reviews: how many it has, at least 1.
-        accuracy: share of right answers, 0 to 1, in the mean over the S networks.
-        interval: Wilson's, 95 %, for so many right of so many reviews. Several networks answer about the same reviews,
-            so they do not make it narrower, and how far the seeds scatter is not in it.
+    The interval is Wilson's, 95 %, for so many reviews: several networks answer about the same reviews, so they do not
+    make it narrower, and it says nothing of how seeds scatter.
     """
 
     name: str
     reviews: int
     accuracy: float
-    interval: Interval
+    interval: ConfidenceInterval
 
 
-@dataclass(frozen=True, slots=True)
-class Groups:
-    """The reviews in parts.
+class Groups(NamedTuple):
+    """The reviews in groups: names, and each review's place among them, -1 where the review is in none."""
 
-    Attributes:
-        names: of the parts, in their order.
-        codes: (N,) each review's place in `names`; -1: it is in none.
-    """
-
-    names: tuple[str, ...]
+    names: Sequence[str]
     codes: np.ndarray
 
 
 def accuracy_by(correct: np.ndarray, groups: Groups) -> tuple[Slice, ...]:
-    """A slice for each part that has reviews, in the order of the parts.
-
-    Args:
-        correct: (S, N).
-        groups: of the N reviews.
-    """
+    """Return a slice for each group that has reviews, from (S, N) answers and N reviews' groups."""
     shares = correct.mean(axis=0)
     found = []
     for code, name in enumerate(groups.names):
@@ -64,19 +49,18 @@ def accuracy_by(correct: np.ndarray, groups: Groups) -> tuple[Slice, ...]:
 
 
 def length_groups(tokens: np.ndarray) -> Groups:
-    """(N,) lengths in tokens, as bins such as `101 to 150`."""
+    """Group (N,) lengths in tokens by bins such as `101 to 150`."""
     edges = LENGTH_EDGES
-    middle = (f"{low + 1} to {high}" for low, high in pairwise(edges))
-    return Groups((f"up to {edges[0]}", *middle, f"over {edges[-1]}"), np.searchsorted(edges, tokens, side="left"))
+    names = [f"up to {edges[0]}", *(f"{low + 1} to {high}" for low, high in pairwise(edges)), f"over {edges[-1]}"]
+    return Groups(names, np.searchsorted(edges, tokens, side="left"))
 
 
 def flag_groups(flags: np.ndarray, otherwise: str, flagged: str) -> Groups:
-    """(N,) bool as two parts, in this order: those without the flag, those with it."""
-    return Groups((otherwise, flagged), np.asarray(flags, dtype=int))
+    """Group (N,) bool by flag, those without it first."""
+    return Groups((otherwise, flagged), flags.astype(int))
 
 
 def star_groups(stars: np.ndarray) -> Groups:
-    """(N,) 1 to 10, NaN where they are not known, as parts such as `7`."""
+    """Group (N,) stars, 1 to 10, by names such as `7`; reviews whose stars are NaN are in no group."""
     known = np.unique(stars[~np.isnan(stars)])
-    codes = np.where(np.isnan(stars), -1, np.searchsorted(known, stars))
-    return Groups(tuple(f"{value:.0f}" for value in known), codes)
+    return Groups([f"{value:.0f}" for value in known], np.where(np.isnan(stars), -1, np.searchsorted(known, stars)))

@@ -1,8 +1,7 @@
-"""Pictures of the answers: on which reviews models err, which way, and whether they know it."""
+"""Pictures of the answers: accuracy on parts of the reviews, confusion matrices and calibration."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,55 +14,39 @@ from benchmark.report.rows import Row
 from benchmark.results.results import Details, PlanResults
 
 NAMES = ("negative", "positive")
-_RANGE = re.compile(r"(?<=\d) to (?=\d)")
 
 
 def slice_pictures(
     results: PlanResults, details: Details, rows: Sequence[Row], look: Mapping[str, Look]
 ) -> list[Picture]:
-    """Accuracy by what is known of the reviews; what is not recorded has no picture."""
-    if not rows:
+    """Draw accuracy by each recorded fact about the reviews: length, truncation, stars, presence in train."""
+    runs = {row.name: results.finished(row.plan) for row in rows}
+    if not runs:
         return []
+    correct = {name: results.correct(of_row) for name, of_row in runs.items()}
+
+    def by(groups: Groups) -> dict[str, tuple[Slice, ...]]:
+        return {name: accuracy_by(answers, groups) for name, answers in correct.items()}
+
     pictures = []
-    measure, tokens = reference_tokens(results, details, rows)
-    if tokens is not None:
-        lengths = length_groups(tokens)
-        title, axis = "By length", f"length in tokens, as {measure} counts them"
-        pictures.append(_slice_picture("length", title, axis, _same(results, rows, lengths), look, joined=True))
-    seen = {row.name: found for row in rows if (found := _by_truncation(results, details, row))}
-    if seen:
-        axis = "what the network saw of the review"
-        pictures.append(_slice_picture("truncated", "Whole or truncated", axis, seen, look))
+    counted = [(name, run.run_id) for name, of_row in runs.items() for run in of_row if run.run_id in details.tokens]
+    if counted:
+        name, run_id = counted[0]  # one model's tokenizer measures the reviews for all
+        axis, tokens = f"length in tokens of {name}", details.tokens[run_id]
+        pictures.append(_slice_picture("length", "By length", axis, by(length_groups(tokens)), look, joined=True))
+    if seen := {
+        name: accuracy_by(correct[name], flag_groups(details.truncated[run.run_id], "the whole review", "a part"))
+        for name, (run, *_) in runs.items()
+        if run.run_id in details.truncated
+    }:
+        pictures.append(_slice_picture("truncated", "Whole or truncated", "what the model read", seen, look))
     if details.stars is not None and not np.isnan(details.stars).all():
-        by_star = _same(results, rows, star_groups(details.stars))
-        pictures.append(_slice_picture("stars", "By the writer's stars", "stars of 10", by_star, look, joined=True))
+        stars = by(star_groups(details.stars))
+        pictures.append(_slice_picture("stars", "By the writer's stars", "stars of 10", stars, look, joined=True))
     if details.also_in_train is not None and details.also_in_train.any():
-        known = flag_groups(details.also_in_train, "new to the model", "also in train")
-        axis = "where the same text stands"
-        pictures.append(_slice_picture("known", "Texts seen before", axis, _same(results, rows, known), look))
+        known = by(flag_groups(details.also_in_train, "not in train", "also in train"))
+        pictures.append(_slice_picture("known", "Texts that are also in train", "text of the review", known, look))
     return pictures
-
-
-def reference_tokens(results: PlanResults, details: Details, rows: Sequence[Row]) -> tuple[str, np.ndarray | None]:
-    """The lengths by which all models' reviews are sorted, and the first model, whose tokenizer counted them."""
-    for row in rows:
-        for run in results.finished(row.plan):
-            if (tokens := details.tokens.get(run.run_id)) is not None:
-                return row.name, tokens
-    return "", None
-
-
-def _same(results: PlanResults, rows: Sequence[Row], groups: Groups) -> dict[str, tuple[Slice, ...]]:
-    """Slices of every row by the same groups."""
-    return {row.name: accuracy_by(results.correct(results.finished(row.plan)), groups) for row in rows}
-
-
-def _by_truncation(results: PlanResults, details: Details, row: Row) -> tuple[Slice, ...]:
-    runs = results.finished(row.plan)
-    truncated = details.truncated.get(runs[0].run_id)
-    if truncated is None:
-        return ()
-    return accuracy_by(results.correct(runs), flag_groups(truncated, "all of it", "a part"))
 
 
 def _slice_picture(
@@ -75,7 +58,7 @@ def _slice_picture(
     *,
     joined: bool = False,
 ) -> Picture:
-    """A line or a row of points a model, side by side at each slice."""
+    """Draw a line, or a row of points, per model."""
     names = list(dict.fromkeys(each.name for slices in found.values() for each in slices))
     if joined and all(name.isdigit() for name in names):
         names.sort(key=int)
@@ -84,14 +67,12 @@ def _slice_picture(
         for number, (model, slices) in enumerate(found.items()):
             style = look[model]
             shift = 0.5 / len(found) * (number - (len(found) - 1) / 2)
-            points = [100 * each.accuracy for each in slices]
+            below = [max(0.0, 100 * (each.accuracy - each.interval.low)) for each in slices]
+            above = [max(0.0, 100 * (each.interval.high - each.accuracy)) for each in slices]
             axes.errorbar(
                 [names.index(each.name) + shift for each in slices],
-                points,
-                (
-                    [max(0.0, 100 * (each.accuracy - each.interval.low)) for each in slices],
-                    [max(0.0, 100 * (each.interval.high - each.accuracy)) for each in slices],
-                ),
+                [100 * each.accuracy for each in slices],
+                (below, above),
                 color=style.colour,
                 marker=style.marker,
                 linestyle=style.line if joined else "none",
@@ -99,17 +80,11 @@ def _slice_picture(
                 elinewidth=0.9,
                 label=label(model),
             )
-            lines += [
-                (
-                    model,
-                    each.name,
-                    f"{each.reviews:,}",
-                    f"{100 * each.accuracy:.2f}",
-                    f"{100 * each.interval.low:.2f} to {100 * each.interval.high:.2f}",
-                )
-                for each in slices
-            ]
-        axes.set_xticks(range(len(names)), [_short(name) for name in names])
+            for name, reviews, accuracy, (low, high) in slices:
+                interval = f"{100 * low:.2f} to {100 * high:.2f}"
+                lines.append((model, name, f"{reviews:,}", f"{100 * accuracy:.2f}", interval))
+        short = [name.replace(" to ", "–").replace("up–", "≤ ").replace("over ", "> ") for name in names]
+        axes.set_xticks(range(len(names)), short)
         axes.set_xlim(-0.6, len(names) - 0.4)
         axes.grid(visible=False, axis="x")
         axes.set_xlabel(axis)
@@ -117,16 +92,11 @@ def _slice_picture(
         legend(figure, axes, columns=2)
         alt = f"Accuracy of each model, {axis}: {', '.join(names)}."
         columns = ("model", title.lower(), "reviews", "accuracy, %", "95 % interval (Wilson)")
-        return finish(figure, f"slice-{key}", title, alt, Table(columns, tuple(lines)))
-
-
-def _short(name: str) -> str:
-    """`≤ 100`, `101–150`, `> 500`: a slice's name as an axis has room for it."""
-    return _RANGE.sub("–", name).replace("up to ", "≤ ").replace("over ", "> ")
+        return finish(figure, f"slice-{key}", title, alt, Table(columns, lines))
 
 
 def reliability_pictures(results: PlanResults, rows: Sequence[Row], look: Mapping[str, Look]) -> list[Picture]:
-    """A reliability diagram a row, all of one scale; the seeds' answers together."""
+    """Draw a reliability diagram per row, all on one scale, of all seeds' answers."""
     found = []
     for row in rows:
         logits = [results.logits[run.run_id] for run in results.finished(row.plan)]
@@ -139,32 +109,34 @@ def reliability_pictures(results: PlanResults, rows: Sequence[Row], look: Mappin
 
 
 def _reliability_picture(key: str, row: Row, bins: ReliabilityBins, style: Look, floor: float) -> Picture:
-    filled = np.flatnonzero(bins.count)
-    shares = bins.count / bins.count.sum()
+    filled = np.flatnonzero(bins.counts)
+    shares = bins.counts / bins.counts.sum()
     error = 100 * row.scores["ece"].mean
     lines = []
     with canvas(3.0) as (figure, axes):
         axes.plot([50, 100], [50, 100], color=MUTED, linewidth=1, linestyle=(0, (4, 2)))
         for place in filled.tolist():
-            sure, right = 100 * bins.confidence[place], 100 * bins.accuracy[place]
-            axes.plot([sure, sure], [sure, right], color=style.colour, linewidth=1)
+            confidence, right = 100 * bins.confidence[place], 100 * bins.accuracy[place]
+            axes.plot([confidence, confidence], [confidence, right], color=style.colour, linewidth=1)
             size = 3 + 11 * float(shares[place]) ** 0.5
-            axes.plot(sure, right, style.marker, color=style.colour, markersize=size, markeredgecolor=PAPER, mew=0.6)
-            width = 100 / len(bins.count)
+            axes.plot(
+                confidence, right, style.marker, color=style.colour, markersize=size, markeredgecolor=PAPER, mew=0.6
+            )
+            width = 100 / len(bins.counts)
             span = f"{place * width:.0f} to {(place + 1) * width:.0f}"
-            lines.append((span, f"{100 * shares[place]:.1f} %", f"{sure:.1f}", f"{right:.1f}"))
-        axes.annotate("as sure as right", (66, 66), (4, -3), textcoords="offset points", va="top", color=MUTED)
+            lines.append((span, f"{100 * shares[place]:.1f} %", f"{confidence:.1f}", f"{right:.1f}"))
+        axes.annotate("perfectly calibrated", (66, 66), (4, -3), textcoords="offset points", va="top", color=MUTED)
         axes.set_xlim(48, 102)
         axes.set_ylim(min(45.0, floor - 5), 103)
-        axes.set_xlabel("how sure it was, %")
-        axes.set_ylabel("how often it was right, %")
-        alt = f"Share of right answers by how sure the model was; expected calibration error {error:.2f} %."
-        table = Table(("sure, %", "answers", "mean sureness, %", "right, %"), tuple(lines))
-        return finish(figure, key, f"{row.name}: off by {error:.1f} points", alt, table)
+        axes.set_xlabel("confidence, %")
+        axes.set_ylabel("accuracy, %")
+        alt = f"Accuracy by confidence; expected calibration error {error:.2f} %."
+        table = Table(("confidence, %", "answers", "mean confidence, %", "accuracy, %"), lines)
+        return finish(figure, key, f"{row.name}: ECE {error:.1f} %", alt, table)
 
 
 def confusion_pictures(results: PlanResults, rows: Sequence[Row]) -> list[Picture]:
-    """Predicted by true label, in the mean over seeds."""
+    """Draw a confusion matrix per row, in the mean over seeds."""
     return [_confusion_picture(f"confusion-{number}", results, row) for number, row in enumerate(rows)]
 
 
@@ -187,7 +159,7 @@ def _confusion_picture(key: str, results: PlanResults, row: Row) -> Picture:
         axes.set_ylim(1.5, -0.5)
         axes.grid(visible=False)
         axes.set_xticks([0, 1], [f"called {name}" for name in NAMES])
-        axes.set_yticks([0, 1], [f"is {name}" for name in NAMES], rotation=90, va="center")
+        axes.set_yticks([0, 1], [f"true {name}" for name in NAMES], rotation=90, va="center")
         for spine in axes.spines.values():
             spine.set_visible(False)
         alt = "; ".join(
@@ -195,8 +167,11 @@ def _confusion_picture(key: str, results: PlanResults, row: Row) -> Picture:
             for true in (0, 1)
         )
         lines = [
-            (f"is {NAMES[true]}", *(f"{counts[true, each]:,.1f} ({100 * shares[true, each]:.2f} %)" for each in (0, 1)))
+            (
+                f"true {NAMES[true]}",
+                *(f"{counts[true, each]:,.1f} ({100 * shares[true, each]:.2f} %)" for each in (0, 1)),
+            )
             for true in (0, 1)
         ]
-        table = Table(("", *(f"called {name}" for name in NAMES)), tuple(lines))
+        table = Table(("", *(f"called {name}" for name in NAMES)), lines)
         return finish(figure, key, row.name, f"{alt[0].upper()}{alt[1:]}.", table)

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from benchmark.analysis.metrics import probabilities
-from benchmark.report.explained_reviews import Explained, explained_json, explained_reviews, shown_text
+from benchmark.report.explained_reviews import Explained, displayed_text, explained_json, explained_reviews
 from benchmark.report.rows import Row
 from benchmark.results.results import Details, PlanResults, ReviewTexts
 
 OF_EACH_KIND = 100  # reviews; three kinds keep the page below 5 MB at any size of the test part
 LONGEST = 4000  # characters shown of a review
 RANDOM_SEED = 2077
-DISAGREE, WRONG, RANDOM, EXPLAINED = "disagree", "wrong", "random", "explained"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Chosen:
         models: names of the M models.
         places: of each review among the N, by kind.
         positive: (M, N) probability of `positive`, the mean over a model's seeds.
-        explained: what models leaned on, by review id.
+        explained: each model's word attributions, by review id.
     """
 
     models: tuple[str, ...]
@@ -42,35 +41,30 @@ class Chosen:
 
 
 def choose_reviews(results: PlanResults, details: Details, rows: Sequence[Row]) -> Chosen:
-    """Those on which models disagree most, that all get wrong most surely, some drawn at random, and explained ones."""
+    """Choose reviews that models disagree on most, that all get wrong most surely, random and explained ones."""
     if not rows:
         return Chosen((), {}, np.zeros((0, len(results.labels))), {})
-    positive = np.stack(
-        [
-            np.mean([probabilities(results.logits[run.run_id])[:, 1] for run in results.finished(row.plan)], axis=0)
-            for row in rows
-        ]
-    )
-    wrongness = np.where(results.labels == 1, 1 - positive, positive)  # (M, N) probability of the wrong label
+    logits = [[results.logits[run.run_id] for run in results.finished(row.plan)] for row in rows]
+    positive = np.stack([np.mean([probabilities(each)[:, 1] for each in of_row], axis=0) for of_row in logits])
+    wrong = np.where(results.labels == 1, 1 - positive, positive).min(axis=0)  # (N,) the least any model gives it
     places: dict[str, np.ndarray] = {}
     if len(rows) > 1:
-        spread = np.ptp(positive, axis=0)
-        apart = (positive.min(axis=0) <= 0.5) & (positive.max(axis=0) > 0.5)
-        places[DISAGREE] = _top(spread, apart, results.ids)
-    places[WRONG] = _top(wrongness.min(axis=0), wrongness.min(axis=0) > 0.5, results.ids)
+        disagree = (positive.min(axis=0) <= 0.5) & (positive.max(axis=0) > 0.5)
+        places["disagree"] = _top(np.ptp(positive, axis=0), disagree, results.ids)
+    places["wrong"] = _top(wrong, wrong > 0.5, results.ids)
     count = min(OF_EACH_KIND, len(results.labels))
     drawn = np.random.default_rng(RANDOM_SEED).choice(len(results.labels), count, replace=False)
-    places[RANDOM] = np.argsort(results.ids.astype(str))[np.sort(drawn)]  # whatever order the files have
+    places["random"] = np.argsort(results.ids.astype(str))[np.sort(drawn)]  # whatever order the files have
     explained = explained_reviews(results, details, rows)
     place_of = {review_id: place for place, review_id in enumerate(results.ids)}
-    places[EXPLAINED] = np.array([place_of[review_id] for review_id in explained], dtype=np.int64)
+    places["explained"] = np.array([place_of[review_id] for review_id in explained], dtype=np.int64)
     return Chosen(tuple(row.name for row in rows), places, positive, explained)
 
 
 def reviews_json(results: PlanResults, details: Details, chosen: Chosen, texts: ReviewTexts) -> dict[str, Any]:
-    """What the page's script shows: models, and one object a review; an unknown thing is left out."""
+    """Return what the page's script shows: models, and one object per review without what is not known."""
     kinds = {kind: set(places.tolist()) for kind, places in chosen.places.items()}
-    shown = []
+    reviews = []
     for place in chosen.all_places:
         review_id = str(results.ids[place])
         review: dict[str, Any] = {
@@ -82,10 +76,10 @@ def reviews_json(results: PlanResults, details: Details, chosen: Chosen, texts: 
         if review_id in texts.texts:
             text = texts.texts[review_id]
             review["words"] = len(text.split())
-            plain, shown_at = shown_text(text)
+            plain, displayed_at = displayed_text(text)
             why = chosen.explained.get(review_id)
             if why:
-                review["why"] = explained_json(why, shown_at)
+                review["why"] = explained_json(why, displayed_at)
             review["text"] = plain if why or len(plain) <= LONGEST else f"{plain[:LONGEST]} …"
         if details.stars is not None and not np.isnan(details.stars[place]):
             review["stars"] = int(details.stars[place])
@@ -93,17 +87,16 @@ def reviews_json(results: PlanResults, details: Details, chosen: Chosen, texts: 
             review["film"] = str(details.films[place])
         if details.also_in_train is not None and details.also_in_train[place]:
             review["known"] = True
-        shown.append(review)
-    return {"models": list(chosen.models), "reviews": shown}
+        reviews.append(review)
+    return {"models": list(chosen.models), "reviews": reviews}
 
 
 def _top(score: np.ndarray, wanted: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Places of the wanted reviews with the highest scores, equal ones in the order of their ids."""
+    """Return the places of the wanted reviews with the highest scores, equal ones in the order of their ids."""
     order = np.lexsort((ids.astype(str), -score))
     return np.asarray(order[wanted[order]][:OF_EACH_KIND])
 
 
 def _rounded(probability: float) -> float:
-    """Four digits, but where they would hide the answer."""
     rounded = round(probability, 4)
-    return probability if rounded == 0.5 else rounded
+    return probability if rounded == 0.5 else rounded  # at 0.5 rounding would hide the answer

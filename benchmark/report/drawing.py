@@ -1,7 +1,7 @@
 """How the page's pictures look: SVG that scales, in colours that follow the reader's light or dark screen.
 
-Equal figures give equal bytes: no date, no random ids. A picture is narrow, so that its letters are as large as the
-text's on a phone; on a wider screen several stand side by side.
+Equal figures give equal bytes: no date, no random ids. A picture is narrow, so that on a phone its letters are as large
+as the text; on a wider screen several are side by side.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from markupsafe import escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-WIDTH = 4.4  # inches; at 72 units an inch the letters below are 10 units of 317 wide
-LONGEST_NAME = 28  # characters of a model's name in a picture; tables have it whole
+WIDTH = 4.4  # inches; at 72 units per inch the letters below are 10 units of 317 wide
+LONGEST_NAME = 28  # characters of a model's name in a picture; tables have the whole name
 INK, MUTED, RULE, PAPER = "#1b1b1a", "#5e5e5b", "#dcdbd6", "#fdfdfc"
 # Okabe & Ito's colours, which colour-blind readers can tell apart; the weakest on white come last.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#f0e442")
@@ -34,7 +34,7 @@ LINES: tuple[Line, ...] = (
     (0, (8, 2)),
     (0, (1, 2)),
 )
-# What the style sheet calls them; it has other values of the same names for a dark screen.
+# Their names in the style sheet, which has other values of the same names for a dark screen.
 VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper"} | {
     colour: f"colour-{number}" for number, colour in enumerate(COLOURS)
 }
@@ -71,12 +71,11 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """The figures behind a picture, as text."""
 
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,8 @@ class Picture:
 
     Attributes:
         key: name of its file and of its ids, of letters, digits and dashes.
-        title: what it is of.
-        alt: what it shows, for who cannot see it.
+        title: the caption.
+        alt: a description for screen readers.
         svg: an `svg` element whose colours are variables of the style sheet.
         table: its figures.
     """
@@ -98,15 +97,14 @@ class Picture:
     table: Table
 
     def standalone(self) -> str:
-        """The same as a file of its own, on white."""
+        """Return the SVG as a file that needs no style sheet, on white."""
         svg = self.svg
         for colour, name in VARIABLES.items():
             svg = svg.replace(f"var(--{name})", colour)
         return svg.replace("<svg ", '<svg style="background: #fdfdfc; font-family: sans-serif" ', 1) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """How one model is drawn, the same in every picture."""
 
     colour: str
@@ -115,25 +113,21 @@ class Look:
 
 
 def looks(names: Sequence[str]) -> dict[str, Look]:
-    """A look for each model."""
-    kinds = [Look(*each) for each in zip(COLOURS, MARKERS, LINES, strict=True)]
+    """Return a look for each model."""
+    kinds = list(map(Look, COLOURS, MARKERS, LINES))
     return {name: kinds[number % len(kinds)] for number, name in enumerate(names)}
 
 
 @contextmanager
 def canvas(height: float) -> Iterator[tuple[Figure, Axes]]:
-    """A figure of one plot in the page's style, and its axes.
-
-    Args:
-        height: in inches, of a WIDTH wide figure.
-    """
+    """Open a figure of one plot in the page's style, `height` inches high and WIDTH wide."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         yield figure, figure.subplots()
 
 
 def finish(figure: Figure, key: str, title: str, alt: str, table: Table) -> Picture:
-    """The picture that a figure gives; called inside `canvas`."""
+    """Return the figure as a picture; to be called inside `canvas`."""
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with mpl.rc_context({"svg.hashsalt": key}):
@@ -142,13 +136,13 @@ def finish(figure: Figure, key: str, title: str, alt: str, table: Table) -> Pict
 
 
 def legend(figure: Figure, axes: Axes, columns: int = 3) -> None:
-    """What the marks mean, above the plot."""
+    """Draw the legend above the plot."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=columns, handlelength=2.6, columnspacing=1.2)
 
 
-def words(axes: Axes, place: float, text: str, *, right: bool = False) -> None:
-    """Text above a mark at this height, from the plot's left edge or to its right one; no line shows through it."""
+def write_above(axes: Axes, place: float, text: str, *, right: bool = False) -> None:
+    """Write text above a mark at this height, at the plot's left or right edge, on a ground that hides lines."""
     written = axes.annotate(
         text,
         (1 if right else 0, place - 0.2),
@@ -161,13 +155,13 @@ def words(axes: Axes, place: float, text: str, *, right: bool = False) -> None:
 
 
 def label(name: str) -> str:
-    """A model's name as a picture has room for it; matplotlib leaves out of legends what begins with an underscore."""
+    """Shorten a model's name for a picture; matplotlib leaves names out of legends that begin with an underscore."""
     short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
     return f"\N{ZERO WIDTH SPACE}{short}" if short.startswith("_") else short
 
 
 def _inline(document: str, key: str, title: str, alt: str) -> str:
-    """The document's `svg` element: fit to stand in a page beside others, named for who cannot see it."""
+    """Return the document's `svg` element, named for screen readers, its ids unique in a page with others."""
     svg = document[document.index("<svg") :].strip()
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\sid="|href="#|url\(#)', rf"\g<1>{key}-", svg)

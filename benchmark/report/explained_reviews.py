@@ -1,11 +1,10 @@
-"""What models leaned on in reviews, as the page's script shows it: places in the text as it is shown, and numbers."""
+"""Word attributions of reviews as the page's script shows them: places in the text as shown, and numbers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,15 +17,8 @@ _LINE_BREAK = re.compile(r"\s*(<br\s*/?>\s*)+", re.IGNORECASE)
 _PARAGRAPH = "\n\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """Why one model says of a review what it says.
-
-    Attributes:
-        model: its number among those of the page.
-        seed: of the run that was explained.
-        why: what was found.
-    """
+class Explained(NamedTuple):
+    """One model's explanation of one review: the model's number on the page, and the seed of the run explained."""
 
     model: int
     seed: int
@@ -34,9 +26,9 @@ class Explained:
 
 
 def explained_reviews(results: PlanResults, details: Details, rows: Sequence[Row]) -> dict[str, list[Explained]]:
-    """By review id, each model's explanation by the first seed that has one; reviews that most models explain first.
+    """Return each model's explanation by its first seed that has one, by review id; at most MOST_EXPLAINED reviews.
 
-    Only reviews of the test part: of others the runs record no answers.
+    Reviews that most models explain come first. Only reviews of the test part: of others the runs record no answers.
     """
     found: dict[str, list[Explained]] = {}
     known = set(results.ids.tolist())
@@ -53,32 +45,24 @@ def explained_reviews(results: PlanResults, details: Details, rows: Sequence[Row
 
 
 def explained_json(explained: Iterable[Explained], places: np.ndarray) -> list[dict[str, Any]]:
-    """Of each model its tokens' places, logits and attention.
-
-    Args:
-        explained: of one review.
-        places: of `shown_text`.
-    """
+    """Return each model's explanation of one review for the script, with `places` of `displayed_text`."""
     return [
         {
-            "model": each.model,
-            "seed": each.seed,
-            "margin": round(each.why.margin, 3),
-            "baseline": round(each.why.baseline_margin, 3),
-            "error": round(each.why.completeness_error, 4) if each.why.completeness_error > TOLERANCE else 0,
-            "spans": [_shown(span, places) for span in each.why.tokens],
-            "logits": [round(value, 4) for value in each.why.attributions],
-            **_attention(each.why),
+            "model": model,
+            "seed": seed,
+            "margin": round(why.margin, 3),
+            "baseline": round(why.baseline_margin, 3),
+            "error": round(why.completeness_error, 4) if why.completeness_error > TOLERANCE else 0,
+            "spans": [[int(places[min(place, len(places) - 1)]) for place in span] for span in why.tokens],
+            "logits": [round(value, 4) for value in why.attributions],
+            **({} if why.attention is None else {"attention": [round(value, 5) for value in why.attention]}),
         }
-        for each in explained
+        for model, seed, why in explained
     ]
 
 
-def shown_text(text: str) -> tuple[str, np.ndarray]:
-    """A review with line breaks in the place of its tags, and of each character of the raw text its place there.
-
-    The last of these places is that of the end.
-    """
+def displayed_text(text: str) -> tuple[str, np.ndarray]:
+    """Return a review with line breaks instead of tags, and the place there of each raw character and of the end."""
     places = np.arange(len(text) + 1)
     for tag in _LINE_BREAK.finditer(text):
         places[tag.start() : tag.end()] = places[tag.start()]
@@ -87,12 +71,3 @@ def shown_text(text: str) -> tuple[str, np.ndarray]:
     before = len(plain) - len(plain.lstrip())
     stripped = plain.strip()
     return stripped, np.clip(places - before, 0, len(stripped))
-
-
-def _shown(span: tuple[int, int], places: np.ndarray) -> list[int]:
-    start, end = (min(place, len(places) - 1) for place in span)
-    return [int(places[start]), int(places[end])]
-
-
-def _attention(why: ReviewExplanation) -> Mapping[str, list[float]]:
-    return {} if why.attention is None else {"attention": [round(value, 5) for value in why.attention]}

@@ -4,41 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 
-from benchmark.report.schema import report_json, row_json
-from benchmark.report.table import Report
+from benchmark.analysis.pairwise import ModelComparison
+from benchmark.report.rows import Row, Spread
+from benchmark.report.table import Report, ReportTable
 
+SCHEMA_VERSION = 2  # of docs/report-schema.md; raised when a name or unit changes or goes, not when something is added
 COUNTS = ("parameters", "trainable", "tuning_trials")
 FIGURE_ENDINGS = ("_mean", "_sd", "_low", "_high", "_seconds", "_per_second", "_ms", "_mib")
 
 
 def render(report: Report, form: str) -> str:
-    """The report in one of FORMS."""
+    """Return the report in one of FORMS."""
     return FORMS[form](report)
-
-
-def _terminal(report: Report) -> str:
-    return _with_sentences(report, "rounded_outline", "")
-
-
-def _markdown(report: Report) -> str:
-    return _with_sentences(report, "pipe", "- ")
-
-
-def _with_sentences(report: Report, style: str, bullet: str) -> str:
-    parts = []
-    for title, table in report.tables:
-        parts += [f"{title}:"] * bool(title) + [_tabulated(table, style)]
-    parts += ["".join(f"{bullet}{line}\n" for line in lines) for lines in (report.findings, report.notes) if lines]
-    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
-
-
-def _tabulated(table: pd.DataFrame, style: str) -> str:
-    last = "left" if table.columns[-1].startswith("published") else "right"
-    alignment = ["left", *["right"] * (len(table.columns) - 2), last]
-    return str(table.to_markdown(index=False, tablefmt=style, disable_numparse=True, colalign=alignment))
 
 
 def table_frame(report: Report) -> pd.DataFrame:
@@ -47,28 +29,87 @@ def table_frame(report: Report) -> pd.DataFrame:
     Columns are named as in docs/report-schema.md, with `_mean`, `_sd`, `_low` or `_high` behind nested figures; units
     are as there. Unknown numbers are NaN, unknown counts pandas.NA.
     """
-    frame = pd.json_normalize([row_json(row) for row in report.verdict.rows], sep="_", max_level=1)
+    frame = pd.json_normalize([_row(row) for row in report.verdict.rows], sep="_", max_level=1)
     listed = ["runs", "test_accuracy_by_seed", *(name for name in map(str, frame) if name.startswith("published"))]
     frame = frame.drop(columns=listed)
     figures = [name for name in map(str, frame) if name.endswith(FIGURE_ENDINGS)]
     return frame.astype(dict.fromkeys(figures, "float64") | dict.fromkeys(COUNTS, "Int64"))
 
 
-def _csv(report: Report) -> str:
-    return table_frame(report).to_csv(index=False)
+def report_json(report: Report) -> dict[str, Any]:
+    """Return the whole report as plain values, described in docs/report-schema.md."""
+    plan = report.results.plan
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "profile": plan.profile,
+        "corpus": plan.corpus,
+        "held_out_test": plan.held_out_test,
+        "seeds": list(plan.seeds),
+        "val_size": plan.val_size,
+        "test_size": plan.test_size,
+        "rows": [_row(row) for row in report.verdict.rows],
+        "comparisons": [_comparison(size, found) for size, found in report.verdict.comparisons.items()],
+        "findings": list(report.findings),
+        "notes": list(report.notes),
+    }
 
 
-def _json(report: Report) -> str:
-    return json.dumps(report_json(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def _row(row: Row) -> dict[str, Any]:
+    unknown = Spread(None, None)  # type: ignore[arg-type]
+    return {
+        "model": row.name,
+        "experiment": row.plan.experiment,
+        "baseline": row.plan.baseline,
+        "tuned": row.plan.tuned is not None,
+        "fingerprint": row.plan.fingerprint,
+        "train_size": row.plan.train_size,
+        "encoder": row.plan.encoder,
+        "runs": list(row.states),
+        "complete": row.complete,
+        "rank": row.letters,
+        "about": ("method" if len(row.accuracies) > 1 else "network") if row.complete else None,
+        "test_accuracy": row.scores.get("accuracy", unknown)._asdict(),
+        "test_accuracy_interval": row.interval._asdict() if row.interval else {"low": None, "high": None},
+        "test_accuracy_by_seed": list(row.accuracies),
+        **{f"test_{name}": row.scores.get(name, unknown)._asdict() for name in ("f1", "roc_auc", "log_loss", "ece")},
+        **asdict(row.cost),
+        "published": dict(row.plan.published) if row.plan.published else None,
+    }
+
+
+def _comparison(size: int, found: ModelComparison) -> dict[str, Any]:
+    return {
+        "train_size": size,
+        "about": found.about,
+        "test": found.test,
+        "not_compared": list(found.left_out),
+        "pairs": [
+            asdict(pair) | {"interval": pair.interval._asdict(), "separated": pair.separated} for pair in found.pairs
+        ],
+    }
+
+
+def _with_sentences(report: Report, style: str, bullet: str) -> str:
+    parts = []
+    for number, table in enumerate(report.tables):
+        parts += [f"{table.title}:"] * bool(number) + [_tabulated(table, style)]
+    parts += ["".join(f"{bullet}{line}\n" for line in lines) for lines in (report.findings, report.notes) if lines]
+    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+def _tabulated(table: ReportTable, style: str) -> str:
+    last = "left" if table.columns[-1].title.startswith("published") else "right"
+    alignment = ["left", *["right"] * (len(table.columns) - 2), last]
+    return str(table.frame.to_markdown(index=False, tablefmt=style, disable_numparse=True, colalign=alignment))
 
 
 def _latex(report: Report) -> str:
-    """booktabs; the sentences as comments."""
+    """Write booktabs tables, the sentences as comments."""
     sentences = "".join(f"% {line}\n" for line in (*report.findings, *report.notes))
     tables = []
-    for title, table in report.tables:
-        escaped = table.rename(columns=_escape_latex).map(_escape_latex)
-        tables.append(f"% {title}\n" * bool(title) + str(escaped.to_latex(index=False)))
+    for number, table in enumerate(report.tables):
+        escaped = table.frame.rename(columns=_escape_latex).map(_escape_latex)
+        tables.append(f"% {table.title}\n" * bool(number) + str(escaped.to_latex(index=False)))
     return sentences + "\n" + "\n".join(tables)
 
 
@@ -79,9 +120,9 @@ def _escape_latex(text: str) -> str:
 
 
 FORMS: dict[str, Callable[[Report], str]] = {
-    "terminal": _terminal,
-    "markdown": _markdown,
-    "csv": _csv,
-    "json": _json,
+    "terminal": lambda report: _with_sentences(report, "rounded_outline", ""),
+    "markdown": lambda report: _with_sentences(report, "pipe", "- "),
+    "csv": lambda report: table_frame(report).to_csv(index=False),
+    "json": lambda report: json.dumps(report_json(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     "latex": _latex,
 }

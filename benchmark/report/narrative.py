@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from benchmark.analysis.pairwise import Comparison, Pair
+from benchmark.analysis.pairwise import ModelComparison, Pair
 from benchmark.output import spell_seconds
-from benchmark.report.rows import Cost, Row, Verdict
+from benchmark.report.rows import Row, Verdict
 from benchmark.tracking.records import PlanRecord
 
-EQUAL = 1.0  # percentage points: within so much of each other two accuracies are called about equal
+EQUAL = 1.0  # percentage points: two accuracies within so much of each other are called about equal
 CLAIMS_SOURCE = "2021 course experiment"
 # What the 2021 report concluded, as pairs of experiments.
 ABOUT_EQUAL = ("bert-frozen", "lstm")
 FAR_BETTER = (("bert-finetuned", "bert-frozen"), ("bert-finetuned", "lstm"))
 
-Price = tuple[str, Callable[[Cost], float | None], Callable[[float], str]]
-LATENCY: Price = ("latency of one review", lambda cost: cost.latency_ms, lambda value: f"{value:.1f} ms")
-SIZE: Price = ("size", lambda cost: cost.parameters, lambda value: f"{value / 1e6:.1f} M parameters")
+Price = tuple[str, Callable[[Row], float | None], Callable[[float], str]]
+LATENCY: Price = ("latency of one review", lambda row: row.cost.latency_ms, lambda value: f"{value:.1f} ms")
+SIZE: Price = ("size", lambda row: row.cost.parameters, lambda value: f"{value / 1e6:.1f} M parameters")
 
 
 def narrate(plan: PlanRecord, verdict: Verdict) -> tuple[str, ...]:
-    """The findings about the rows of the largest train size that has a comparison, a paragraph each."""
+    """Return the findings about the rows of the largest train size that has a comparison, a paragraph each."""
     if not verdict.comparisons:
         return ()
     size = max(verdict.comparisons)
     comparison = verdict.comparisons[size]
     rows = {row.name: row for row in verdict.rows if row.plan.train_size == size and row.complete}
     return (
-        *_level(plan, comparison, size),
-        *_best(comparison, rows),
+        *_scope(plan, comparison, size),
+        _best(comparison, rows),
         *_claims(comparison, rows),
         *_baseline(comparison, rows),
         *_choice(rows),
@@ -37,93 +37,85 @@ def narrate(plan: PlanRecord, verdict: Verdict) -> tuple[str, ...]:
     )
 
 
-def _level(plan: PlanRecord, comparison: Comparison, size: int) -> Iterator[str]:
-    """What kind of statement all that follows is."""
+def _scope(plan: PlanRecord, comparison: ModelComparison, size: int) -> Iterator[str]:
     trained = f", trained on {size:,} reviews" if len(plan.train_sizes) > 1 else ""
     if comparison.about == "methods":
         yield (
-            f"These findings are about methods{trained}: whether networks trained with other seeds, on the same "
-            f"reviews, would compare alike. Seeds: {len(plan.seeds)}."
+            f"{len(plan.seeds)} seeds per model{trained}: the findings hold for the training methods, not only for "
+            "these networks of these seeds. Other training reviews may change them."
         )
     else:
         yield (
-            f"These findings are about these networks{trained}, one of each model (seed {plan.seeds[0]}): whether they "
-            "would label other reviews as differently. Networks of other seeds may compare otherwise."
+            f"One seed per model (seed {plan.seeds[0]}){trained}: the findings hold for these "
+            f"{len(comparison.letters)} networks. Another seed or processor may change the order; use "
+            "`--seed 1 2 3 4 5`."
         )
     if comparison.left_out:
-        yield f"Not compared for want of a second seed: {', '.join(comparison.left_out)}."
+        yield f"Not compared, because they have one seed only: {', '.join(comparison.left_out)}."
 
 
-def _best(comparison: Comparison, rows: dict[str, Row]) -> Iterator[str]:
+def _best(comparison: ModelComparison, rows: dict[str, Row]) -> str:
     best, *others = comparison.letters
-    accuracy = rows[best].accuracy
-    assert accuracy is not None
-    low, high = accuracy.interval
-    tied = [name for name in others if (pair := _pair(comparison, best, name)) is not None and not pair.separated]
-    figure = f"{best} has the highest test accuracy, {_percent(accuracy.accuracy)} (95 % interval {_range(low, high)})"
+    interval = rows[best].interval
+    assert interval is not None
+    tied = [name for name in others if (pair := comparison.pair(best, name)) is not None and not pair.separated]
+    figure = (
+        f"{best} has the highest test accuracy, {_percent(rows[best].accuracy)} (95 % interval "
+        f"{100 * interval.low:.2f} to {100 * interval.high:.2f})"
+    )
     if not tied:
-        yield f"{figure}; it is separated from every other model."
-    else:
-        yield f"{figure}; no test separates it from {_listed(tied)}."
+        return f"{figure}; it is significantly better than every other model."
+    return f"{figure}; it is not significantly better than {_listed(tied, 'or')}."
 
 
-def _claims(comparison: Comparison, rows: dict[str, Row]) -> Iterator[str]:
-    """The 2021 report's conclusions, one by one, where its models are here and it is quoted."""
-    named = {row.plan.experiment: name for name, row in rows.items() if _is_claimed(row)}
-    if all(experiment in named for experiment in ABOUT_EQUAL):
-        pair = _pair(comparison, named[ABOUT_EQUAL[0]], named[ABOUT_EQUAL[1]])
-        if pair is not None:
-            then = _then(rows, named, ABOUT_EQUAL)
+def _claims(comparison: ModelComparison, rows: dict[str, Row]) -> Iterator[str]:
+    """Answer the 2021 report's conclusions one by one, where their models are here and the report is quoted."""
+    named = {
+        row.plan.experiment: row
+        for row in rows.values()
+        if row.plan.published is not None and row.plan.published["source"] == CLAIMS_SOURCE
+    }
+    for wanted in (ABOUT_EQUAL, *FAR_BETTER):
+        if not named.keys() >= set(wanted):
+            continue
+        one, other = (named[experiment] for experiment in wanted)
+        then = ", ".join(f"{name} {(named[name].plan.published or {})['test_accuracy']:.2f} %" for name in wanted)
+        if (pair := comparison.pair(one.name, other.name)) is None:
+            continue
+        if wanted == ABOUT_EQUAL:
             yield f"Is frozen BERT about equal to the LSTM, as in 2021 ({then})? {_answer(pair)}"
-    for wanted in FAR_BETTER:
-        if all(experiment in named for experiment in wanted):
-            better, other = (named[experiment] for experiment in wanted)
-            pair = _pair(comparison, better, other)
-            if pair is not None:
-                yield (
-                    f"Is fine-tuned BERT far better than {wanted[1]}, as in 2021 ({_then(rows, named, wanted)})? "
-                    f"{_answer(pair, better)}{_price(rows[better], rows[other], rows.values())}"
-                )
-
-
-def _is_claimed(row: Row) -> bool:
-    return row.plan.published is not None and row.plan.published["source"] == CLAIMS_SOURCE
-
-
-def _then(rows: dict[str, Row], named: dict[str, str], experiments: Sequence[str]) -> str:
-    figures = []
-    for experiment in experiments:
-        published = rows[named[experiment]].plan.published
-        assert published is not None
-        figures.append(f"{experiment} {published['test_accuracy']:.2f} %")
-    return ", ".join(figures)
+        else:
+            question = f"Is fine-tuned BERT far better than {wanted[1]}, as in 2021 ({then})?"
+            yield f"{question} {_answer(pair, one.name)}{_price(one, other, rows.values())}"
 
 
 def _answer(pair: Pair, better: str = "") -> str:
-    """What the test and the interval say of a pair: whether it is about equal, or whether one is far `better`."""
+    """Answer whether a pair is about equal, or whether one of it is far `better`."""
     low, high = 100 * pair.interval.low, 100 * pair.interval.high
     figures = (
-        f"{pair.first} is {_points(pair.difference)} above {pair.second} (95 % interval of this pair "
-        f"alone {low:+.2f} to {high:+.2f}; p {_p(pair.adjusted_p)} after Holm)"
+        f"{pair.first} is {_points(pair.difference)} above {pair.second} (95 % interval of this pair alone "
+        f"{low:+.2f} to {high:+.2f}; p {spell_p(pair.adjusted_p)} after Holm's correction)"
     )
-    within = max(abs(low), abs(high)) <= EQUAL
+    equal = max(abs(low), abs(high)) <= EQUAL
+    if pair.separated and better:
+        reply = "Yes" if better == pair.first else "No, it is worse"
+        return f"{reply}, by {_points(pair.difference)}{f', less than {EQUAL:g} point' * equal}: {figures}."
     if pair.separated:
-        differ = "They differ, the other way round" if better == pair.second else "They differ"
-        return f"{differ}: {figures}{f', though by less than {EQUAL:g} point' if within else ''}."
-    if within:
-        equal = "No, they are equal" if better else "Yes,"
-        return f"{equal} to within {EQUAL:g} point, and no test separates them: {figures}."
+        reply = f"Within {EQUAL:g} point, yes, but the difference is significant" if equal else "No"
+        return f"{reply}: {figures}."
+    if equal:
+        return f"{'No' if better else 'Yes'}, equal to within {EQUAL:g} point: {figures}."
     missed = ""
     if pair.smallest_detectable is not None:
         missed = (
-            f" At Holm's strictest step a difference of {_points(pair.smallest_detectable)} would be missed one time "
+            f" The test (at Holm's strictest step) misses a difference of {_points(pair.smallest_detectable)} one time "
             "in five, a smaller one more often."
         )
-    return f"This comparison cannot tell: {figures}.{missed}"
+    return f"Not decided: {figures}.{missed}"
 
 
 def prices(rows: Iterable[Row]) -> tuple[Price, ...]:
-    """What the rows can be compared by; times of different machines do not compare."""
+    """Return the costs by which the rows can be compared; times of different machines cannot."""
     rows = list(rows)
     if len({machine for row in rows for machine in row.machines}) > 1:
         return LATENCY, SIZE
@@ -131,69 +123,80 @@ def prices(rows: Iterable[Row]) -> tuple[Price, ...]:
     return ("train and tuning time" if tuned else "train time", _seconds, spell_seconds), LATENCY, SIZE
 
 
-def _seconds(cost: Cost) -> float:
-    return (cost.train_seconds or 0.0) + (cost.tuning_seconds or 0.0)
+def _seconds(row: Row) -> float:
+    return (row.cost.train_seconds or 0.0) + (row.cost.tuning_seconds or 0.0)
 
 
 def _price(better: Row, other: Row, rows: Iterable[Row]) -> str:
-    """How many times the other's cost it has, but for its size."""
+    """Say how many times the other's time it takes."""
     parts = []
-    for name, value, spell in prices(rows)[:-1]:
-        ours, theirs = value(better.cost), value(other.cost)
+    for name, value, spell in prices(rows)[:-1]:  # all but the size
+        ours, theirs = value(better), value(other)
         if ours is not None and theirs:
             parts.append(f"{ours / theirs:.1f} times the {name} ({spell(ours)} against {spell(theirs)})")
-    return f" It has {' and '.join(parts)}." if parts else ""
+    return f" It takes {' and '.join(parts)}." if parts else ""
 
 
-def _baseline(comparison: Comparison, rows: dict[str, Row]) -> Iterator[str]:
+def _baseline(comparison: ModelComparison, rows: dict[str, Row]) -> Iterator[str]:
     for name, row in rows.items():
         if not row.plan.baseline:
             continue
-        above: list[str] = []
-        level: list[str] = []
-        below: list[str] = []
+        better: list[str] = []
+        similar: list[str] = []
+        worse: list[str] = []
         for other, candidate in rows.items():
-            pair = _pair(comparison, name, other)
-            if pair is None or candidate.plan.baseline:
-                continue
-            (level if not pair.separated else below if pair.first == name else above).append(other)
-        assert row.accuracy is not None
+            pair = comparison.pair(name, other)
+            if pair is not None and not candidate.plan.baseline:
+                (similar if not pair.separated else worse if pair.first == name else better).append(other)
         parts = [
             f"{verb} {_listed(names)}"
-            for verb, names in (("beaten by", above), ("not separated from", level), ("above", below))
+            for verb, names in (
+                ("significantly better:", better),
+                ("not significantly different:", similar),
+                ("significantly worse:", worse),
+            )
             if names
         ]
         if parts:
-            yield f"The floor, {name}, reaches {_percent(row.accuracy.accuracy)}: it is {', '.join(parts)}."
+            yield f"The baseline {name} reaches {_percent(row.accuracy)}; {'; '.join(parts)}."
 
 
 def _choice(rows: dict[str, Row]) -> Iterator[str]:
-    """The front of accuracy against each price, and which model that makes the choice for whom."""
+    """Name the Pareto front of accuracy against each price, and for each other model one that dominates it."""
     for price, value, spell in prices(rows.values()):
-        known = {name: found for name, row in rows.items() if (found := value(row.cost)) is not None}
-        if len(known) < 2:
+        models = {name: (row.accuracy, cost) for name, row in rows.items() if (cost := value(row)) is not None}
+        if len(models) < 2:
             continue
-        front = pareto_front({name: (_accuracy_of(rows[name]), cost) for name, cost in known.items()})
-        steps = ", ".join(f"{name} ({_percent(_accuracy_of(rows[name]))}, {spell(known[name])})" for name in front)
-        beside = [name for name in known if name not in front]
-        rest = f" For {_listed(beside)} another is at least as accurate at no higher a price." if beside else ""
-        yield f"Accuracy against {price}, cheapest first: {steps}.{rest}"
+        front = pareto_front(models)
+        steps = ", ".join(f"{name} ({_percent(models[name][0])}, {spell(models[name][1])})" for name in front)
+        dominated: dict[str, list[str]] = {}
+        for name in (name for name in models if name not in front):
+            by = next(each for each in reversed(front) if models[each][1] <= models[name][1])
+            dominated.setdefault(by, []).append(name)
+        rest = "".join(
+            f" {_listed(names)} {'is' if len(names) == 1 else 'are'} dominated: {by} is at least as accurate "
+            "and costs no more."
+            for by, names in dominated.items()
+        )
+        yield f"Pareto front of accuracy against {price}, cheapest first: {steps}.{rest}"
 
 
 def pareto_front(models: dict[str, tuple[float, float]]) -> list[str]:
-    """Names of the models that none other is as good as at no higher a price, the cheapest first.
+    """Return the names of the models that no other model dominates, the cheapest first.
+
+    A model dominates another that is no more accurate and no cheaper, unless both are equal in both.
 
     Args:
-        models: by name, accuracy and price. Of two that are equal in both, both stay.
+        models: by name, accuracy and price.
     """
 
-    def beaten(name: str) -> bool:
+    def is_dominated(name: str) -> bool:
         accuracy, price = models[name]
         return any(
             other[0] >= accuracy and other[1] <= price and other != (accuracy, price) for other in models.values()
         )
 
-    return sorted((name for name in models if not beaten(name)), key=lambda name: models[name][1])
+    return sorted((name for name in models if not is_dominated(name)), key=lambda name: models[name][1])
 
 
 def _incomplete(verdict: Verdict, size: int) -> Iterator[str]:
@@ -206,31 +209,19 @@ def _incomplete(verdict: Verdict, size: int) -> Iterator[str]:
         yield f"Incomplete, and in none of these findings: {_listed(names)}."
 
 
-def _pair(comparison: Comparison, one: str, other: str) -> Pair | None:
-    return next((pair for pair in comparison.pairs if {pair.first, pair.second} == {one, other}), None)
-
-
-def _accuracy_of(row: Row) -> float:
-    assert row.accuracy is not None
-    return row.accuracy.accuracy
-
-
 def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
-
-
-def _range(low: float, high: float) -> str:
-    return f"{100 * low:.2f} to {100 * high:.2f}"
 
 
 def _points(difference: float) -> str:
     return f"{100 * difference:.2f} points"
 
 
-def _p(value: float) -> str:
+def spell_p(value: float) -> str:
+    """Write a p value with three digits."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str], conjunction: str = "and") -> str:
     *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+    return f"{', '.join(most)} {conjunction} {last}" if most else last

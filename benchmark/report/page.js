@@ -1,5 +1,5 @@
 "use strict";
-// Tables that sort, and the reviews. Text goes into the page as text alone: nothing here parses markup.
+// Tables that sort, and the reviews. Text goes into the page as text only: nothing here parses markup.
 
 const PAGE = 20; // reviews shown at once; more on demand
 
@@ -18,8 +18,8 @@ function sortBy(table, header, column) {
   const numeric = rows.every((row) => key(row) === "" || !Number.isNaN(Number(key(row))));
   rows.sort((one, other) => {
     const a = key(one), b = key(other);
-    if (a === "" || b === "") return (a === "") - (b === ""); // what is not known stays below
-    const order = numeric ? Number(a) - Number(b) : a.localeCompare(b, "en");
+    if (a === "" || b === "") return (a === "") - (b === ""); // unknown values stay last
+    const order = numeric ? Number(a) - Number(b) : a.localeCompare(b, "en", { numeric: true });
     return descending ? -order : order;
   });
   table.tBodies[0].append(...rows);
@@ -39,9 +39,9 @@ function card(review, ...text) {
   if (review.words !== undefined) facts.push(`${review.words} words`);
   if (review.stars !== undefined) facts.push(`${review.stars} of 10 stars`);
   if (review.film !== undefined) facts.push(`film ${review.film}`);
-  if (review.known) facts.push("the same text stands in train");
+  if (review.known) facts.push("the same text is in train");
   const item = make("li", { className: "card" });
-  item.append(make("h3", { textContent: review.label ? "Is positive" : "Is negative" }));
+  item.append(make("h3", { textContent: review.label ? "Positive review" : "Negative review" }));
   item.append(make("p", { className: "about", textContent: [...facts, review.id].join(" · ") }));
   item.append(...text, verdicts(review));
   return item;
@@ -52,12 +52,12 @@ function folding(review) {
   const paragraph = make("p", { className: "text", textContent: review.text });
   if (review.text.length < 420) return [paragraph];
   paragraph.classList.add("folded");
-  const button = make("button", { type: "button", textContent: "The whole review" });
+  const button = make("button", { type: "button", textContent: "Show the whole review" });
   button.setAttribute("aria-expanded", "false");
   button.addEventListener("click", () => {
     const folded = paragraph.classList.toggle("folded");
     button.setAttribute("aria-expanded", String(!folded));
-    button.textContent = folded ? "The whole review" : "Less of it";
+    button.textContent = folded ? "Show the whole review" : "Show less";
   });
   return [paragraph, button];
 }
@@ -144,22 +144,22 @@ function showReviews({ models, reviews }) {
     cards.append(...next.map((review) => card(review, ...folding(review))));
     shown += next.length;
     more.hidden = shown >= found.length;
-    count.textContent = found.length ? `${shown} of ${found.length} reviews shown` : "No review is like that.";
+    count.textContent = found.length ? `${shown} of ${found.length} reviews shown` : "No review matches the filters.";
     return next.length;
   }
 
   form.addEventListener("input", filter);
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(filter)); // the fields are empty only afterwards
+  form.addEventListener("reset", () => setTimeout(filter)); // the fields are emptied after this event
   more.addEventListener("click", () => {
     const before = shown;
     showMore();
     const first = cards.children[before];
-    first.tabIndex = -1; // the keyboard goes on where the new ones begin
+    first.tabIndex = -1; // the keyboard continues at the first new review
     first.focus({ preventScroll: true });
   });
   filter();
 }
 
-const listed = data.reviews.filter((review) => review.kinds.some((kind) => kind !== "explained"));
-if (listed.length) showReviews({ ...data, reviews: listed });
+const listedReviews = data.reviews.filter((review) => review.kinds.some((kind) => kind !== "explained"));
+if (listedReviews.length) showReviews({ ...data, reviews: listedReviews });

@@ -1,17 +1,17 @@
-"""The report as one HTML page with pictures and reviews, which needs nothing besides itself.
+"""The report as one self-contained HTML page with pictures and reviews.
 
-What comes from reviews, names, sources and errors is escaped by jinja2; a content security policy tells the browser to
-run no script but ours and to fetch nothing. The same results give the same bytes.
+Jinja2 escapes what comes from reviews, names, sources and errors; a content security policy tells the browser to run no
+script but ours and to fetch nothing. The same results give the same bytes.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -20,33 +20,23 @@ from benchmark.report.answer_pictures import confusion_pictures, reliability_pic
 from benchmark.report.chosen_reviews import Chosen, choose_reviews, reviews_json
 from benchmark.report.drawing import Look, Picture, looks
 from benchmark.report.pictures import cost_pictures, learning_curves, pair_picture, ranking_picture, size_picture
-from benchmark.report.provenance import origin
+from benchmark.report.provenance import provenance
 from benchmark.report.rows import Row
 from benchmark.report.table import Report
 from benchmark.results.results import Details, ReviewTexts
 
 FOLDER = Path(__file__).parent
 TEMPLATE, STYLE, SCRIPTS = "page.html.jinja", "page.css", ("page.js", "words.js")
-_NUMBER = re.compile(r"-?[\d,]*\.?\d+")
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Pictures that belong together.
-
-    Attributes:
-        key: its anchor.
-        short: its name in the list of sections.
-        title: the heading.
-        lead: how to read it, a paragraph.
-        pictures: at least one.
-    """
+class PageSection(NamedTuple):
+    """Pictures under one heading: the anchor, the name in the navigation, the heading, and how to read them."""
 
     key: str
     short: str
     title: str
     lead: str
-    pictures: tuple[Picture, ...]
+    pictures: Sequence[Picture]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +47,24 @@ class Page:
         report: tables and sentences.
         details: of the runs and reviews.
         ranking: the picture on top; None while no row is complete.
-        sections: the others, those without a picture left out.
+        sections: the other pictures.
         chosen: the reviews to show.
     """
 
     report: Report
     details: Details
     ranking: Picture | None
-    sections: tuple[Section, ...]
+    sections: tuple[PageSection, ...]
     chosen: Chosen
 
     @property
     def review_ids(self) -> list[str]:
-        """Of which reviews the page shows the text."""
+        """Ids of the reviews whose text the page shows."""
         return [str(self.report.results.ids[place]) for place in self.chosen.all_places]
 
     @property
     def pictures(self) -> list[Picture]:
-        """All of them, in their order."""
+        """All pictures in their order."""
         first = [self.ranking] if self.ranking is not None else []
         return [*first, *(picture for section in self.sections for picture in section.pictures)]
 
@@ -82,7 +72,7 @@ class Page:
 def make_page(report: Report, details: Details) -> Page:
     """Draw the pictures and choose the reviews.
 
-    All but the learning curve over train sizes is about the size that the findings are about: the largest with a
+    All but the accuracy by train size is about one train size, which is that of the findings: the largest with a
     comparison; where there is none, the largest with a complete row.
     """
     results = report.results
@@ -95,74 +85,76 @@ def make_page(report: Report, details: Details) -> Page:
     return Page(report, details, ranking, sections, choose_reviews(results, details, rows))
 
 
-def _sections(report: Report, details: Details, rows: list[Row], look: Mapping[str, Look]) -> tuple[Section, ...]:
+def _sections(
+    report: Report, details: Details, rows: Sequence[Row], look: Mapping[str, Look]
+) -> tuple[PageSection, ...]:
     results, comparisons = report.results, report.verdict.comparisons
     complete = [row for row in report.verdict.rows if row.complete]
-    several = len({row.plan.train_size for row in complete}) > 1
     sections = (
-        Section(
-            "apart",
-            "Pairs",
-            "What separates them",
-            "Each line is the 95 % interval of a difference: what the two models' accuracies may really differ by. "
-            "Filled: the tests tell the two apart. Hollow: they do not, which is not to say that the two are equal.",
-            tuple(pair_picture(size, found) for size, found in comparisons.items()),
+        PageSection(
+            "pairs",
+            "Differences",
+            "Which differences are significant",
+            "Each line is the 95 % interval of a difference of two models' accuracies. Filled marks: the difference is "
+            "significant after Holm's correction for the number of pairs. Hollow marks: it is not, which does not show "
+            "that the two models are equal.",
+            [pair_picture(size, found) for size, found in comparisons.items()],
         ),
-        Section(
+        PageSection(
             "learning",
             "Learning",
-            "How they learned",
-            "Loss on the reviews learned from (train) and on reviews held back (val), pass by pass; a line "
-            "a seed. Where train falls on and val turns upwards, a network learns its reviews by heart. The epoch of "
-            "lowest val loss is the one that is tested. All panels have one scale.",
-            tuple(learning_curves(results, details, rows)),
+            "Learning curves",
+            "Loss on the training reviews (train) and on held-out reviews (val) per epoch, one line per seed. Where "
+            "train falls while val rises, the network overfits. The epoch of lowest val loss is the one tested. All "
+            "panels have the same scale.",
+            learning_curves(results, details, rows),
         ),
-        Section(
+        PageSection(
             "cost",
             "Cost",
-            "What accuracy costs",
-            "Further left is cheaper, further up is better. The stepped line is the Pareto front: for a model off it "
-            "(hollow), another is at least as accurate at no higher a price.",
-            tuple(cost_pictures(rows, look)),
+            "Accuracy against cost",
+            "Further left is cheaper, further up is more accurate. The stepped line is the Pareto front: a model off "
+            "it (hollow) is dominated, because another model is at least as accurate and costs no more.",
+            cost_pictures(rows, look),
         ),
-        Section(
+        PageSection(
             "sizes",
             "Train sizes",
-            "What more reviews bring",
-            "The same models trained on more and more reviews, tested on the same ones.",
-            (size_picture(complete, look),) if several else (),
+            "Accuracy by training reviews",
+            "The same models trained on more and more reviews and tested on the same reviews.",
+            [size_picture(complete, look)] if len({row.plan.train_size for row in complete}) > 1 else [],
         ),
-        Section(
+        PageSection(
             "slices",
             "Errors",
-            "Where they err",
-            "Accuracy on parts of the test reviews. Bars are Wilson's 95 % intervals for so many reviews: where few "
-            "are, they are long, and an accident looks like a law.",
-            tuple(slice_pictures(results, details, rows, look)),
+            "Accuracy on parts of the test reviews",
+            "Bars are Wilson's 95 % intervals for the number of reviews in each part. Where a part has few reviews, "
+            "its bar is long, and a difference may be chance.",
+            slice_pictures(results, details, rows, look),
         ),
-        Section(
+        PageSection(
             "confusion",
-            "Leaning",
-            "Which way they err",
-            "Of the reviews that are negative, and of those that are positive, how many each model calls which; the "
-            "mean over seeds. A model that errs one way more than the other has a leaning.",
-            tuple(confusion_pictures(results, rows)),
+            "Confusion",
+            "Confusion matrices",
+            "One row per true label: the share of its reviews that the model calls negative and positive, in the mean "
+            "over seeds. A model with unequal error rates favours one label.",
+            confusion_pictures(results, rows),
         ),
-        Section(
+        PageSection(
             "calibration",
-            "Sureness",
-            "Do they know what they know?",
-            "Reviews sorted by how sure a model was; the larger the mark, the more of them. On the dashed line it is "
-            "right as often as it is sure. Below it, it is too sure of itself; above it, too modest. "
-            "In the titles: how far apart the two are on average (expected calibration error).",
-            tuple(reliability_pictures(results, rows, look)),
+            "Calibration",
+            "Calibration",
+            "Reviews grouped by how confident the model was; larger marks hold more reviews. On the dashed line "
+            "the model is right as often as it is confident; below the line it is overconfident, above it "
+            "underconfident. ECE (expected calibration error) is the mean distance from the line.",
+            reliability_pictures(results, rows, look),
         ),
     )
     return tuple(section for section in sections if section.pictures)
 
 
 def render_page(page: Page, texts: ReviewTexts) -> str:
-    """The page as HTML."""
+    """Return the page as HTML."""
     environment = Environment(
         autoescape=True,
         loader=FileSystemLoader(FOLDER),
@@ -178,69 +170,13 @@ def render_page(page: Page, texts: ReviewTexts) -> str:
         plan=results.plan,
         page=page,
         report=page.report,
-        tables=[
-            (title or "How good they are", _sortable(page.report, number))
-            for number, (title, _) in enumerate(page.report.tables)
-        ],
-        origin=origin(results, page.details),
+        origin=provenance(results, page.details),
         reviews=reviews,
         explained=sum("why" in review for review in reviews["reviews"]),
         missing=texts.missing,
         style=Markup((FOLDER / STYLE).read_text(encoding="utf-8")),  # noqa: S704  our own files
         script=Markup(script),  # noqa: S704
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        svg=_markup,
+        svg=lambda picture: Markup(picture.svg),  # noqa: S704  drawn by matplotlib, which escapes the names in it
     )
     return html.encode("utf-8", "replace").decode("utf-8")
-
-
-def _markup(picture: Picture) -> Markup:
-    return Markup(picture.svg)  # noqa: S704  drawn by matplotlib, which escapes the names in it
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A cell and what it is sorted by: a number, or its text where there is none; empty ones stay last."""
-
-    text: str
-    order: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sortable:
-    """A table whose rows the reader may sort."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-
-def _sortable(report: Report, number: int) -> Sortable:
-    """One of the report's tables; the first two have a line for each row of the verdict."""
-    _, table = report.tables[number]
-    rows = report.verdict.rows
-    found = []
-    for place, texts in enumerate(table.itertuples(index=False)):
-        row = rows[place] if len(table) == len(rows) else None
-        cells = [Cell(text, _order(column, text, row)) for column, text in zip(table.columns, texts, strict=True)]
-        found.append(tuple(cells))
-    return Sortable(tuple(table.columns), tuple(found))
-
-
-# Figures whose text has a unit that changes from row to row.
-FIGURES: dict[str, Callable[[Row], float | None]] = {
-    "parameters": lambda row: row.cost.parameters,
-    "trained": lambda row: row.cost.trainable,
-    "train time": lambda row: row.cost.train_seconds,
-    "of it features": lambda row: row.cost.features_seconds,
-    "tuning": lambda row: row.cost.tuning_seconds,
-}
-
-
-def _order(column: str, text: str, row: Row | None) -> str:
-    if row is not None and column in FIGURES:
-        value = FIGURES[column](row)
-        return "" if value is None else repr(float(value))
-    if column in ("model", "rank"):
-        return text
-    found = _NUMBER.match(text)
-    return found[0].replace(",", "") if found else ""

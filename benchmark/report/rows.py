@@ -1,31 +1,31 @@
-"""The figures of each row of the table, as numbers: what was measured, how surely, at what cost."""
+"""The figures of each row of the table, as numbers: accuracy and other scores, intervals, cost."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from benchmark.analysis.bootstrap import bootstrap_accuracy
-from benchmark.analysis.intervals import AccuracyInterval, Interval, accuracy_interval
+from benchmark.analysis.intervals import ConfidenceInterval, accuracy_interval
 from benchmark.analysis.metrics import expected_calibration_error
-from benchmark.analysis.pairwise import Comparison, compare_all
+from benchmark.analysis.pairwise import ModelComparison, compare_all
 from benchmark.results.results import SCORES, PlanResults
-from benchmark.tracking.records import PlanRow, RunRecord, Status
+from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord
 
-MOST_RESAMPLED = 30  # seeds: with more, the bootstrap is what the interval is
+OTHER_SETUP, UNKNOWN_SETUP = "other set-up", "settings unknown"
+SAME_SIZE = 0.05  # train parts of sizes that differ by no more than this are called the same
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """One figure over seeds: mean, and standard deviation where there are several."""
+class Spread(NamedTuple):
+    """One figure over seeds: mean, and standard deviation where there are several seeds."""
 
     mean: float
     sd: float | None
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Of one value a seed."""
+        """Return the spread of one value per seed."""
         return cls(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None)
 
 
@@ -33,16 +33,7 @@ class Spread:
 class Cost:
     """What a row's figures cost, in the mean over seeds; None: not measured.
 
-    Attributes:
-        parameters: of the network.
-        trainable: those that learn.
-        train_seconds: training and a frozen encoder's pass, whichever run paid for it.
-        features_seconds: that pass alone; None: there is none.
-        tuning_seconds: all trials of the search that the settings come from; None: from no search.
-        tuning_trials: how many finished.
-        inference_reviews_per_second: of new reviews, in batches.
-        latency_ms: of one new review, the median.
-        peak_memory_mib: of a run's process.
+    `train_seconds` includes `features_seconds`, a frozen encoder's pass over the reviews, whichever run paid for it.
     """
 
     parameters: int | None
@@ -58,71 +49,65 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row.
+    """One model at one train size; an incomplete row has no accuracies, interval, scores and machines.
 
     Attributes:
         plan: what was wanted.
-        name: as it is printed; `(tuned)` where a search chose its settings.
-        states: of its run of each seed: a status, or `missing`.
-        accuracy: mean over seeds with its interval, None where the row is incomplete.
-        bootstrap: the interval that resampled seeds and reviews give, beside that one and deciding nothing (it is too
-            narrow for few seeds, docs/statistics.md); None with one seed, or more than MOST_RESAMPLED.
-        accuracies: of each seed, 0 to 1; empty where the row is incomplete.
-        scores: f1, roc_auc (0 to 1), log_loss (nats), ece (0 to 1); empty where the row is incomplete.
-        cost: of an incomplete row what an answer costs alone, which needs no run.
-        letters: rank among the rows of its train size; empty where it is not compared.
-        machines: that its runs were computed on; empty where the row is incomplete.
+        name: as printed; `(tuned)` where a search chose the settings.
+        states: of the run of each seed: a status, or `missing`.
+        cost: of an incomplete row only what `throughput` measured and what tuning took.
+        setup: why the published figure cannot be subtracted from ours; empty where it can.
+        accuracies: of each seed, 0 to 1.
+        interval: 95 %, for the mean of the accuracies.
+        scores: accuracy, f1, roc_auc, ece (0 to 1) and log_loss (nats).
+        letters: rank among the rows of the same train size; empty where the row is not compared.
+        machines: that the runs were computed on.
     """
 
     plan: PlanRow
     name: str
     states: tuple[str, ...]
-    accuracy: AccuracyInterval | None
-    bootstrap: Interval | None
-    accuracies: tuple[float, ...]
-    scores: Mapping[str, Spread]
     cost: Cost
-    letters: str
+    setup: str
+    accuracies: tuple[float, ...] = ()
+    interval: ConfidenceInterval | None = None
+    scores: Mapping[str, Spread] = field(default_factory=dict)
+    letters: str = ""
     machines: frozenset[str] = frozenset()
 
     @property
-    def finished(self) -> int:
-        """How many of its runs are."""
-        return self.states.count(Status.FINISHED)
+    def complete(self) -> bool:
+        """Whether all runs are finished: a mean over a part of the seeds would pass for the row's result."""
+        return bool(self.accuracies)
 
     @property
-    def complete(self) -> bool:
-        """Whether all of them are: a mean over a part of the seeds would pass for the row's result."""
-        return self.accuracy is not None
+    def accuracy(self) -> float:
+        """Mean over seeds of a complete row."""
+        return self.scores["accuracy"].mean
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All rows and what separates them.
-
-    Attributes:
-        rows: in the order of the plan.
-        comparisons: by train size, of its complete rows, by their names; where there are at least two.
-    """
+    """All rows in the order of the plan, and by train size the comparison of complete rows, where there are two."""
 
     rows: tuple[Row, ...]
-    comparisons: Mapping[int, Comparison]
+    comparisons: Mapping[int, ModelComparison]
 
 
 def make_verdict(results: PlanResults) -> Verdict:
-    """Figures and comparisons of a plan's results."""
+    """Compute the figures and comparisons of a plan's results."""
     comparisons = {}
     for size in results.plan.train_sizes:
         complete = [(row, _all_finished(results, row)) for row in results.plan.rows if row.train_size == size]
         methods = {row_name(row): results.correct(runs) for row, runs in complete if runs}
-        if methods:
+        if len(methods) > 1:
             comparisons[size] = compare_all(methods)
     rows = tuple(_row(results, row, comparisons.get(row.train_size)) for row in results.plan.rows)
-    return Verdict(rows, {size: found for size, found in comparisons.items() if len(found.letters) > 1})
+    return Verdict(rows, comparisons)
 
 
 def row_name(row: PlanRow) -> str:
-    """As the table prints it."""
+    """Return the row's name as the table prints it."""
     return f"{row.experiment} (tuned)" if row.tuned else row.experiment
 
 
@@ -131,26 +116,22 @@ def _all_finished(results: PlanResults, row: PlanRow) -> list[RunRecord]:
     return runs if len(runs) == len(results.plan.seeds) else []
 
 
-def _row(results: PlanResults, row: PlanRow, comparison: Comparison | None) -> Row:
+def _row(results: PlanResults, row: PlanRow, comparison: ModelComparison | None) -> Row:
     name, runs = row_name(row), _all_finished(results, row)
     states = tuple(run.status.value if run is not None else "missing" for run in results.of(row))
+    found = Row(row, name, states, _cost(results, row, [run.metrics for run in runs]), _setup(results.plan, row))
     if not runs:
-        return Row(row, name, states, None, None, (), {}, _cost(results, row, []), "")
-    assert comparison is not None
+        return found
     correct = results.correct(runs)
-    scores = {score: Spread.of([run.metrics[f"test/{score}"] for run in runs]) for score in SCORES}
-    logits = [results.logits[run.run_id] for run in runs]
-    scores["ece"] = Spread.of([expected_calibration_error(results.labels, each) for each in logits])
-    return Row(
-        plan=row,
-        name=name,
-        states=states,
-        accuracy=accuracy_interval(correct),
-        bootstrap=bootstrap_accuracy(correct) if 1 < len(correct) <= MOST_RESAMPLED else None,
-        accuracies=tuple(float(each.mean()) for each in correct),
-        scores=scores,
-        cost=_cost(results, row, [run.metrics for run in runs]),
-        letters=comparison.letters.get(name, "") if len(comparison.letters) > 1 else "",
+    accuracies = tuple(float(each.mean()) for each in correct)
+    errors = [expected_calibration_error(results.labels, results.logits[run.run_id]) for run in runs]
+    scores = {score: [run.metrics[f"test/{score}"] for run in runs] for score in SCORES}
+    return replace(
+        found,
+        accuracies=accuracies,
+        interval=accuracy_interval(correct),
+        scores={key: Spread.of(each) for key, each in ({"accuracy": accuracies} | scores | {"ece": errors}).items()},
+        letters=comparison.letters.get(name, "") if comparison else "",
         machines=frozenset(run.tags["hardware"] for run in runs if "hardware" in run.tags),
     )
 
@@ -174,3 +155,13 @@ def _cost(results: PlanResults, row: PlanRow, metrics: Sequence[Mapping[str, flo
 def _mean(metrics: Sequence[Mapping[str, float]], key: str) -> float | None:
     values = [seed[key] for seed in metrics if key in seed]
     return statistics.mean(values) if values else None
+
+
+def _setup(plan: PlanRecord, row: PlanRow) -> str:
+    if row.published is None:
+        return ""
+    size = row.published["train_size"] or row.train_size
+    same = (row.published["corpus"], row.published["encoder"]) == (plan.corpus, row.encoder)
+    if not same or row.tuned or abs(row.train_size - size) > SAME_SIZE * size:
+        return OTHER_SETUP
+    return UNKNOWN_SETUP if row.published["setup"] is None else ""

@@ -1,158 +1,188 @@
-"""The comparison table: one row a model and train size, made from the records alone, and what it means."""
+"""The comparison table: one row per model and train size, made from the records alone, and its columns."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from benchmark.output import spell_seconds
 from benchmark.report.narrative import narrate
-from benchmark.report.notes import other_setup, report_notes
-from benchmark.report.rows import Cost, Row, Spread, Verdict, make_verdict
+from benchmark.report.notes import report_notes
+from benchmark.report.rows import Row, Spread, Verdict, make_verdict
 from benchmark.results.results import PlanResults
-from benchmark.tracking.records import PlanRecord, Status
-
-MODEL, TRAINED_ON, ACCURACY = "model", "trained on", "test accuracy, %"
-INTERVAL, PUBLISHED = "95 % interval", "published, %"
-QUALITY = ("rank", "seeds", ACCURACY, INTERVAL, "F1, %", "ROC-AUC, %", "log loss", "ECE, %", PUBLISHED)
-COST = (
-    *("parameters", "trained", "train time", "of it features", "tuning"),
-    *("inference, reviews/s", "one review, ms", "peak memory, MiB"),
-)
-CURVE_TITLE = "Test accuracy, %, by the number of reviews trained on"
+from benchmark.tracking.records import Status
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """A plan's report: figures, the tables made of them, and the sentences that belong to them.
+class Column:
+    """One column.
 
     Attributes:
-        results: what it was made from.
-        verdict: the figures.
-        quality: how good each row is, cells as text.
-        cost: what that costs, cells as text.
-        curve: test accuracy by model and train size, cells as text; None where there is one size.
-        findings: what the figures say, a sentence or two each.
-        notes: what a reader must know to read the tables rightly, a sentence each.
+        title: its head.
+        value: of a row; None: not known.
+        spell: writes the value.
+        unknown: what the cell says of a row that has no value.
     """
 
-    results: PlanResults
-    verdict: Verdict
-    quality: pd.DataFrame
-    cost: pd.DataFrame
-    curve: pd.DataFrame | None
-    findings: tuple[str, ...]
-    notes: tuple[str, ...]
+    title: str
+    value: Callable[[Any], Any]
+    spell: Callable[[Any], str] = str
+    unknown: Callable[[Any], str] = lambda _: ""
+
+    def text(self, row: Any) -> str:
+        """Return a row's cell."""
+        value = self.value(row)
+        return self.unknown(row) if value is None else self.spell(value)
+
+    def order(self, row: Any) -> str:
+        """Return what the page sorts a row's cell by: a number where the value has one; empty cells stay last."""
+        value = self.value(row)
+        if isinstance(value, tuple):  # a mean, or the low end of an interval
+            value = value[0]
+        return "" if value is None else value if isinstance(value, str) else repr(float(value))
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTable:
+    """A table of the report: columns that write its rows."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Any]
 
     @property
-    def tables(self) -> list[tuple[str, pd.DataFrame]]:
-        """Title and table of each that there is."""
-        found = [("", self.quality), ("What it costs", self.cost)]
-        return found if self.curve is None else [*found, (CURVE_TITLE, self.curve)]
+    def frame(self) -> pd.DataFrame:
+        """All cells as text."""
+        return pd.DataFrame([{column.title: column.text(row) for column in self.columns} for row in self.rows])
 
 
-def make_report(results: PlanResults) -> Report:
-    """The report of a plan's results."""
-    plan, verdict = results.plan, make_verdict(results)
-    several = len(plan.train_sizes) > 1
-    quality = pd.DataFrame([_names(row, several=several) | _quality(plan, row) for row in verdict.rows])
-    cost = pd.DataFrame([_names(row, several=several) | _cost(row.cost) for row in verdict.rows])
-    cost = cost.loc[:, [name for name in cost if name not in COST or (cost[name] != "").any()]]
-    findings = narrate(plan, verdict)
-    return Report(results, verdict, quality, cost, _curve(plan, verdict), findings, report_notes(results, verdict))
-
-
-def _names(row: Row, *, several: bool) -> dict[str, str]:
-    name = f"{row.name} (baseline)" if row.plan.baseline else row.name
-    return {MODEL: name, TRAINED_ON: f"{row.plan.train_size:,}"} if several else {MODEL: name}
-
-
-def _quality(plan: PlanRecord, row: Row) -> dict[str, str]:
-    cells = dict.fromkeys(QUALITY, "") | {"seeds": f"{row.finished} of {len(row.states)}", ACCURACY: _state(row)}
-    if row.accuracy is not None:
-        low, high = row.accuracy.interval
-        cells |= {
-            "rank": row.letters,
-            ACCURACY: spell_spread(Spread.of(row.accuracies), 100),
-            INTERVAL: f"{100 * low:.2f} to {100 * high:.2f}",
-            "F1, %": spell_spread(row.scores["f1"], 100),
-            "ROC-AUC, %": spell_spread(row.scores["roc_auc"], 100),
-            "log loss": spell_spread(row.scores["log_loss"], 1, digits=3),
-            "ECE, %": spell_spread(row.scores["ece"], 100),
-        }
-    return cells | {PUBLISHED: _published(plan, row)}
-
-
-def _cost(cost: Cost) -> dict[str, str]:
-    return {
-        "parameters": spell_count(cost.parameters),
-        "trained": spell_count(cost.trainable),
-        "train time": _seconds(cost.train_seconds),
-        "of it features": _seconds(cost.features_seconds),
-        "tuning": _tuning(cost),
-        "inference, reviews/s": _number(cost.inference_reviews_per_second, 1),
-        "one review, ms": _number(cost.latency_ms, 1),
-        "peak memory, MiB": _number(cost.peak_memory_mib, 0),
-    }
-
-
-def _tuning(cost: Cost) -> str:
-    if cost.tuning_seconds is None:
-        return ""
-    return f"{spell_seconds(cost.tuning_seconds)}, {cost.tuning_trials} trials"
-
-
-def _curve(plan: PlanRecord, verdict: Verdict) -> pd.DataFrame | None:
-    if len(plan.train_sizes) == 1:
-        return None
-    cells: dict[str, dict[str, str]] = {}
-    for row in verdict.rows:
-        accuracy = spell_spread(Spread.of(row.accuracies), 100) if row.complete else _state(row)
-        cells.setdefault(_names(row, several=False)[MODEL], {})[f"{row.plan.train_size:,}"] = accuracy
-    sizes = [f"{size:,}" for size in sorted(plan.train_sizes)]
-    return pd.DataFrame([{MODEL: name} | {size: found[size] for size in sizes} for name, found in cells.items()])
-
-
-def _state(row: Row) -> str:
-    """What an incomplete row says instead of a figure."""
-    open_states = [state.lower() for state in row.states if state != Status.FINISHED]
-    if len(row.states) == 1:
-        return "".join(open_states)
-    counts = {state: open_states.count(state) for state in dict.fromkeys(open_states)}
-    return "incomplete: " + ", ".join(f"{count} {state}" for state, count in counts.items())
-
-
-def _published(plan: PlanRecord, row: Row) -> str:
-    """The published figure; our difference from it only where nothing is against it."""
-    if row.plan.published is None:
-        return ""
-    figure = float(row.plan.published["test_accuracy"])
-    if setup := other_setup(plan, row.plan):
-        return f"{figure:.2f} ({setup})"
-    return f"{figure:.2f}" + (f" (ours {100 * row.accuracy.accuracy - figure:+.2f})" if row.accuracy else "")
-
-
-def spell_spread(spread: Spread, scale: float, digits: int = 2) -> str:
-    """`86.00`, or `86.00 ± 0.50` over seeds."""
+def spell_spread(spread: Spread, scale: float = 100, digits: int = 2) -> str:
+    """Write `86.00`, or `86.00 ± 0.50` over seeds."""
     mean = f"{scale * spread.mean:.{digits}f}"
     return mean if spread.sd is None else f"{mean} ± {scale * spread.sd:.{digits}f}"
 
 
-def spell_count(count: float | None) -> str:
-    """`22.6 M`, `17.3 k` or `842`."""
-    if count is None:
-        return ""
-    # Each begins where the smaller one would be rounded up to a thousand.
+def spell_count(count: float) -> str:
+    """Write `22.6 M`, `17.3 k` or `842`."""
+    # Each unit begins where the smaller one would be rounded up to a thousand.
     for begin, size, letter in ((999_950, 1e6, "M"), (999.5, 1e3, "k")):
         if count >= begin:
             return f"{count / size:.1f} {letter}"
     return f"{count:.0f}"
 
 
-def _seconds(value: float | None) -> str:
-    return "" if value is None else spell_seconds(value)
+def _state(row: Row) -> str:
+    """Say why an incomplete row has no accuracy."""
+    unfinished = [state.lower() for state in row.states if state != Status.FINISHED]
+    if len(row.states) == 1:
+        return "".join(unfinished)
+    counts = {state: unfinished.count(state) for state in dict.fromkeys(unfinished)}
+    return "incomplete: " + ", ".join(f"{count} {state}" for state, count in counts.items())
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:,.{digits}f}"
+def _published(row: Row) -> str | None:
+    """Write the published figure; our difference from it only where the set-ups are the same."""
+    if row.plan.published is None:
+        return None
+    figure = float(row.plan.published["test_accuracy"])
+    if row.setup:
+        return f"{figure:.2f} ({row.setup})"
+    return f"{figure:.2f}" + (f" (ours {100 * row.accuracy - figure:+.2f})" if row.complete else "")
+
+
+def _tuning(row: Row) -> tuple[float, int] | None:
+    seconds, trials = row.cost.tuning_seconds, row.cost.tuning_trials
+    return None if seconds is None or trials is None else (seconds, trials)
+
+
+MODEL = Column("model", lambda row: f"{row.name} (baseline)" if row.plan.baseline else row.name)
+TRAINED_ON = Column("trained on", lambda row: row.plan.train_size, "{:,}".format)
+ACCURACY = Column("test accuracy, %", lambda row: row.scores.get("accuracy"), spell_spread, _state)
+QUALITY = (
+    Column("rank", lambda row: row.letters),
+    Column("seeds", lambda row: f"{row.states.count(Status.FINISHED)} of {len(row.states)}"),
+    ACCURACY,
+    Column("95 % interval", lambda row: row.interval, lambda ends: f"{100 * ends.low:.2f} to {100 * ends.high:.2f}"),
+    Column("F1, %", lambda row: row.scores.get("f1"), spell_spread),
+    Column("ROC-AUC, %", lambda row: row.scores.get("roc_auc"), spell_spread),
+    Column("log loss", lambda row: row.scores.get("log_loss"), lambda spread: spell_spread(spread, 1, digits=3)),
+    Column("ECE, %", lambda row: row.scores.get("ece"), spell_spread),
+    Column("published, %", _published),
+)
+COST = (
+    Column("parameters", lambda row: row.cost.parameters, spell_count),
+    Column("trained", lambda row: row.cost.trainable, spell_count),
+    Column("train time", lambda row: row.cost.train_seconds, spell_seconds),
+    Column("of which features", lambda row: row.cost.features_seconds, spell_seconds),
+    Column("tuning", _tuning, lambda found: f"{spell_seconds(found[0])}, {found[1]} trials"),
+    Column("inference, reviews/s", lambda row: row.cost.inference_reviews_per_second, "{:,.1f}".format),
+    Column("one review, ms", lambda row: row.cost.latency_ms, "{:,.1f}".format),
+    Column("peak memory, MiB", lambda row: row.cost.peak_memory_mib, "{:,.0f}".format),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A plan's report.
+
+    Attributes:
+        results: what it was made from.
+        verdict: the figures.
+        tables: quality, cost and, with several train sizes, accuracy by size.
+        findings: what the figures say, a sentence or two each.
+        notes: conditions, and what the columns mean, a sentence or two each.
+    """
+
+    results: PlanResults
+    verdict: Verdict
+    tables: tuple[ReportTable, ...]
+    findings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def quality(self) -> pd.DataFrame:
+        """How good each row is, cells as text."""
+        return self.tables[0].frame
+
+    @property
+    def cost(self) -> pd.DataFrame:
+        """What each row costs, cells as text."""
+        return self.tables[1].frame
+
+    @property
+    def curve(self) -> pd.DataFrame | None:
+        """Test accuracy by model and train size, cells as text; None where there is one size."""
+        return self.tables[2].frame if len(self.tables) > 2 else None
+
+
+def make_report(results: PlanResults) -> Report:
+    """Make the report of a plan's results."""
+    verdict = make_verdict(results)
+    sizes = sorted(results.plan.train_sizes)
+    names = (MODEL, TRAINED_ON) if len(sizes) > 1 else (MODEL,)
+    cost = [column for column in COST if any(column.value(row) is not None for row in verdict.rows)]
+    tables = [
+        ReportTable("Quality", (*names, *QUALITY), verdict.rows),
+        ReportTable("Cost", (*names, *cost), verdict.rows),
+    ]
+    if len(sizes) > 1:
+        models: dict[str, dict[int, Row]] = {}
+        for row in verdict.rows:
+            models.setdefault(MODEL.text(row), {})[row.plan.train_size] = row
+        columns = [Column(MODEL.title, lambda found: MODEL.text(next(iter(found.values()))))]
+        columns += [_at_size(size) for size in sizes]
+        tables.append(ReportTable("Test accuracy, %, by training reviews", columns, list(models.values())))
+    findings = narrate(results.plan, verdict)
+    return Report(results, verdict, tuple(tables), findings, report_notes(results, verdict))
+
+
+def _at_size(size: int) -> Column:
+    return Column(
+        f"{size:,}",
+        lambda found: ACCURACY.value(found[size]),
+        spell_spread,
+        lambda found: _state(found[size]),
+    )

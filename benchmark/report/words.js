@@ -1,5 +1,5 @@
 
-// What models leaned on: a review's words in the colour of what they speak for.
+// Word attributions: a review's words coloured by what they add to a model's answer.
 
 const FAINT = 0.04; // of the strongest word: below it a word has no colour
 const UNREAD = 20; // characters between two words that the model read
@@ -15,15 +15,15 @@ function viewsOf(review) {
   });
 }
 
-function leaning(review) {
+function attributionView(review) {
   const views = viewsOf(review);
   const paragraph = make("p", { className: "text" });
   const about = make("p", { className: "about" });
   const strongest = make("div", {});
   const select = make("select", {});
   const groups = [
-    [false, "what words speak for"],
-    [true, "where the model looks"],
+    [false, "what words add"],
+    [true, "attention"],
   ];
   for (const [attention, label] of groups) {
     const options = [...views.entries()].filter(([, view]) => view.attention === attention);
@@ -36,17 +36,17 @@ function leaning(review) {
   const show = () => {
     const view = views[Number(select.value)];
     paragraph.replaceChildren(...painted(review.text, view));
-    about.textContent = account(view);
+    about.textContent = summaryOf(view);
     strongest.replaceChildren(wordTable(review.text, view));
   };
   select.addEventListener("input", show);
   show();
-  const figures = make("details", {}, make("summary", { textContent: "The strongest words" }), strongest);
-  return [make("label", {}, "Words in the eyes of ", select), paragraph, about, figures];
+  const figures = make("details", {}, make("summary", { textContent: "Strongest words" }), strongest);
+  return [make("label", {}, "Model ", select), paragraph, about, figures];
 }
 
 function painted(text, { why, values, attention }) {
-  const letters = [...text]; // places count characters, of which JavaScript's strings make two where they are rare
+  const letters = [...text]; // places count characters; JavaScript's strings store rare ones as two
   const most = Math.max(...values.map(Math.abs)) || 1;
   const parts = [];
   let place = 0;
@@ -76,12 +76,12 @@ function painted(text, { why, values, attention }) {
 
 const figure = (value, attention) => (attention ? `${(100 * value).toFixed(1)}\u00a0%` : signed(value));
 
-function account({ name, why, attention }) {
+function summaryOf({ name, why, attention }) {
   const who = `${name}, seed ${why.seed}`;
-  if (attention) return `${who} pays so much of its attention to each word, whatever it makes of it.`;
+  if (attention) return `${who} gives this share of its attention to each word, whether or not the word changes the answer.`;
   const sums = `${who}: ${signed(why.margin)} in all (above 0 is positive), of which ${signed(why.baseline)} before a word is read.`;
   if (!why.error) return sums;
-  return `${sums} Read with care: the words add up to the rest within ${(100 * why.error).toFixed(0)}\u00a0% only.`;
+  return `${sums} Inexact: the words miss the rest by ${(100 * why.error).toFixed(0)}\u00a0%.`;
 }
 
 function wordTable(text, { why, values, attention }) {
@@ -101,4 +101,4 @@ function wordTable(text, { why, values, attention }) {
 }
 
 const explained = data.reviews.filter((review) => review.why);
-document.getElementById("words-cards")?.append(...explained.map((review) => card(review, ...leaning(review))));
+document.getElementById("words-cards")?.append(...explained.map((review) => card(review, ...attributionView(review))));

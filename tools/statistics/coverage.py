@@ -14,7 +14,6 @@ import numpy as np
 from scipy import stats
 from simulated import ACCURACY, answers, two_networks
 
-from benchmark.analysis.bootstrap import bootstrap_accuracy, bootstrap_difference
 from benchmark.analysis.intervals import accuracy_interval, network_difference_interval, wilson_interval
 from benchmark.analysis.significance import discordance, mcnemar_exact, smallest_detectable_difference
 from benchmark.analysis.variance import crossed_variance, difference_parts, half_width
@@ -22,7 +21,7 @@ from benchmark.analysis.variance import crossed_variance, difference_parts, half
 SIZES, SEEDS, SEED_SDS = (1_000, 25_000), (2, 3, 5), (0.2, 0.5, 1.0)
 UNEQUAL = (0.1, 0.2, 0.3, 0.5, 1.0)  # points, of five methods
 ALPHA, METHODS, PAIRS = 0.05, 5, 10
-BOOTSTRAPPED = 5  # every fifth simulation is bootstrapped too, and asked for McNemar's test
+MCNEMAR = 5  # every fifth simulation is asked for McNemar's test too
 CHEAP = 5  # times as many simulations where only two networks are drawn
 
 
@@ -68,15 +67,13 @@ def detectable(size, share, alpha, times):
 def method_interval(size, seeds, seed_sd, times):
     """Coverage of a method's accuracy by each way, and the median half-width in points."""
     chance = drawing(4, size, seeds, seed_sd)
-    held, widths = {"ours": [], "satterthwaite": [], "bootstrap": []}, {"ours": [], "satterthwaite": []}
-    for time in range(times):
+    held, widths = {"ours": [], "satterthwaite": []}, {"ours": [], "satterthwaite": []}
+    for _ in range(times):
         (correct,) = answers(chance, [ACCURACY], [seed_sd], seeds, size)
-        interval, variance = accuracy_interval(correct).interval, crossed_variance(correct)
-        half = satterthwaite((variance.seed_part, variance.review_part), ALPHA)
+        interval, variance = accuracy_interval(correct), crossed_variance(correct)
+        half = satterthwaite((variance.seeds, variance.reviews), ALPHA)
         held["ours"].append(within(ACCURACY, interval))
         held["satterthwaite"].append(abs(correct.mean() - ACCURACY) <= half)
-        if time % BOOTSTRAPPED == 0:
-            held["bootstrap"].append(within(ACCURACY, bootstrap_accuracy(correct, resamples=500, seed=time)))
         widths["ours"].append((interval.high - interval.low) / 2)
         widths["satterthwaite"].append(half)
     points = [f"{100 * np.median(width):.1f}" for width in widths.values()]
@@ -85,11 +82,8 @@ def method_interval(size, seeds, seed_sd, times):
 
 def five_equal_methods(size, seeds, seed_sd, times):
     """False positives of one pair at 5 %, and of the family of ten pairs, where Holm's first step is at 0.5 %."""
-    chance, first = (
-        drawing(5, size, seeds, seed_sd or 0),
-        {"ours": [], "satterthwaite": [], "networks": [], "bootstrap": []},
-    )
-    family = {"ours": [], "satterthwaite": [], "networks": []}
+    chance = drawing(5, size, seeds, seed_sd or 0)
+    first, family = ({"ours": [], "satterthwaite": [], "networks": []} for _ in range(2))
     seed_sds = UNEQUAL if seed_sd is None else [seed_sd] * METHODS
     for time in range(times):
         methods = answers(chance, [ACCURACY] * METHODS, seed_sds, seeds, size)
@@ -99,8 +93,7 @@ def five_equal_methods(size, seeds, seed_sd, times):
         for name, width in (("ours", half_width), ("satterthwaite", satterthwaite)):
             first[name].append(gaps[3] >= width(parts[3], ALPHA))
             family[name].append(any(gap >= width(each, ALPHA / PAIRS) for gap, each in zip(gaps, parts, strict=True)))
-        if time % BOOTSTRAPPED == 0:
-            first["bootstrap"].append(not within(0, bootstrap_difference(*pairs[3], resamples=500, seed=time)))
+        if time % MCNEMAR == 0:
             p_values = [mcnemar_exact(one[0], other[0]) for one, other in pairs]
             first["networks"].append(p_values[3] <= ALPHA)
             family["networks"].append(min(p_values) <= ALPHA / PAIRS)
@@ -166,13 +159,13 @@ TABLES = [
     (
         "One method: coverage, and half-width in points",
         method_interval,
-        ["N", "S", "seed sd", "ours", "Satterthwaite", "bootstrap", "ours ±", "Satterthwaite ±"],
+        ["N", "S", "seed sd", "ours", "Satterthwaite", "ours ±", "Satterthwaite ±"],
         [SIZES, SEEDS, SEED_SDS],
     ),
     (
         "Equal methods: false positives of one pair at 5 %, and of the family of ten pairs after Holm",
         five_equal_methods,
-        ["N", "S", "seed sd", *("ours", "Satterthwaite", "McNemar, first seeds", "bootstrap")]
+        ["N", "S", "seed sd", *("ours", "Satterthwaite", "McNemar, first seeds")]
         + [f"{name}, family" for name in ("ours", "Satterthwaite", "McNemar, first seeds")],
         [SIZES, SEEDS, (*SEED_SDS, None)],
     ),

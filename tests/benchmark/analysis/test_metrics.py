@@ -90,8 +90,8 @@ class TestCalibration:
     def test_bins_are_those_of_the_predicted_classs_probability_and_the_error_is_the_mean_gap(self):
         found = reliability_bins(self.LABELS, self.LOGITS)
 
-        assert found.count.tolist() == [0] * 8 + [1, 0, 0, 1, 0, 1, 1]
-        filled = found.count > 0
+        assert found.counts.tolist() == [0] * 8 + [1, 0, 0, 1, 0, 1, 1]
+        filled = found.counts > 0
         np.testing.assert_allclose(found.confidence[filled], [0.6, 0.8, 0.9, 0.95])
         np.testing.assert_allclose(found.accuracy[filled], [1, 1, 1, 0])
         assert np.isnan(found.confidence[~filled]).all()
@@ -117,5 +117,5 @@ class TestCalibration:
         found = reliability_bins(np.array([0, 0]), np.array([[1e6, 0.0], [0.0, 0.0]]))
         logits = np.random.default_rng(0).normal(size=(1000, 3)).astype(np.float32)
 
-        assert np.flatnonzero(found.count).tolist() == [7, 14]
-        assert reliability_bins(np.zeros(1000), logits, bins=7).count.sum() == 1000
+        assert np.flatnonzero(found.counts).tolist() == [7, 14]
+        assert reliability_bins(np.zeros(1000), logits, bins=7).counts.sum() == 1000

@@ -38,5 +38,5 @@ def test_stars_that_are_not_known_are_in_no_part_and_a_flag_makes_two():
     stars = star_groups(np.array([10, np.nan, 1, 10]))
     flags = flag_groups(np.array([False, True]), "whole", "cut")
 
-    assert (stars.names, stars.codes.tolist()) == (("1", "10"), [1, -1, 0, 1])
+    assert (list(stars.names), stars.codes.tolist()) == (["1", "10"], [1, -1, 0, 1])
     assert [flags.names[code] for code in flags.codes] == ["whole", "cut"]

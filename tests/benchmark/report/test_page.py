@@ -15,7 +15,7 @@ from tests.helpers.made_page import ACCURACY, ATTACK, MadePage
 from tests.helpers.shown_page import DESKTOP, PHONE
 
 BEST = max(ACCURACY, key=ACCURACY.get)
-SECTIONS = ["apart", "learning", "cost", "sizes", "slices", "confusion", "calibration", "words", "reviews"]
+SECTIONS = ["pairs", "learning", "cost", "sizes", "slices", "confusion", "calibration", "words", "reviews"]
 
 
 def names_in(page: Page, table: int = 0) -> list[str]:
@@ -41,7 +41,7 @@ class TestThePage:
         shown = show(html, size, scheme)
         page = shown.page
 
-        assert sections(page) == ["result", *SECTIONS, "made"]
+        assert sections(page) == ["result", *SECTIONS, "method"]
         assert page.get_by_role("heading", level=2).count() == len(SECTIONS) + 2
         expect(page.locator("#cards > li")).to_have_count(20)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -75,7 +75,7 @@ class TestThePage:
             assert figure.locator("details tbody tr").count() > 0
 
     def test_gives_the_command_that_redoes_each_run(self, page):
-        commands = page.locator("#made").get_by_text(re.compile("^python -m benchmark reproduce [0-9]{32}$"))
+        commands = page.locator("#method").get_by_text(re.compile("^python -m benchmark reproduce [0-9]{32}$"))
 
         expect(commands).to_have_count(len(ACCURACY) * 3 * 2)
 
@@ -85,7 +85,7 @@ class TestThePage:
     def test_of_one_model_has_nothing_to_compare(self, show):
         shown = show(MadePage(reviews=60, accuracy={"lstm": 0.8}, seeds=(1,)).html())
 
-        assert {"learning", "apart"} & set(sections(shown.page)) == {"learning"}
+        assert {"learning", "pairs"} & set(sections(shown.page)) == {"learning"}
         assert shown.complaints == []
 
     def test_of_nothing_finished_says_what_failed(self, show):
@@ -147,7 +147,7 @@ class TestReviews:
         titles = page.locator("#cards h3").all_text_contents()
         lengths = [int(text.split()[0]) for text in page.locator("#cards .about").all_text_contents()]
         assert titles
-        assert all("negative" in title for title in titles)
+        assert all("Negative" in title for title in titles)
         assert len(lengths) == len(titles)
         assert min(lengths) >= 300
 

@@ -93,7 +93,7 @@ def test_features_tuning_and_memory_have_columns_where_they_were_measured():
     found = row(report)
 
     assert found["model"] == "lstm (tuned)"
-    assert found["of it features"] == "1 min 40 s"
+    assert found["of which features"] == "1 min 40 s"
     assert found["tuning"] == "1 h 00 min, 30 trials"
     assert found["peak memory, MiB"] == "512"
     assert found[PUBLISHED] == "85.00 (other set-up)"
@@ -236,12 +236,14 @@ def test_what_stands_behind_the_plus_minus_is_noted_where_there_is_one():
         assert any("one network" in note for note in notes) is (len(seeds) == 1)
 
 
-def test_what_a_rank_means_is_noted():
+def test_the_rank_and_each_term_of_statistics_are_explained():
     plan = plan_of(row_of(), row_of("bert", BERT))
     notes = report_of(plan, [run_of(), run_of(fingerprint=BERT, name="bert")]).notes
 
-    (note,) = [note for note in notes if "McNemar" in note]
-    assert_names(note, "5 %", "Holm", "1 pair", "networks")
+    (note,) = [note for note in notes if note.startswith("Rank")]
+    assert_names(note, "5 %", "McNemar", "Holm", "1 pair", "networks")
+    for term in ("McNemar's test", "Holm's correction", "Log loss", "ECE", "Pareto front"):
+        assert len([note for note in notes if note.startswith(f"{term}: ")]) == 1
 
 
 def test_the_encoders_are_named_once():
