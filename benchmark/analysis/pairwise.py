@@ -56,7 +56,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelComparison:
+class PairwiseTests:
     """What can be said of all models together.
 
     Attributes:
@@ -79,7 +79,7 @@ class ModelComparison:
         return next((pair for pair in self.pairs if {pair.first, pair.second} == {one, other}), None)
 
 
-def compare_all(methods: Mapping[str, np.ndarray]) -> ModelComparison:
+def compare_all(methods: Mapping[str, np.ndarray]) -> PairwiseTests:
     """Compare methods if at least two have several seeds, otherwise one network of each.
 
     A method that draws nothing at random may be given its one row twice: its seeds do not scatter.
@@ -92,7 +92,7 @@ def compare_all(methods: Mapping[str, np.ndarray]) -> ModelComparison:
     return _compare_all_methods(methods) if several > 1 else _compare_all_networks(methods)
 
 
-def _compare_all_methods(methods: Mapping[str, np.ndarray]) -> ModelComparison:
+def _compare_all_methods(methods: Mapping[str, np.ndarray]) -> PairwiseTests:
     names = _best_first(methods)
     compared = [name for name in names if len(methods[name]) > 1]
     pairs = []
@@ -104,10 +104,10 @@ def _compare_all_methods(methods: Mapping[str, np.ndarray]) -> ModelComparison:
     family = _correct(pairs)
     test = "t-test over seeds and reviews (Welch)"
     left_out = tuple(name for name in names if name not in compared)
-    return ModelComparison("methods", test, family, _letters(compared, family), left_out)
+    return PairwiseTests("methods", test, family, _letters(compared, family), left_out)
 
 
-def _compare_all_networks(methods: Mapping[str, np.ndarray]) -> ModelComparison:
+def _compare_all_networks(methods: Mapping[str, np.ndarray]) -> PairwiseTests:
     """Compare one network of each method, that of the first seed: chosen before its accuracy was known."""
     networks = {name: correct[0] for name, correct in methods.items()}
     names = _best_first(networks)
@@ -120,7 +120,7 @@ def _compare_all_networks(methods: Mapping[str, np.ndarray]) -> ModelComparison:
         interval = network_difference_interval(one, other, 1 - ALPHA)
         pairs.append(Pair(first, second, float(one.mean() - other.mean()), interval, p, p, share, detectable))
     family = _correct(pairs)
-    return ModelComparison("networks", "McNemar's exact test", family, _letters(names, family))
+    return PairwiseTests("networks", "McNemar's exact test", family, _letters(names, family))
 
 
 def _best_first(methods: Mapping[str, np.ndarray]) -> list[str]:

@@ -227,8 +227,8 @@ class Results:
 
     def _repr_html_(self) -> str:
         tables = [
-            (f"<h4>{escape(title)}</h4>" if title else "") + table.to_html(index=False, border=0, escape=True)
-            for title, table in self._report.tables
+            f"<h4>{escape(table.title)}</h4>" + table.frame.to_html(index=False, border=0, escape=True)
+            for table in self._report.tables
         ]
         sentences = "".join(f"<li>{escape(line)}</li>" for line in (*self.findings, *self.notes))
         return f"{''.join(tables)}<ul>{sentences}</ul>"

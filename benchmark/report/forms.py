@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.analysis.pairwise import ModelComparison
+from benchmark.analysis.pairwise import PairwiseTests
 from benchmark.report.rows import Row, Spread
 from benchmark.report.table import Report, ReportTable
 
@@ -77,7 +77,7 @@ def _row(row: Row) -> dict[str, Any]:
     }
 
 
-def _comparison(size: int, found: ModelComparison) -> dict[str, Any]:
+def _comparison(size: int, found: PairwiseTests) -> dict[str, Any]:
     return {
         "train_size": size,
         "about": found.about,

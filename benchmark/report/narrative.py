@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from benchmark.analysis.pairwise import ModelComparison, Pair
+from benchmark.analysis.pairwise import Pair, PairwiseTests
 from benchmark.output import spell_seconds
 from benchmark.report.rows import Row, Verdict
 from benchmark.tracking.records import PlanRecord
@@ -37,7 +37,7 @@ def narrate(plan: PlanRecord, verdict: Verdict) -> tuple[str, ...]:
     )
 
 
-def _scope(plan: PlanRecord, comparison: ModelComparison, size: int) -> Iterator[str]:
+def _scope(plan: PlanRecord, comparison: PairwiseTests, size: int) -> Iterator[str]:
     trained = f", trained on {size:,} reviews" if len(plan.train_sizes) > 1 else ""
     if comparison.about == "methods":
         yield (
@@ -54,7 +54,7 @@ def _scope(plan: PlanRecord, comparison: ModelComparison, size: int) -> Iterator
         yield f"Not compared, because they have one seed only: {', '.join(comparison.left_out)}."
 
 
-def _best(comparison: ModelComparison, rows: dict[str, Row]) -> str:
+def _best(comparison: PairwiseTests, rows: dict[str, Row]) -> str:
     best, *others = comparison.letters
     interval = rows[best].interval
     assert interval is not None
@@ -68,7 +68,7 @@ def _best(comparison: ModelComparison, rows: dict[str, Row]) -> str:
     return f"{figure}; it is not significantly better than {_listed(tied, 'or')}."
 
 
-def _claims(comparison: ModelComparison, rows: dict[str, Row]) -> Iterator[str]:
+def _claims(comparison: PairwiseTests, rows: dict[str, Row]) -> Iterator[str]:
     """Answer the 2021 report's conclusions one by one, where their models are here and the report is quoted."""
     named = {
         row.plan.experiment: row
@@ -137,7 +137,7 @@ def _price(better: Row, other: Row, rows: Iterable[Row]) -> str:
     return f" It takes {' and '.join(parts)}." if parts else ""
 
 
-def _baseline(comparison: ModelComparison, rows: dict[str, Row]) -> Iterator[str]:
+def _baseline(comparison: PairwiseTests, rows: dict[str, Row]) -> Iterator[str]:
     for name, row in rows.items():
         if not row.plan.baseline:
             continue

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axis import Axis
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from benchmark.analysis.pairwise import ModelComparison
+from benchmark.analysis.pairwise import PairwiseTests
 from benchmark.output import spell_seconds
 from benchmark.report import drawing
 from benchmark.report.drawing import INK, MUTED, PAPER, Look, Picture, Table, canvas, finish, label, write_above
@@ -176,7 +176,7 @@ def size_picture(rows: Sequence[Row], look: Mapping[str, Look]) -> Picture:
         return finish(figure, "accuracy-by-size", "Accuracy by training reviews", alt, table)
 
 
-def pair_picture(size: int, comparison: ModelComparison) -> Picture:
+def pair_picture(size: int, comparison: PairwiseTests) -> Picture:
     """Draw the difference of each pair's accuracies with its interval."""
     pairs = comparison.pairs
     lines = []

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from benchmark.analysis.intervals import ConfidenceInterval, accuracy_interval
 from benchmark.analysis.metrics import expected_calibration_error
-from benchmark.analysis.pairwise import ModelComparison, compare_all
+from benchmark.analysis.pairwise import PairwiseTests, compare_all
 from benchmark.results.results import SCORES, PlanResults
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord
 
@@ -91,7 +91,7 @@ class Verdict:
     """All rows in the order of the plan, and by train size the comparison of complete rows, where there are two."""
 
     rows: tuple[Row, ...]
-    comparisons: Mapping[int, ModelComparison]
+    comparisons: Mapping[int, PairwiseTests]
 
 
 def make_verdict(results: PlanResults) -> Verdict:
@@ -116,7 +116,7 @@ def _all_finished(results: PlanResults, row: PlanRow) -> list[RunRecord]:
     return runs if len(runs) == len(results.plan.seeds) else []
 
 
-def _row(results: PlanResults, row: PlanRow, comparison: ModelComparison | None) -> Row:
+def _row(results: PlanResults, row: PlanRow, comparison: PairwiseTests | None) -> Row:
     name, runs = row_name(row), _all_finished(results, row)
     states = tuple(run.status.value if run is not None else "missing" for run in results.of(row))
     found = Row(row, name, states, _cost(results, row, [run.metrics for run in runs]), _setup(results.plan, row))
