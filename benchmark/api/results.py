@@ -182,8 +182,8 @@ class Results:
             else:
                 continue
             assert comparison is not None
-            difference = sign * pair.difference
-            return ModelComparison(*names, difference, (low, high), pair.p, pair.adjusted_p, comparison.test)
+            figures = (sign * pair.difference, (low, high), pair.p, pair.adjusted_p)
+            return ModelComparison(names[0], names[1], *figures, comparison.test)
         raise ResultsError(
             f"{first}, {second}: not compared, as not all their runs are finished. Finish them with `run`"
         )

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import benchmark
+from tests.benchmark.test_old_records import EXPECTED, extracted, go_to
 from tests.helpers.facts import assert_names
-from tests.helpers.old_records import EXPECTED, extracted, go_to
 
 MODELS = ["rnn", "lstm", "bert-frozen", "lstm-attention", "bow"]
 
