@@ -74,7 +74,7 @@ def run(
         data=data,
         interval=CheckpointInterval(60 * checkpoint_minutes, checkpoint_steps),
     )
-    plan = make_plan(suite, place)
+    plan = make_plan(suite, place, chosen)
     say(f"profile {suite.profile}: {plan.record.corpus}, {plan.record.spell_sizes()}")
     for line in plan.audit:
         say(f"  {line}")

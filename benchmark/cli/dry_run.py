@@ -21,7 +21,7 @@ def print_dry_run(arguments: argparse.Namespace, suite: Suite, names: Sequence[s
     """Print the plan of these experiments; a model that is not measured yet runs for a few seconds."""
     from tabulate import tabulate
 
-    from benchmark.plan.status import standings
+    from benchmark.plan.status import run_states
     from benchmark.profiling.estimate import estimate
     from benchmark.profiling.measure import hardware_here, measure_in_subprocess
     from benchmark.tracking.client import without_secrets
@@ -36,7 +36,7 @@ def print_dry_run(arguments: argparse.Namespace, suite: Suite, names: Sequence[s
     place = workspace(arguments)
     suite = replace(suite, experiments={name: suite.experiments[name] for name in names})
     store = TrackingStore.existing(place.tracking_uri, place.cache_dir)
-    runs = standings(suite, place, store)
+    runs = run_states(suite, place, store)
     speeds = store.speeds(suite.profile, hardware_here(place)) if store else {}
     known = {
         run.config.experiment_name: speeds[run.planned.fingerprint]

@@ -19,7 +19,7 @@ def list_runs(arguments: argparse.Namespace) -> int:
     """Print one line per run."""
     from tabulate import tabulate
 
-    from benchmark.plan.status import standings
+    from benchmark.plan.status import run_states
     from benchmark.tracking.store import TrackingStore
     from models.registry import model_names
 
@@ -36,7 +36,7 @@ def list_runs(arguments: argparse.Namespace) -> int:
             "MLflow run": run.record.run_id if run.record else "",
             "what to do": run.advice,
         }
-        for run in standings(suite, place, store)
+        for run in run_states(suite, place, store)
     ]
     print(f"profile {suite.profile}: {suite.description}")
     if arguments.tuned:

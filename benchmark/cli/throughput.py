@@ -51,7 +51,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def throughput(arguments: argparse.Namespace) -> int:
     """Measure the models, record the speeds in MLflow, and print them with the time that `run all` takes."""
-    from benchmark.plan.status import standings
+    from benchmark.plan.status import run_states
     from benchmark.profiling.estimate import estimate
     from benchmark.profiling.measure import measure_in_subprocess, record_speed
     from benchmark.tracking.store import TrackingStore
@@ -60,7 +60,7 @@ def throughput(arguments: argparse.Namespace) -> int:
     names = chosen_names(arguments.names or ["all"], list(suite.experiments))
     place = workspace(arguments)
     store = TrackingStore(place.tracking_uri, place.cache_dir)
-    runs = [run for run in standings(suite, place, store) if run.config.experiment_name in names]
+    runs = [run for run in run_states(suite, place, store) if run.config.experiment_name in names]
     firsts = {run.config.experiment_name: run for run in reversed(runs)}
     speeds: dict[str, Throughput] = {}
     for name in names:

@@ -1,4 +1,4 @@
-"""Which runs are the same run: a fingerprint of everything that can change a result, and of nothing else."""
+"""Fingerprint a run: a hash of everything that can change its result, and of nothing else."""
 
 from __future__ import annotations
 
@@ -11,20 +11,13 @@ from benchmark.config.schema import RunConfig
 from models.configs import EncoderConfig
 from models.registry import get_model_spec
 
-# Raise by hand when code changes what a run of the same settings gives: then all runs are done again.
+# Raise by hand when code changes the result of the same settings: then all runs are done again.
 RESULT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a run reads besides its settings, by content.
-
-    Attributes:
-        corpus: fingerprint of all reviews of the source.
-        split: fingerprint of the three parts.
-        encoder: fingerprint of the encoder's folder, None without an encoder.
-        precision: `training.precision` as this machine resolves it.
-    """
+    """Fingerprints of what a run reads besides its settings, and its precision as this machine resolves it."""
 
     corpus: str
     split: str
@@ -33,13 +26,13 @@ class Inputs:
 
 
 def encoder_config(run: RunConfig) -> EncoderConfig | None:
-    """The pre-trained encoder that the run's model names, or None."""
+    """Return the pre-trained encoder that the run's model names, or None."""
     encoder = getattr(run.experiment.model, "encoder", None)  # a plugin's setting of that name may be anything
     return encoder if isinstance(encoder, EncoderConfig) else None
 
 
 def fingerprint(run: RunConfig, inputs: Inputs) -> str:
-    """16 hex digits; equal for two runs exactly when only the seed can make their results differ."""
+    """Return 16 hex digits, equal for two runs exactly when only the seed can make their results differ."""
     settings = run.experiment.plain()
     encoder = encoder_config(run)
     if encoder is not None:

@@ -1,8 +1,8 @@
-"""What is to be run: a suite, the reviews it is run on, and the identity of each run."""
+"""Plan a suite: the reviews it reads, and the identity of each run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,14 +23,12 @@ from models.registry import get_model_spec
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """One run and what makes it the same run as another: kind, fingerprint, seed.
+    """One run and its identity: kind, fingerprint, seed.
 
     Attributes:
-        config: its settings.
-        fingerprint: of everything that can change its result, the seed apart.
+        fingerprint: hash of everything that can change its result, except for the seed.
         precision: `training.precision` as this machine resolves it.
-        kind: RUN for a row of the table, REPRODUCTION for one done again to see whether it comes out equal, TRIAL for
-            one of a search.
+        kind: RUN for a row of the table, REPRODUCTION, or TRIAL for one of a search.
     """
 
     config: RunConfig
@@ -40,11 +38,11 @@ class PlannedRun:
 
     @property
     def identity(self) -> str:
-        """Two runs with the same identity are the same run."""
+        """The same for two runs that must give the same result."""
         return f"{self.kind}-{self.fingerprint}-{self.config.seed}"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for the process that will run it."""
+        """Return plain values for the worker."""
         return {
             "settings": self.config.settings(),
             "fingerprint": self.fingerprint,
@@ -54,19 +52,18 @@ class PlannedRun:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> PlannedRun:
-        """The run out of `to_json`'s values."""
+        """Return the run that `to_json` was called on."""
         config = run_from_settings(content["settings"])
         return cls(config, content["fingerprint"], content["precision"], content["kind"])
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A suite made ready.
+    """A suite, ready to run.
 
     Attributes:
-        record: what the report goes by.
-        runs: what is to be run.
-        audit: what the reader should know of the reviews, a line each.
+        record: what the report reads.
+        audit: what the reader should know of the reviews, one fact per line.
     """
 
     record: PlanRecord
@@ -75,7 +72,7 @@ class Plan:
 
 
 def encoder_name(run: RunConfig) -> str | None:
-    """What the table and the model card call the run's encoder, None where the model has none."""
+    """Return the encoder's name in the table and the model card, None if the model has none."""
     encoder = encoder_config(run)
     if encoder is None:
         return None
@@ -85,11 +82,11 @@ def encoder_name(run: RunConfig) -> str | None:
 
 
 def resolve_run_encoder(run: RunConfig, *, download: bool = True) -> Encoder | None:
-    """The run's encoder on this machine, checked by hash, or None where the model has none.
+    """Return the run's encoder on this machine, checked by hash, or None if the model has none.
 
     Raises:
-        EncoderNotHereError: it would have to be downloaded, and `download` is false.
-        DataError: it is missing, or it is not the one meant.
+        EncoderNotHereError: it must be downloaded, and `download` is false.
+        DataError: it is missing, or has another hash.
     """
     config = encoder_config(run)
     if config is None:
@@ -97,28 +94,30 @@ def resolve_run_encoder(run: RunConfig, *, download: bool = True) -> Encoder | N
     return resolve_encoder(config.path, config.sha256, hub=config.hub, revision=config.revision, download=download)
 
 
-def make_plan(suite: Suite, workspace: Workspace, *, download: bool = True) -> Plan:
-    """Read the reviews, look at the machine, and give every run its identity.
+def make_plan(suite: Suite, workspace: Workspace, names: Collection[str] = (), *, download: bool = True) -> Plan:
+    """Read the reviews, resolve device and encoders, and give every run its identity.
 
     Args:
-        suite: what is wanted.
+        suite: all experiments of the plan.
         workspace: where the reviews are, and what computes.
-        download: False: reviews or an encoder that are not here are not fetched.
+        names: the experiments that will run now; none: all of them.
+        download: False: reviews or an encoder that are not on this machine are not fetched.
 
     Raises:
-        ReviewsNotHereError, EncoderNotHereError: they would have to be downloaded, and `download` is false.
+        ReviewsNotHereError, EncoderNotHereError: they must be downloaded, and `download` is false.
         DataError: the reviews or an encoder cannot be read.
-        ConfigError: reviews are to be longer than an encoder can read.
+        ConfigError: reviews may be longer than an encoder can read; or tuned settings of one of `names` were found on
+            another split.
         DeviceError: a run asks for what this machine does not have.
     """
     runs = suite.runs()
-    # Neither train size nor seed matters here: what holds for an experiment's first run holds for all of them.
+    # Encoder and precision are the same for all train sizes and seeds.
     firsts = {run.experiment_name: run for run in reversed(runs)}
     resolved = {name: _resolve(firsts[name], workspace.device, download=download) for name in suite.experiments}
     published = {figure.experiment: figure.model_dump() for figure in suite.published}
-    source = read_source(suite.data[0], workspace.place, download=download)  # once: they differ by train size alone
+    source = read_source(suite.data[0], workspace.place, download=download)
     corpora = {data: source.split(data) for data in suite.data}
-    _refuse_tuned_on_test(suite, corpora)
+    _refuse_tuned_on_test(suite, names or suite.experiments, corpora)
     marks, rows = {}, []
     for data, corpus in corpora.items():
         for name, (encoder, precision) in resolved.items():
@@ -132,7 +131,7 @@ def make_plan(suite: Suite, workspace: Workspace, *, download: bool = True) -> P
                     published=published.get(name),
                     train_size=len(corpus.train),
                     split_fingerprint=corpus.split_fingerprint,
-                    tuned=_tuned_record(suite, name),
+                    tuned=suite.tuned[name].record(firsts[name].experiment.plain()) if name in suite.tuned else None,
                     baseline=get_model_spec(firsts[name].experiment.model.name).baseline,
                 )
             )
@@ -158,39 +157,34 @@ def make_plan(suite: Suite, workspace: Workspace, *, download: bool = True) -> P
     return Plan(record, tuple(planned), audit(corpus))
 
 
-def _tuned_record(suite: Suite, name: str) -> dict[str, Any] | None:
-    if name not in suite.tuned:
-        return None
-    return suite.tuned[name].record(suite.experiments[name].plain())
-
-
-def _refuse_tuned_on_test(suite: Suite, corpora: Mapping[DataConfig, Corpus]) -> None:
+def _refuse_tuned_on_test(suite: Suite, names: Collection[str], corpora: Mapping[DataConfig, Corpus]) -> None:
     """Where the test part is held out, settings found on another split may have been chosen on its reviews."""
-    for data, corpus in corpora.items():
-        for name, tuned in suite.tuned.items():
-            found, ours = tuned.provenance, data.model_dump(mode="json")
-            same = found.corpus_fingerprint == corpus.fingerprint and all(
-                value == found.data.get(key) for key, value in ours.items() if key != "train_size"
+    for name in (name for name in names if name in suite.tuned):
+        found = suite.tuned[name].provenance
+        for data, corpus in corpora.items():
+            ours = data.model_dump(mode="json", exclude={"train_size"})
+            same_split = found.corpus_fingerprint == corpus.fingerprint and all(
+                value == found.data.get(key) for key, value in ours.items()
             )
-            if corpus.held_out_test and not same:
+            if corpus.held_out_test and not same_split:
                 raise ConfigError(
-                    f"{tuned_file(suite.profile, name)}: was found on another split of the reviews, whose val part may "
-                    f"hold reviews of this test part; `python -m benchmark tune {name}` searches on this one"
+                    f"{tuned_file(suite.profile, name)}: was found on another split of the reviews, which may have "
+                    f"reviews of this test part in val. `python -m benchmark tune {name}` searches on this split"
                 )
 
 
 def _with_numbers(data: DataConfig, corpus: Corpus) -> DataConfig:
-    """The settings with the sizes that the parts have, so that a record never says `all`."""
+    """Return the settings with the sizes of the parts, so that a record never says `all`."""
     return data.model_copy(update={"train_size": len(corpus.train), "test_size": len(corpus.test)})
 
 
 def _resolve(run: RunConfig, device: DeviceSetting, *, download: bool) -> tuple[str | None, Precision]:
-    """Fingerprint of a run's encoder, if it has one, and its precision on this machine."""
+    """Return the fingerprint of a run's encoder, None without one, and its precision on this machine."""
     precision = resolve_precision(run.experiment.training.precision, resolve_device(device))
     encoder = resolve_run_encoder(run, download=download)
     if encoder is not None and run.experiment.tokens.max_length > encoder.max_positions:
         raise ConfigError(
-            f"{run.experiment_name}.tokens.max_length: {run.experiment.tokens.max_length} tokens, "
-            f"but the encoder reads {encoder.max_positions} at most; lower it"
+            f"{run.experiment_name}.tokens.max_length: too long for the encoder "
+            f"(got {run.experiment.tokens.max_length}, expected {encoder.max_positions} at most)"
         )
     return encoder.fingerprint if encoder else None, precision

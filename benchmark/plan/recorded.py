@@ -1,4 +1,4 @@
-"""The plan of one recorded run, made again on this machine from what was recorded."""
+"""Plan a recorded run again on this machine."""
 
 from __future__ import annotations
 
@@ -20,16 +20,11 @@ DEVICES: tuple[DeviceSetting, ...] = ("cpu", "cuda", "mps")
 
 
 class ReproductionError(InputError):
-    """A run that cannot be done again here; the message says why."""
+    """A run that cannot be reproduced here; the message says why."""
 
 
 def plan_of_recorded_run(store: TrackingStore, original: RunRecord, workspace: Workspace) -> PlannedRun:
-    """The run as it is to be done again.
-
-    Args:
-        store: where the original is recorded.
-        original: the run.
-        workspace: where the reviews are, and what computes.
+    """Return the run planned again, with the same fingerprint.
 
     Raises:
         ReproductionError: it is not finished, its settings are not recorded, or reviews, encoder, precision or code
@@ -40,30 +35,22 @@ def plan_of_recorded_run(store: TrackingStore, original: RunRecord, workspace: W
     """
     if original.status is not Status.FINISHED:
         raise ReproductionError(
-            f"run {original.run_id} is {original.status.value}: only a finished run can be done again and compared; "
-            f"`python -m benchmark run {original.experiment}` goes on with it"
+            f"run {original.run_id} is {original.status.value}: only a finished run can be reproduced. "
+            f"`python -m benchmark run {original.experiment}` finishes it"
         )
     run = recorded_config(store, original)
-    suite = Suite(
-        profile=run.profile,
-        description="",
-        seeds=(run.seed,),
-        data=(run.data,),
-        experiments={run.experiment_name: run.experiment},
-        published=(),
-        plugin=run.plugin,
-    )
+    experiments = {run.experiment_name: run.experiment}
+    suite = Suite(run.profile, "", seeds=(run.seed,), data=(run.data,), experiments=experiments, plugin=run.plugin)
     plan = make_plan(suite, workspace)
-    planned = plan.runs[0]
-    if planned.fingerprint != original.fingerprint:
+    if plan.runs[0].fingerprint != original.fingerprint:
         raise ReproductionError(
-            f"run {original.run_id} cannot be done again here: not the same {_what_differs(plan, original, workspace)}"
+            f"run {original.run_id} cannot be reproduced here: not the same {_differences(plan, original, workspace)}"
         )
-    return planned
+    return plan.runs[0]
 
 
 def recorded_config(store: TrackingStore, original: RunRecord) -> RunConfig:
-    """The settings that were logged with the run.
+    """Return the settings that were logged with the run.
 
     Raises:
         ReproductionError: they cannot be read.
@@ -73,22 +60,22 @@ def recorded_config(store: TrackingStore, original: RunRecord) -> RunConfig:
         path = store.artifact(original.run_id, CONFIG_FILE, Path(folder))
         try:
             settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+            if not isinstance(settings, dict):
+                raise ValueError("not a mapping")
         except (OSError, ValueError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise ReproductionError(f"{CONFIG_FILE} of run {original.run_id} cannot be read ({reason})") from None
-    if not isinstance(settings, dict):
-        raise ReproductionError(f"{CONFIG_FILE} of run {original.run_id} holds no settings")
     return run_from_settings(settings)
 
 
 def recorded_device(original: RunRecord) -> DeviceSetting:
-    """What computed the run; `auto` where that is not recorded."""
-    kind = original.tags.get("device", "").partition(" ")[0]  # CUDA's goes on with the card's name
+    """Return the device that computed the run; `auto` where it is not recorded."""
+    kind = original.tags.get("device", "").partition(" ")[0]  # CUDA's is followed by the card's name
     return next((device for device in DEVICES if device == kind), "auto")
 
 
-def _what_differs(plan: Plan, original: RunRecord, workspace: Workspace) -> str:
-    """Which of the inputs are not those of the original; only what the fingerprint alone knows must be guessed."""
+def _differences(plan: Plan, original: RunRecord, workspace: Workspace) -> str:
+    """Name the inputs that are not those of the original; code and plugin are known to the fingerprint alone."""
     planned, encoder = plan.runs[0], resolve_run_encoder(plan.runs[0].config)
     here = {
         "corpus_fingerprint": load_corpus(planned.config.data, workspace.place).fingerprint,
@@ -101,6 +88,4 @@ def _what_differs(plan: Plan, original: RunRecord, workspace: Workspace) -> str:
         for tag, value in here.items()
         if original.tags.get(tag, value) != value
     ]
-    if found:
-        return ", ".join(found)
-    return "plugin or version of our code" if planned.config.plugin else "version of our code"
+    return ", ".join(found) or f"{'plugin or ' if planned.config.plugin else ''}version of our code"

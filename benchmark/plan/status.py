@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from benchmark.config.schema import RunConfig, Suite
 from benchmark.plan.plan import PlannedRun, make_plan
@@ -15,41 +16,15 @@ from data_pipeline.encoder import EncoderNotHereError
 from data_pipeline.errors import ReviewsNotHereError
 
 
-def standing(run: RunRecord | None, planned: PlannedRun, workspace: Workspace) -> tuple[str, str]:
-    """A word for how the run stands, and what the user can do.
-
-    Args:
-        run: its record, or None where there is none.
-        planned: the run.
-        workspace: where its checkpoints are.
-    """
-    from benchmark.training.checkpoint import last_step
-
-    name = planned.config.experiment_name
-    if run is None:
-        return "missing", f"`run {name}` does it"
-    if run.status is Status.FINISHED:
-        return "finished", ""
-    if run.status is Status.RUNNING and not is_orphan(run):
-        return "running", f"a process is at work on it (lock {run.lock})"
-    step = last_step(workspace.checkpoint_dir(planned.identity))
-    advice = f"`run {name}` goes on after step {step}" if step else f"`run {name}` does it again"
-    if run.status is Status.FAILED:
-        return "failed", f"{run.error}; {advice}"
-    return "interrupted", advice
-
-
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """One run of a suite and how it stands.
+class RunState:
+    """One run of a suite and its state.
 
     Attributes:
-        config: its settings.
-        state: a word.
-        advice: what the user can do.
-        planned: with its identity; None where reviews or encoder are not here.
-        record: what is recorded of it, None where nothing is.
-        sibling_seconds: what the same run took with another seed, None where none is finished.
+        state: finished, running, failed, interrupted, missing or unknown.
+        planned: None where reviews or encoder are not on this machine.
+        record: None where nothing is recorded.
+        sibling_seconds: mean time of the same run with other seeds, None where none is finished.
     """
 
     config: RunConfig
@@ -60,35 +35,48 @@ class Standing:
     sibling_seconds: float | None = None
 
 
-def standings(suite: Suite, workspace: Workspace, store: TrackingStore | None) -> list[Standing]:
-    """How each run of the suite stands, in the order of its runs; nothing is downloaded to find out."""
-    return _standings(suite, workspace, store.runs(suite.profile) if store else [])
+def run_states(suite: Suite, workspace: Workspace, store: TrackingStore | None) -> list[RunState]:
+    """Return the state of each run of the suite, in the order of its runs; nothing is downloaded to find out."""
+    return _states(suite, workspace, store.runs(suite.profile) if store else [])
 
 
-def _standings(suite: Suite, workspace: Workspace, known: Sequence[RunRecord]) -> list[Standing]:
+def state_of(run: RunRecord | None, planned: PlannedRun, workspace: Workspace) -> tuple[str, str]:
+    """Return the run's state in one word, and what the user can do."""
+    from benchmark.training.checkpoint import last_step
+
+    name = planned.config.experiment_name
+    if run is None:
+        return "missing", f"`run {name}` does it"
+    if run.status is Status.FINISHED:
+        return "finished", ""
+    if run.status is Status.RUNNING and not is_orphan(run):
+        return "running", f"a process is at work on it (lock {run.lock})"
+    step = last_step(workspace.checkpoint_dir(planned.identity))
+    advice = f"`run {name}` resumes after step {step}" if step else f"`run {name}` does it again"
+    return ("failed", f"{run.error}; {advice}") if run.status is Status.FAILED else ("interrupted", advice)
+
+
+def _states(suite: Suite, workspace: Workspace, known: Sequence[RunRecord]) -> list[RunState]:
     runs = suite.runs()
     try:
         planned = make_plan(suite, workspace, download=False).runs
     except ReviewsNotHereError:
-        return [Standing(run, "unknown", f"`run {run.experiment_name}` fetches its reviews first") for run in runs]
+        return [RunState(run, "unknown", f"`run {run.experiment_name}` fetches its reviews first") for run in runs]
     except EncoderNotHereError:
         if len(suite.experiments) == 1:
-            return [Standing(run, "unknown", f"`run {run.experiment_name}` fetches its encoder first") for run in runs]
-        # One by one: that an encoder is not here says nothing of the other experiments.
+            return [RunState(run, "unknown", f"`run {run.experiment_name}` fetches its encoder first") for run in runs]
+        # One by one: an encoder that is missing says nothing of the other experiments.
         by_name = {
-            name: iter(_standings(replace(suite, experiments={name: config}), workspace, known))
+            name: iter(_states(replace(suite, experiments={name: config}), workspace, known))
             for name, config in suite.experiments.items()
         }
         return [next(by_name[run.experiment_name]) for run in runs]
-    return [_standing(plan, known, workspace) for plan in planned]
+    return [_planned_state(plan, known, workspace) for plan in planned]
 
 
-def _standing(planned: PlannedRun, known: Sequence[RunRecord], workspace: Workspace) -> Standing:
+def _planned_state(planned: PlannedRun, known: Sequence[RunRecord], workspace: Workspace) -> RunState:
     record = best_run(known, planned.fingerprint, planned.config.seed)
-    state, advice = standing(record, planned, workspace)
-    took = [
-        run.metrics["total_seconds"]
-        for run in known
-        if run.fingerprint == planned.fingerprint and run.status is Status.FINISHED and "total_seconds" in run.metrics
-    ]
-    return Standing(planned.config, state, advice, planned, record, sum(took) / len(took) if took else None)
+    siblings = [run for run in known if run.fingerprint == planned.fingerprint and run.status is Status.FINISHED]
+    seconds = [run.metrics["total_seconds"] for run in siblings if "total_seconds" in run.metrics]
+    state, advice = state_of(record, planned, workspace)
+    return RunState(planned.config, state, advice, planned, record, fmean(seconds) if seconds else None)

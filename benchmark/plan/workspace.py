@@ -18,11 +18,8 @@ class Workspace:
     """Where a run keeps its state and what computes it; none of it changes a result.
 
     Attributes:
-        tracking_uri: MLflow's store.
         cache_dir: tokens, features, checkpoints and locks.
-        device: what computes.
-        data: folder or archive of the official reviews; None: they are downloaded where they are needed.
-        interval: how often unfinished work is written down.
+        data: folder or archive of the official reviews; None: they are downloaded when needed.
     """
 
     tracking_uri: str
@@ -47,24 +44,24 @@ class Workspace:
 
     @property
     def place(self) -> Place:
-        """Where reviews are found and kept."""
+        """Where reviews are read from and cached."""
         return Place(self.data, self.cache_dir)
 
     def checkpoint_dir(self, identity: str) -> Path:
-        """Where the run of this identity keeps the state of its training until it is finished."""
+        """Return where the run of this identity keeps the state of its training until it is finished."""
         return self.cache_dir / "checkpoints" / identity
 
     def lock(self, name: str) -> Path:
-        """The lock that is held by whoever is at work on what this names: a run's identity, or a plan."""
+        """Return the lock that a process holds while it works on a run, named by its identity, or on a plan."""
         return self.cache_dir / "locks" / f"{name}.lock"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for the process that will run in it."""
+        """Return plain values for the worker."""
         return {**asdict(self), "cache_dir": str(self.cache_dir), "data": str(self.data) if self.data else None}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Workspace:
-        """The workspace out of `to_json`'s values."""
+        """Return the workspace that `to_json` was called on."""
         data = Path(content["data"]) if content["data"] else None
         interval = CheckpointInterval(**content["interval"])
         return cls(content["tracking_uri"], Path(content["cache_dir"]), content["device"], data, interval)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from benchmark.config.schema import RunConfig
-from benchmark.plan.status import Standing
+from benchmark.plan.status import RunState
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.records import Throughput
 from data_pipeline.config import DataConfig
@@ -35,12 +35,12 @@ class Estimate:
 
 
 def estimate(
-    runs: Sequence[Standing], workspace: Workspace, measure: Callable[[RunConfig], Throughput], *, fresh: bool = False
+    runs: Sequence[RunState], workspace: Workspace, measure: Callable[[RunConfig], Throughput], *, fresh: bool = False
 ) -> Estimate:
     """Estimate what the unfinished runs need.
 
     Args:
-        runs: see `standings`.
+        runs: see `run_states`.
         workspace: where the cache is.
         measure: called once per experiment.
         fresh: count finished runs as missing.

@@ -1,14 +1,17 @@
 """How runs stand, and what is put right of what a kill left; the store is real, the locks are, the runs are made up."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+from benchmark.config.errors import ConfigError
 from benchmark.config.load import load_suite
+from benchmark.config.tuned import Provenance, TunedSettings
 from benchmark.launch.recovery import reconcile
 from benchmark.plan.plan import make_plan
-from benchmark.plan.status import standing
+from benchmark.plan.status import state_of
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking import tags
 from benchmark.tracking.lock import hold, lock_name
@@ -59,7 +62,7 @@ def start(store, plan, planned, workspace):
 
 
 def stands(store, planned, workspace) -> tuple[str, str]:
-    return standing(next(iter(store.runs("quick")), None), planned, workspace)
+    return state_of(next(iter(store.runs("quick")), None), planned, workspace)
 
 
 class TestStanding:
@@ -167,3 +170,25 @@ class TestReconcile:
 
         assert [model.model_id for model in client.search_logged_models([experiment_id])] == [whole.model_id]
         assert half.model_id != whole.model_id
+
+
+def test_tuned_settings_of_another_split_are_refused_for_the_chosen_experiments_alone(write_config):
+    found = {
+        "trial": 0,
+        "value": 0.5,
+        "before": None,
+        "complete": 1,
+        "pruned": 0,
+        "seconds": 1.0,
+        "data": {},
+        "code": {},
+    }
+    words = dict.fromkeys(["study", "metric", "corpus_fingerprint", "split_fingerprint", "finished"], "another")
+    tuned = TunedSettings(profile="quick", experiment="rnn", settings={}, provenance=Provenance(**found, **words))
+    suite = replace(load_suite(write_config()), tuned={"rnn": tuned})
+
+    assert make_plan(suite, NOWHERE, ["lstm"]).record.rows[0].tuned["study"] == "another"
+    for names in (["lstm", "rnn"], []):
+        with pytest.raises(ConfigError) as refused:
+            make_plan(suite, NOWHERE, names)
+        assert_names(refused, "tuned/quick/rnn.yaml", "`python -m benchmark tune rnn`")

@@ -7,7 +7,7 @@ import pytest
 from benchmark.cli.main import main
 from benchmark.config.load import load_suite, parse_assignments
 from benchmark.plan.plan import make_plan
-from benchmark.plan.status import Standing, standings
+from benchmark.plan.status import RunState, run_states
 from benchmark.profiling.estimate import estimate, part_sizes
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
@@ -25,7 +25,7 @@ def tiny_encoder(encoder_without_weights):
 
 class TestStandings:
     def test_what_was_never_run_is_missing(self, write_config):
-        found = standings(load_suite(write_config(), settings={"seeds": [1, 2]}), NOWHERE, None)
+        found = run_states(load_suite(write_config(), settings={"seeds": [1, 2]}), NOWHERE, None)
 
         assert [(run.config.experiment_name, run.config.seed) for run in found][:5] == [
             *((name, 1) for name in ("rnn", "lstm", "bert-frozen", "bert-finetuned")),
@@ -36,13 +36,13 @@ class TestStandings:
     def test_of_reviews_that_are_not_here_nothing_is_known_yet(self, write_config, tmp_path):
         path = write_config(profiles={"quick": {"data": {"source": "aclimdb", "path": None, "test_size": "all"}}})
 
-        found = standings(load_suite(path), replace(NOWHERE, cache_dir=tmp_path), None)
+        found = run_states(load_suite(path), replace(NOWHERE, cache_dir=tmp_path), None)
 
         assert {run.state for run in found} == {"unknown"}
         assert "run rnn" in found[0].advice
 
     def test_an_encoder_that_is_not_here_says_nothing_of_the_other_experiments(self, write_config, offline):
-        found = standings(load_suite(write_config(), settings=parse_assignments(HUB)), NOWHERE, None)
+        found = run_states(load_suite(write_config(), settings=parse_assignments(HUB)), NOWHERE, None)
 
         assert {run.config.experiment_name: run.state for run in found} == {
             "rnn": "missing",
@@ -61,7 +61,7 @@ class TestStandings:
         tracker.log_metrics({"total_seconds": 77.0})
         tracker.finish(Status.FINISHED)
 
-        rnn = [run for run in standings(suite, NOWHERE, store) if run.config.experiment_name == "rnn"]
+        rnn = [run for run in run_states(suite, NOWHERE, store) if run.config.experiment_name == "rnn"]
 
         assert [(run.state, run.sibling_seconds) for run in rnn] == [("finished", 77.0), ("missing", 77.0)]
 
@@ -69,7 +69,7 @@ class TestStandings:
 class TestNeed:
     def runs(self, write_config, *assignments, state="missing"):
         suite = load_suite(write_config(), settings=parse_assignments(["training.epochs=3", *assignments]))
-        return [Standing(run, state, "") for run in suite.runs()]
+        return [RunState(run, state, "") for run in suite.runs()]
 
     def test_a_run_needs_its_epochs_with_validation_and_the_test(self, write_config):
         found = estimate(self.runs(write_config), NOWHERE, lambda _: SPEED)
@@ -109,7 +109,7 @@ class TestNeed:
 
         runs, other_words = self.runs(write_config), self.runs(write_config, "lstm.tokens.vocab_size=50")
         official = write_config(profiles={"quick": {"data": {"source": "aclimdb", "path": None}}})
-        fetched = [Standing(run, "unknown", "") for run in load_suite(official).runs()]
+        fetched = [RunState(run, "unknown", "") for run in load_suite(official).runs()]
 
         assert cached(runs, replace(SPEED, feature_bytes=1000)) - cached(runs) == 4 * 310 * 1000
         assert cached(fetched) - cached(runs) > 80_000_000
