@@ -103,8 +103,7 @@ class BagOfNgrams(Classifier):
     def learn(self, batches: Iterable[Batch]) -> None:
         """Count the train part's reviews with each n-gram, and make the most frequent n-grams the features."""
         device = self.keys.device
-        keys, counts = torch.empty(0, dtype=torch.int64), torch.empty(0, 2, dtype=torch.int64)
-        new_keys, new_counts, waiting = [keys], [counts], 0
+        new_keys, new_counts, waiting = [], [], 0
         for batch in batches:
             present = self.present(batch.to(device)).cpu()
             rows, columns = present.nonzero(as_tuple=True)

@@ -62,18 +62,11 @@ class Classifier(nn.Module, ABC):
         """Load the result of `trained_state`.
 
         Raises:
-            ValueError: a tensor is missing, unexpected or of another shape; nothing is loaded then.
+            RuntimeError: a tensor is missing, unexpected or of another shape.
         """
-        expected = self.trained_state()
-        problems = {
-            "missing": expected.keys() - state.keys(),
-            "unexpected": state.keys() - expected.keys(),
-            "of another shape": {n for n in expected.keys() & state.keys() if expected[n].shape != state[n].shape},
-        }
-        found = [f"{len(names)} {what} ({', '.join(sorted(names)[:3])})" for what, names in problems.items() if names]
-        if found:
-            raise ValueError(f"this state belongs to another {type(self).__name__}: {'; '.join(found)}")
-        self.load_state_dict(dict(state), strict=False)
+        trained = self.trained_state().keys()
+        frozen = {name: tensor for name, tensor in self.state_dict().items() if name not in trained}
+        self.load_state_dict({**frozen, **state})
 
 
 def unshare_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -65,10 +65,7 @@ class EncoderConfig(BaseModel):
     @classmethod
     def _revision_is_a_commit(cls, revision: str | None) -> str | None:
         if revision is not None and not re.fullmatch(r"[0-9a-f]{40}", revision):
-            raise ValueError(
-                "expected a commit, 40 hex digits (the repository's page lists them under Files, History), as a branch "
-                "or tag can move"
-            )
+            raise ValueError("expected a commit, 40 hex digits (see Files, History), as a branch or tag can move")
         return revision
 
     @model_validator(mode="after")
@@ -93,7 +90,6 @@ class BertConfig(ModelConfig):
     """A pre-trained encoder with the head of the 2021 experiment: Linear, ReLU, Linear."""
 
     encoder: EncoderConfig = EncoderConfig()
-    """The pre-trained encoder."""
     head_dim: int = Field(default=32, ge=1)
     """Width of the head's hidden layer."""
     pooling: Literal["cls", "mean"] = "cls"

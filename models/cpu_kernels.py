@@ -70,18 +70,11 @@ def attend(  # noqa: PLR0917  transformers' signature
 ) -> tuple[Tensor, None]:
     """Return (B, Q, A, D) attention (Vaswani et al. 2017) and no weights, as transformers asks for it.
 
+    From (B, A, Q, D) queries, (B, A, T, D) keys and values, and a (B, 1, Q, T) bool mask, True at real tokens and
+    equal for all queries; None where there is no padding.
+
     In bf16 on a CPU a few reviews at a time, so that their scores stay in the processor's cache: twice as fast as
     torch's flash kernel. Elsewhere, and in fp32, torch's kernel is as fast and is used.
-
-    Args:
-        module: the attention layer.
-        query: (B, A, Q, D).
-        key: (B, A, T, D).
-        value: (B, A, T, D).
-        attention_mask: (B, 1, Q, T) bool, True at real tokens, equal for all queries; None: no padding.
-        dropout: of the attention weights, 0 in evaluation.
-        scaling: of the scores; None: 1 / sqrt(D).
-        others: used by other kinds of attention.
     """
     if query.device.type != "cpu" or query.dtype != torch.bfloat16:
         from transformers.integrations.sdpa_attention import sdpa_attention_forward

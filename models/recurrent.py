@@ -23,8 +23,6 @@ CELLS: dict[str, Callable[..., nn.RNNBase]] = {
 }
 PAD_ID = 0  # the word tokenizer's; its vector is zero and gets no gradient
 
-Pooling = Callable[[Tensor, Tensor], Tensor]
-
 
 class RecurrentClassifier(Classifier):
     """Word vectors, L recurrent layers, one vector pooled from the real tokens' states, a linear layer."""
@@ -41,12 +39,12 @@ class RecurrentClassifier(Classifier):
         )
         self.dropout = Dropout(config.dropout)
         self.output = nn.Linear(width, num_classes)
-        self.pool: Pooling
+        self.pool: Callable[[Tensor, Tensor], Tensor]
         if isinstance(config, AttentionConfig):  # built last: with the same seed all else begins as without attention
             self.pool = AttentionPooling(width, config.attention_dim)
         else:
             pool_ends = partial(pool_last, hidden_dim=config.hidden_dim)
-            poolings: dict[str, Pooling] = {"last": pool_ends, "mean": pool_mean, "max": pool_max}
+            poolings: dict[str, Callable[..., Tensor]] = {"last": pool_ends, "mean": pool_mean, "max": pool_max}
             self.pool = poolings[config.pooling]
 
     def forward(self, batch: Batch) -> Tensor:

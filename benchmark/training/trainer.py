@@ -41,19 +41,12 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Output of a network for a part's N reviews, in the part's order.
+    """Output of a network for a part's N reviews, in the part's order."""
 
-    Attributes:
-        labels: (N,) int64, the truth.
-        logits: (N, C) float32.
-        loss: mean cross-entropy in nats.
-        seconds: wall time of the forward passes.
-    """
-
-    labels: np.ndarray
-    logits: np.ndarray
-    loss: float
-    seconds: float
+    labels: np.ndarray  # (N,) int64, the truth
+    logits: np.ndarray  # (N, C) float32
+    loss: float  # mean cross-entropy in nats
+    seconds: float  # of the forward passes
 
     @property
     def accuracy(self) -> float:
@@ -66,11 +59,8 @@ class Trainer:
 
     Args:
         model: the network, already on `device`.
-        config: settings.
         seed: decides the order of the reviews.
-        device: where to compute.
         precision: of the matrix products.
-        progress: counts the reviews; None: silent.
     """
 
     def __init__(

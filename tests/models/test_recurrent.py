@@ -12,6 +12,7 @@ from models.precision import computes_in_bf16
 from models.recurrent import RecurrentClassifier, reverse
 
 LENGTHS = [7, 1, 12, 4, 12, 2]
+ATTENTION = {"pooling": "attention", "attention_dim": 7}
 # oneDNN has no LSTM in bf16 for a processor that does not compute in it.
 IN_BF16 = ["rnn", "lstm"] if computes_in_bf16(torch.device("cpu")) else ["rnn"]
 PRECISIONS = [*((cell, False) for cell in ("rnn", "lstm")), *((cell, True) for cell in IN_BF16)]
@@ -20,8 +21,11 @@ PRECISIONS = [*((cell, False) for cell in ("rnn", "lstm")), *((cell, True) for c
 def build(cell: str, **settings: object) -> RecurrentClassifier:
     torch.manual_seed(1)
     settings = {"embedding_dim": 6, "hidden_dim": 5, "dropout": 0.0} | settings
-    config = AttentionConfig if cell == "lstm-attention" else RecurrentConfig
-    return RecurrentClassifier(cell.partition("-")[0], config(name=cell, **settings), vocab_size=100, num_classes=2)
+    config = RecurrentConfig
+    if settings.get("pooling") == "attention":
+        config = AttentionConfig
+        del settings["pooling"]
+    return RecurrentClassifier(cell, config(name=cell, **settings), vocab_size=100, num_classes=2)
 
 
 def packed_logits(model: RecurrentClassifier, cell: str, config: RecurrentConfig, batch: Batch) -> Tensor:
@@ -62,10 +66,10 @@ def test_equals_the_packed_computation(make_batch, cell, layers, bidirectional, 
     torch.testing.assert_close(model(batch), packed_logits(model, cell, config, batch), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize(("cell", "bf16"), PRECISIONS)
-def test_padding_and_what_stands_in_it_never_change_logits(make_batch, cell, bidirectional, pooling, bf16):
+def test_padding_and_its_content_never_change_logits(make_batch, cell, bidirectional, pooling, bf16):
     model = build(cell, layers=2, bidirectional=bidirectional, pooling=pooling)
     tight, loose = make_batch(LENGTHS), make_batch(LENGTHS, padding=9)
     loose.input_ids[~loose.attention_mask] = 99
@@ -101,7 +105,7 @@ def test_bf16_stays_close_to_fp32(make_batch, cell, pooling):
     torch.testing.assert_close(rounded, exact, rtol=0, atol=1e-2)  # on logits of size 0.1 to 0.4; bf16 keeps 8 bits
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_a_review_without_tokens_gets_finite_logits_and_gradients(make_batch, bidirectional, pooling):
     model = build("lstm", bidirectional=bidirectional, pooling=pooling)
@@ -113,9 +117,10 @@ def test_a_review_without_tokens_gets_finite_logits_and_gradients(make_batch, bi
     assert model.embedding.weight.grad[0].abs().sum() == 0  # the padding it was read as is not trained
 
 
+@pytest.mark.parametrize("pooling", ["max", "attention"])
 @pytest.mark.parametrize(("cell", "bf16"), PRECISIONS)
-def test_gradients_reach_every_parameter_but_the_padding_vector(make_batch, cell, bf16):
-    model = build(cell, layers=2, bidirectional=True, dropout=0.1)
+def test_gradients_reach_every_parameter_but_the_padding_vector(make_batch, cell, pooling, bf16):
+    model = build(cell, layers=2, bidirectional=True, dropout=0.1, pooling=pooling)
     batch = make_batch(LENGTHS, padding=2)
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         loss = F.cross_entropy(model(batch), batch.labels)
@@ -137,13 +142,6 @@ def test_dropout_falls_on_word_vectors_between_layers_and_on_the_pooled_vector_i
     assert torch.equal(model(batch), model(batch))
 
 
-def test_all_parameters_form_one_group_at_the_runs_learning_rate():
-    model = build("lstm")
-    (group,) = model.parameter_groups()
-    assert group.learning_rate_scale == 1.0
-    assert len(group.parameters) == len(list(model.parameters()))
-
-
 def test_reverse_turns_real_tokens_round_and_leaves_padding():
     sequences = torch.tensor([[1, 2, 3, 0], [4, 5, 6, 7], [8, 0, 0, 0]])[..., None]
     lengths = torch.tensor([3, 4, 1])
@@ -152,17 +150,9 @@ def test_reverse_turns_real_tokens_round_and_leaves_padding():
     assert torch.equal(reverse(reverse(sequences, lengths), lengths), sequences)
 
 
-def test_an_unknown_cell_is_refused():
-    with pytest.raises(KeyError, match="gru"):
-        build("gru")
-
-
-DEEP = {"layers": 2, "bidirectional": True, "attention_dim": 7}
-
-
 class TestAttention:
     def test_the_pooled_vector_is_computed_as_on_paper(self, make_batch):
-        model, batch = build("lstm-attention"), make_batch(LENGTHS, padding=2)
+        model, batch = build("lstm", **ATTENTION), make_batch(LENGTHS, padding=2)
         embedded, pool = model.embedding(batch.input_ids), model.pool
         states = model.layers[0].cells[0](embedded)[0]
         expected = []
@@ -177,7 +167,7 @@ class TestAttention:
 
     @pytest.mark.parametrize("bf16", [False, True])
     def test_weights_are_shares_of_the_real_tokens_and_other_poolings_have_none(self, make_batch, bf16):
-        model, batch = build("lstm-attention", **DEEP), make_batch(LENGTHS, padding=2)
+        model, batch = build("lstm", **ATTENTION, layers=2, bidirectional=True), make_batch(LENGTHS, padding=2)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16 and "lstm" in IN_BF16):
             weights = model.attention_weights(batch)
 
@@ -187,28 +177,14 @@ class TestAttention:
         assert (weights[batch.attention_mask] > 0).all()
         torch.testing.assert_close(weights.sum(dim=1), torch.ones(len(LENGTHS)), rtol=0, atol=1e-6)
 
-    def test_padding_and_what_stands_in_it_never_change_logits(self, make_batch):
-        model, tight, loose = build("lstm-attention", **DEEP), make_batch(LENGTHS), make_batch(LENGTHS, padding=9)
-        loose.input_ids[~loose.attention_mask] = 99
-
-        torch.testing.assert_close(model(loose), model(tight), rtol=0, atol=1e-6)
-
     def test_where_all_tokens_score_alike_it_is_the_mean(self, make_batch):
-        model, mean, batch = build("lstm-attention"), build("lstm", pooling="mean"), make_batch(LENGTHS)
+        model, mean, batch = build("lstm", **ATTENTION), build("lstm", pooling="mean"), make_batch(LENGTHS)
         torch.nn.init.zeros_(model.pool.score.weight)
 
         torch.testing.assert_close(model(batch), mean(batch), rtol=0, atol=1e-6)
 
     def test_all_but_the_attention_begins_as_in_the_lstm_of_the_same_seed(self):
-        attention, plain = build("lstm-attention").state_dict(), build("lstm").state_dict()
+        attention, plain = build("lstm", **ATTENTION).state_dict(), build("lstm").state_dict()
 
         assert {name for name in attention if not name.startswith("pool.")} == plain.keys()
         assert all(torch.equal(attention[name], plain[name]) for name in plain)
-
-    def test_gradients_reach_every_parameter_and_a_review_without_tokens_is_finite(self, make_batch):
-        model, batch = build("lstm-attention", **DEEP), make_batch([3, 0, 7])
-        logits = model(batch)
-        F.cross_entropy(logits, batch.labels).backward()
-
-        assert logits.isfinite().all()
-        assert all(p.grad.isfinite().all() and p.grad.abs().sum() > 0 for p in model.parameters())

@@ -3,7 +3,7 @@ import torch
 
 from benchmark.training.device import DeviceError, resolve_device, resolve_precision
 from data_pipeline.errors import InputError
-from models.precision import autocast, computes_in_bf16
+from models.precision import autocast, available_precision, computes_in_bf16
 from tests.helpers.facts import assert_names
 
 CPU = torch.device("cpu")
@@ -79,6 +79,23 @@ def test_a_device_that_is_not_there_is_refused_with_advice(hardware, device):
     hardware()
     with pytest.raises(DeviceError, match=f"--device {device}.*--device auto"):
         resolve_device(device)
+
+
+@pytest.mark.parametrize(
+    ("there", "device", "available"),
+    [
+        ({}, "cpu", ["fp32"]),
+        ({"avx512_bf16": True}, "cpu", ["fp32", "bf16"]),
+        ({"cuda": True, "capability": (7, 5)}, "cuda", ["fp32", "fp16"]),
+        ({"cuda": True}, "cuda", ["fp32", "bf16", "fp16"]),
+    ],
+)
+def test_a_saved_model_computes_in_its_precision_or_in_fp32(hardware, there, device, available):
+    hardware(**there)
+
+    for recorded in ("fp32", "bf16", "fp16"):
+        expected = recorded if recorded in available else "fp32"
+        assert available_precision(recorded, torch.device(device)) == expected
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
