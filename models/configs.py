@@ -71,7 +71,7 @@ class EncoderConfig(BaseModel):
     @model_validator(mode="after")
     def _keys_fit_together(self) -> Self:
         if self.hub is not None and self.path is not None and self.sha256 is None:
-            raise ValueError("`path` beside `hub` is a local copy of it. Add `sha256`, which proves that.")
+            raise ValueError("`path` with `hub` must be a local copy of it. Add `sha256`, which proves that.")
         if self.hub is not None and self.revision is None:
             raise ValueError("`hub` needs `revision`, the commit: the content of a repository can change")
         if self.revision is not None and self.hub is None:

@@ -110,8 +110,7 @@ def pool_last(states: Tensor, lengths: Tensor, hidden_dim: int) -> Tensor:
 
 def pool_mean(states: Tensor, lengths: Tensor) -> Tensor:
     """Return the (B, D * H) mean over the real tokens, summed in float32."""
-    kept = states * is_real(states, lengths)
-    return kept.sum(dim=1, dtype=torch.float32) / lengths[:, None]
+    return (states * is_real(states, lengths)).sum(dim=1, dtype=torch.float32) / lengths[:, None]
 
 
 def pool_max(states: Tensor, lengths: Tensor) -> Tensor:

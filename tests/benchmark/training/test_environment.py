@@ -46,7 +46,7 @@ def test_a_checkout_is_known_by_its_commit_and_changes_by_their_hash(checkout):
 
 
 def test_no_git_or_no_repository_of_its_own_gives_nothing(checkout, tmp_path_factory, monkeypatch):
-    installed = checkout / "venv" / "site-packages"  # inside somebody else's repository
+    installed = checkout / "venv" / "site-packages"  # inside another repository
     installed.mkdir(parents=True)
 
     assert git_state(installed) == git_state(tmp_path_factory.mktemp("plain")) == {}

@@ -18,8 +18,6 @@ from benchmark.training.optimizer import learning_rate_factor
 from benchmark.training.progress import Progress
 from benchmark.training.reproducibility import seed_everything
 from benchmark.training.trainer import NonFiniteError, Trainer, count_parameters
-from data_pipeline.config import TokensConfig
-from data_pipeline.pipeline import build_data
 from models.classifier import Classifier
 from models.registry import ModelContext, get_model_spec
 from tests.helpers.facts import assert_names
@@ -83,25 +81,13 @@ def losses(fit: Any) -> list[tuple[float, float]]:
 
 
 class TestLearning:
-    @pytest.mark.parametrize(
-        ("name", "settings"),
-        [
-            ("rnn", {**TINY, "dropout": 0.0}),
-            ("lstm", {**TINY, "dropout": 0.0}),
-            ("lstm-attention", {**TINY, "dropout": 0.0}),
-            ("bert-frozen", {"head_dim": 16, "pooling": "mean", "layers": "all"}),
-            ("bert-finetuned", {"head_dim": 16, "attention_dropout": 0.0, "hidden_dropout": 0.0}),
-            ("bow", {"max_features": 1000, "min_count": 1}),
-        ],
-    )
-    def test_every_model_learns_one_batch_by_heart(self, small_corpus, tiny_encoder, tmp_path, name, settings):
-        spec = get_model_spec(name)
-        tokens = TokensConfig(max_length=24, vocab_size=100, min_count=1)
-        data = build_data(small_corpus, tokens, spec.tokenizer, tiny_encoder, tmp_path, parts=["val"])
+    @pytest.mark.parametrize("name", ["rnn", "lstm", "lstm-attention", "bow"])
+    def test_every_word_model_learns_one_batch_by_heart(self, words, tmp_path, name):
+        spec, batch = get_model_spec(name), words.parts["val"]
+        settings = {"max_features": 1000, "min_count": 1} if name == "bow" else TINY
         torch.manual_seed(0)
-        context = ModelContext(data.tokenizer.vocab_size, encoder_dir=tiny_encoder)
-        model = spec.build(spec.config_class(name=name, **settings), context)
-        batch = data.parts["val"]
+        config = spec.config_class(name=name, dropout=0.0, **settings)
+        model = spec.build(config, ModelContext(words.tokenizer.vocab_size))
         if spec.prepare is not None:
             spec.prepare(model, batch.evaluation_batches(24))
         made = trainer(model, epochs=60, batch_size=24, learning_rate=0.01)
@@ -297,12 +283,12 @@ class TestNotANumber:
         assert same(weights(model), before)
 
     def test_a_nan_val_loss_is_no_epoch(self, fit, tmp_path):
-        told: list[EpochRecord] = []
+        reported: list[EpochRecord] = []
         with pytest.raises(NonFiniteError) as error:
-            fit(NanOnVal(), on_epoch=told.append, folder="nan")
+            fit(NanOnVal(), on_epoch=reported.append, folder="nan")
 
         assert_names(error, "val/loss", "nan", "epoch 1", "training.learning_rate")
-        assert told == []
+        assert reported == []
         assert not (tmp_path / "nan").exists()
 
 
@@ -340,11 +326,11 @@ class TestPredictions:
 class TestReported:
     def test_each_epoch_is_reported_once_as_it_ends(self, fit):
         model = Linear()
-        told: list[tuple[EpochRecord, int]] = []
-        _, fitted = fit(model, epochs=3, on_epoch=lambda record: told.append((record, len(model.trained_on))))
+        reported: list[tuple[EpochRecord, int]] = []
+        _, fitted = fit(model, epochs=3, on_epoch=lambda record: reported.append((record, len(model.trained_on))))
 
         assert [record.epoch for record in fitted.epochs] == [1, 2, 3]
-        assert told == list(zip(fitted.epochs, [3, 6, 9], strict=True))
+        assert reported == list(zip(fitted.epochs, [3, 6, 9], strict=True))
 
     def test_the_train_loss_is_the_mean_of_the_reviews_and_val_scores_are_those_of_the_val_part(self, fit, parts):
         # A rate of next to nothing: the weights stay, so that every review is scored by the same network
