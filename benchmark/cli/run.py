@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     suite = chosen_suite(arguments, tuned=arguments.tuned)  # wrong input is answered before torch is loaded
     names = chosen_names(arguments.names, list(suite.experiments))
     if arguments.tuned:
-        _say_tuned(suite, names)
+        say_tuned(suite, names)
     if arguments.dry_run:
         return print_dry_run(arguments, suite, names)
     interrupt_on_termination()
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_FAILED if results.unfinished(*names) else EXIT_DONE
 
 
-def _say_tuned(suite: Suite, names: Sequence[str]) -> None:
+def say_tuned(suite: Suite, names: Sequence[str]) -> None:
     for name in names:
         found = suite.tuned.get(name)
         if found is None:
