@@ -89,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def say_tuned(suite: Suite, names: Sequence[str]) -> None:
+    """Say where the settings of each experiment come from."""
     for name in names:
         found = suite.tuned.get(name)
         if found is None:
