@@ -68,18 +68,6 @@ def test_only_what_differs_is_shown(compared):
     assert "test/log_loss" not in out
 
 
-def test_seconds_and_memory_stand_apart_from_the_scores(compared):
-    out = compared(
-        metrics=Made().metrics
-        | {"test/accuracy": 0.5, "train_seconds": 46.0, "peak_memory_mib": 400.5, "system/cpu_utilization": 50.0}
-    )
-
-    scores, cost = out.index("metrics: "), out.index("cost: ")
-    assert scores < out.index("test/accuracy") < cost < out.index("train_seconds") < out.index("predictions: ")
-    assert cells(out, "peak_memory_mib") == ["500.5", "400.5", "-100"]
-    assert "system/" not in out  # MLflow's samples of the machine
-
-
 @pytest.mark.parametrize(
     ("logits", "counts"),
     [  # reviews in both; of one run alone; other labels with who is right; the largest difference

@@ -2,26 +2,18 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from benchmark.doctor import machine
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.lock import lock_name
 from benchmark.tracking.tags import run_tags
-from data_pipeline.aclimdb import read_aclimdb
-from data_pipeline.cache import cached_entry
-from data_pipeline.feature_cache import cached_features
-from data_pipeline.pipeline import VOCABULARY_FILE
-from data_pipeline.token_store import cached_tokens
-from data_pipeline.tokenization import WordTokenizer
 from tests.helpers.examined import FINGERPRINT
-from tests.helpers.official import members, write_archive
 
 
 @pytest.fixture(autouse=True)
 def room_enough(monkeypatch):
-    """The machine that tests may have little memory and disk, and reviews of its own."""
+    """Let the machine of the tests have little memory and disk, and reviews of its own."""
     monkeypatch.delenv("BENCHMARK_DATA", raising=False)
     for name in ("MEMORY_NEEDED", "CACHE_NEEDED", "STORE_NEEDED"):
         monkeypatch.setattr(machine, name, 0)
@@ -34,18 +26,11 @@ def workspace(store_uri, tmp_path) -> Workspace:
 
 @pytest.fixture
 def start(store, workspace):
-    """`start()` is a run that says RUNNING."""
+    """`start()` is a run that is RUNNING."""
 
     def make(kind: str = "run", lock: str | None = None, seed: int = 1):
-        identity = f"{kind}-{FINGERPRINT}-{seed}"
-        labels = run_tags(
-            parent="",
-            experiment="lstm",
-            seed=seed,
-            fingerprint=FINGERPRINT,
-            kind=kind,
-            lock=lock_name(workspace.lock(identity)) if lock is None else lock,
-        )
+        lock = lock or lock_name(workspace.lock(f"{kind}-{FINGERPRINT}-{seed}"))
+        labels = run_tags(parent="", experiment="lstm", seed=seed, fingerprint=FINGERPRINT, kind=kind, lock=lock)
         return store.start_run("quick", f"lstm seed {seed}", labels)
 
     return make
@@ -53,16 +38,9 @@ def start(store, workspace):
 
 @pytest.fixture
 def cache(tmp_path) -> Path:
-    """A cache with one whole entry of each kind."""
-    folder = tmp_path / ".benchmark"
-    cached_tokens(folder, "key", ["a", "b"], lambda texts: [np.arange(3, dtype=np.int32) for _ in texts])
-    cached_features(folder, "key", (2, 3), _fill)
-    read_aclimdb(write_archive(tmp_path / "reviews.tar.gz", members()), folder)
-    words = WordTokenizer.from_texts(["a film", "a plot"], 10, 1)
-    cached_entry(folder / "vocabularies" / "key", lambda entry: words.save(entry / VOCABULARY_FILE), lambda _: None)
-    return folder
-
-
-def _fill(features, done):
-    features[:] = 1
-    yield len(features)
+    """Make a cache with an entry of each kind, and one that a killed process left unfinished."""
+    for entry in ("tokens/key", "features/key", "corpora/key", "vocabularies/key", "features/other.unfinished"):
+        folder = tmp_path / ".benchmark" / entry
+        folder.mkdir(parents=True)
+        (folder / "content").write_bytes(bytes(2**20))
+    return tmp_path / ".benchmark"

@@ -14,15 +14,11 @@ KINDS = ["tokens", "features", "corpora", "vocabularies"]
 
 
 def test_entries_are_counted_and_one_left_unfinished_is_a_note_unless_it_is_being_made(cache):
-    path = cache / "features" / "other.unfinished"
-    path.mkdir()
-    (path / "features.npy").write_bytes(bytes(2**20))
-
     *found, total = entry_findings(cache)
     (note,) = [text for level, text in found if level == NOTE]
     assert [text.split(",")[0] for level, text in found if level == OK] == [f"{kind}: 1 entries" for kind in KINDS]
-    assert_names(total.text, cache, "1.0 MiB")
-    assert_names(note, path, "1.0 MiB", "unfinished")
+    assert_names(total.text, cache, "5.0 MiB")
+    assert_names(note, cache / "features" / "other.unfinished", "1.0 MiB")
 
     with hold(cache / "features" / "other.lock"):
         assert all(level == OK for level, _ in entry_findings(cache))

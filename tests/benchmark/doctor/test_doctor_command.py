@@ -8,6 +8,7 @@ import torch
 from data_pipeline import encoder, sources
 from tests.helpers.examined import FINGERPRINT, save_checkpoints, snapshot
 from tests.helpers.facts import assert_names, error_lines
+from tests.helpers.official import members, write_archive
 
 
 def lines_of(out: str, name: str) -> list[str]:
@@ -31,7 +32,7 @@ def test_an_orphaned_run_is_reported_with_what_to_do_and_nothing_on_disk_changed
 ):
     run_id = start().run_id
     save_checkpoints(workspace, f"run-{FINGERPRINT}-1", 10, 20)
-    (cache / "features" / "other.unfinished").mkdir()
+    write_archive(tmp_path / "reviews.tar.gz", members())
     before = snapshot(tmp_path)
 
     status, out, _ = call("doctor", "--data", "reviews.tar.gz")

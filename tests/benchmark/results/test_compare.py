@@ -48,13 +48,10 @@ def test_everything_of_a_run_is_read_back(recorded):
     assert nested.environment == {"processor.name": "x", "processor.cores": "2", "git": "null"}
 
 
-def test_a_run_that_failed_early_has_nothing_and_is_read_all_the_same(recorded):
+def test_files_that_are_missing_or_damaged_count_as_empty(recorded):
     run = recorded(epochs=[], metrics={}, environment=None, predictions=None, status=Status.FAILED)
-
     assert (run.epochs, run.histories, run.environment, run.predictions) == (0, {}, {}, None)
 
-
-def test_damaged_files_and_tables_without_what_is_compared_count_as_none(recorded):
     for content in (b"no json", b"[1]", b"\xff"):
         assert recorded(environment=None, files={"environment.json": content}).environment == {}
     assert recorded(predictions=None, files={"predictions.parquet": b"no parquet"}).predictions is None
@@ -62,68 +59,67 @@ def test_damaged_files_and_tables_without_what_is_compared_count_as_none(recorde
         assert recorded(predictions=predictions(LOGITS)[columns]).predictions is None
 
 
-def test_equal_values_are_counted_and_others_named_in_the_first_ones_order():
-    section = compare_values({"z": "1", "y": "2", "same": "3"}, {"y": "4", "same": "3", "new": "5"})
+@pytest.mark.parametrize(
+    ("a", "b", "equal", "different", "missing"),
+    [
+        (  # in the first one's order
+            {"z": "1", "y": "2", "same": "3"},
+            {"y": "4", "same": "3", "new": "5"},
+            1,
+            (Difference("z", "1", None), Difference("y", "2", "4"), Difference("new", None, "5")),
+            (),
+        ),
+        ({"x": 0.1 + 0.2, "nan": NAN}, {"x": 0.3, "nan": NAN}, 1, (Difference("x", 0.1 + 0.2, 0.3),), ()),
+        ({"half": NAN}, {"half": 0.5}, 0, (Difference("half", NAN, 0.5),), ()),
+        ({}, {"x": "1"}, 0, (), ("A",)),
+        ({"x": "1"}, {}, 0, (), ("B",)),
+        ({}, {}, 0, (), ("A", "B")),
+    ],
+)
+def test_equal_values_are_counted_and_others_named(a, b, equal, different, missing):
+    section = compare_values(a, b)
 
-    assert section.equal == 1
-    assert section.different == (Difference("z", "1", None), Difference("y", "2", "4"), Difference("new", None, "5"))
-    assert section.missing == ()
+    assert (section.equal, section.different, section.missing) == (equal, different, missing)
 
 
-def test_where_one_has_nothing_not_every_value_is_listed():
-    for a, b, missing in (({}, {"x": "1"}, ("A",)), ({"x": "1"}, {}, ("B",)), ({}, {}, ("A", "B"))):
-        section = compare_values(a, b)
-        assert (section.equal, section.different, section.missing) == (0, (), missing)
-
-
-def test_numbers_are_compared_exactly_and_nan_equals_itself():
-    section = compare_values({"x": 0.1 + 0.2, "nan": NAN, "half": NAN}, {"x": 0.3, "nan": NAN, "half": 0.5})
-
-    assert [difference.name for difference in section.different] == ["x", "half"]
-    assert section.different[0].change == pytest.approx(-5.55e-17, rel=0.01)
+def test_numbers_have_a_change():
+    assert Difference("x", 1.0, 3.5).change == 2.5
     assert Difference("x", "1", "2").change is None
     assert Difference("x", 1.0, None).change is None
-    assert Difference("x", 1.0, 3.5).change == 2.5
 
 
-def test_equal_predictions_are_equal_in_any_order():
-    found = compare_predictions(by_id(LOGITS), by_id(LOGITS).iloc[::-1])
-
-    assert (found.both, found.only_a, found.only_b, found.labels_differ) == (3, 0, 0, 0)
-    assert found.largest_logit_difference == 0.0
+BROKEN = {**LOGITS, "a+": (NAN, math.inf)}
 
 
-def test_other_labels_are_counted_with_who_is_right():
-    turned = {"a+": (1.0, 0.0), "b-": (1.0, 0.0), "c+": (0.0, 2.25)}  # a+ now wrong, c+ now right
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        (LOGITS, dict(reversed(LOGITS.items())), {"both": 3, "labels_differ": 0, "largest_logit_difference": 0.0}),
+        (  # a+ now wrong, c+ now right
+            LOGITS,
+            {"a+": (1.0, 0.0), "b-": (1.0, 0.0), "c+": (0.0, 2.25)},
+            {"labels_differ": 2, "right_only_a": 1, "right_only_b": 1, "largest_logit_difference": 2.0},
+        ),
+        (
+            LOGITS,
+            {"x+": (9.0, 0.0), "c+": (0.5, 0.25), "a+": (0.0, 1.5)},
+            {"both": 2, "only_a": 1, "only_b": 1, "largest_logit_difference": 0.5},
+        ),
+        (LOGITS, {"x+": (9.0, 0.0)}, {"both": 0, "only_a": 3, "only_b": 1, "largest_logit_difference": None}),
+        (BROKEN, BROKEN, {"largest_logit_difference": 0.0, "first": None}),
+    ],
+)
+def test_predictions_are_compared_by_id(a, b, expected):
+    found = compare_predictions(by_id(a), by_id(b))
 
-    found = compare_predictions(by_id(LOGITS), by_id(turned))
-
-    assert (found.labels_differ, found.right_only_a, found.right_only_b) == (2, 1, 1)
-    assert found.largest_logit_difference == 2.0
-
-
-def test_reviews_of_one_run_alone_are_counted_and_the_others_compared():
-    found = compare_predictions(by_id(LOGITS), by_id({"x+": (9.0, 0.0), "c+": (0.5, 0.25), "a+": (0.0, 1.5)}))
-
-    assert (found.both, found.only_a, found.only_b) == (2, 1, 1)
-    assert found.largest_logit_difference == 0.5
-
-    found = compare_predictions(by_id(LOGITS), by_id({"x+": (9.0, 0.0)}))
-    assert (found.both, found.only_a, found.only_b, found.largest_logit_difference) == (0, 3, 1, None)
-
-
-def test_logits_that_are_no_numbers_equal_themselves():
-    broken = {**LOGITS, "a+": (NAN, math.inf)}
-
-    assert compare_predictions(by_id(broken), by_id(broken)).largest_logit_difference == 0.0
-    assert math.isnan(compare_predictions(by_id(broken), by_id(LOGITS)).largest_logit_difference)
-    three = by_id(LOGITS).assign(logit_neutral=0.0)  # another class: not subtracted
-    assert compare_predictions(by_id(LOGITS), three).largest_logit_difference is None
+    assert {name: getattr(found, name) for name in expected} == expected
 
 
-def test_predictions_that_are_missing_are_named():
+def test_predictions_without_numbers_or_with_other_classes_or_missing_are_named():
     some = by_id(LOGITS)
 
+    assert math.isnan(compare_predictions(by_id(BROKEN), some).largest_logit_difference)
+    assert compare_predictions(some, some.assign(logit_neutral=0.0)).largest_logit_difference is None
     for a, b, missing in ((None, some, ("A",)), (some, None, ("B",)), (None, None, ("A", "B"))):
         assert compare_predictions(a, b).missing == missing
 
