@@ -110,26 +110,18 @@ def test_long_values_are_cut_to_where_they_differ_and_rows_fit_terminals(compare
     assert max(map(len, out.splitlines())) <= 120
 
 
-def test_the_beginning_of_an_id_is_enough_and_an_unknown_one_is_wrong_input(store, call):
+def test_the_beginning_of_an_id_is_enough_and_an_unknown_one_or_no_store_is_wrong_input(store, call, tmp_path):
     a, b = Made().record(store), Made().record(store)
 
     assert call("compare", a.run_id[:12], b.run_id[:12]) == call("compare", a.run_id, b.run_id)
-    for arguments in ((a.run_id, "nobody"), ("nobody", a.run_id)):
-        status, out, err = call("compare", *arguments)
-        assert (status, out) == (2, "")
-        (message,) = error_lines(err)
-        assert_names(message, "'nobody'")
-
-
-def test_a_store_that_is_not_there_is_wrong_input(tmp_path, monkeypatch, call):
-    monkeypatch.chdir(tmp_path)
-
-    status, out, err = call("compare", "a", "b")
-
+    status, out, err = call("compare", a.run_id, "nobody")
     assert (status, out) == (2, "")
-    (message,) = error_lines(err)
-    assert_names(message, "sqlite:///mlflow.db", "`python -m benchmark run all`")
-    assert not (tmp_path / "mlflow.db").exists()
+    assert_names(error_lines(err)[0], "'nobody'")
+
+    status, out, err = call("compare", "a", "b", "--tracking-uri", "sqlite:///other.db")
+    assert (status, out) == (2, "")
+    assert_names(error_lines(err)[0], "sqlite:///other.db", "`python -m benchmark run all`")
+    assert not (tmp_path / "other.db").exists()
 
 
 def test_as_json_it_is_one_object_that_says_the_same(compared):

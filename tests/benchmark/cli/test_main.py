@@ -48,9 +48,8 @@ def test_help_ends_with_0_and_names_every_command(command, capsys):
     ("command", "facts"),
     [
         ("run all --profile quik", ("experiments.yaml: ", "'quik'", "'quick'")),
-        ("list --profile quik", ("experiments.yaml: ", "'quik'", "'quick'")),
+        ("run lstm ltsm", ("'ltsm'", "'lstm'")),
         ("run all --set lstm.training.epochs=0", ("--set lstm.training.epochs=0: lstm.training.epochs: ",)),
-        ("list --set lstm.training.epochs=0", ("--set lstm.training.epochs=0: lstm.training.epochs: ",)),
         (f"list --set bert-frozen.model.encoder.sha256='{'0' * 64}'", ("sha256", "0" * 64)),
         ("list --set bert-frozen.tokens.max_length=65", ("bert-frozen.tokens.max_length: ", "65", "64")),
         ("run all --set data.path=nowhere.csv", ("nowhere.csv",)),
@@ -69,17 +68,6 @@ def test_wrong_input_ends_with_2_and_a_line_that_names_it(here, call, command, f
     assert (status, out) == (2, "")
     [line] = error_lines(err)
     assert_names(line, *facts)
-
-
-@pytest.mark.usefixtures("here")
-def test_an_unknown_experiment_gets_a_suggestion_before_anything_is_run(call, monkeypatch):
-    monkeypatch.setattr("benchmark.plan.plan.make_plan", lambda *_: pytest.fail("nothing is to be read"))
-
-    status, out, err = call("run", "lstm", "ltsm")
-
-    assert (status, out) == (2, "")
-    [line] = error_lines(err)
-    assert_names(line, "'ltsm'", "'lstm'")
 
 
 @pytest.mark.usefixtures("here")
