@@ -90,7 +90,7 @@ def read_source(config: DataConfig, place: Place, *, download: bool = True) -> S
     if config.source == "embedded":
         return Source(EMBEDDED_NAME, identified(_read_embedded()))
     if config.source == "aclimdb":
-        path = place.data or fetched_archive(place.cache_dir, download=download)
+        path = place.data or cached_archive(place.cache_dir, download=download)
         return Source(OFFICIAL_NAME, *read_aclimdb(path, place.cache_dir))
     assert config.path is not None, "the settings ask for the `path` of a table"
     return Source(f"table {config.path.name}", identified(read_labelled(config.path)))
@@ -101,7 +101,7 @@ def official_archive(cache_dir: Path) -> Path:
     return cache_dir / "downloads" / OFFICIAL_URL.rpartition("/")[2]
 
 
-def fetched_archive(cache_dir: Path, *, download: bool) -> Path:
+def cached_archive(cache_dir: Path, *, download: bool) -> Path:
     """Return the publisher's archive in the cache; download and check it first if it is absent.
 
     Raises:

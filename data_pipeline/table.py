@@ -22,13 +22,13 @@ class Row:
 
     Attributes:
         line: its first line, or its number in parquet, counted from 1.
-        place: such as `line 3`, `line 3 to 5` or `row 3`.
+        where: such as `line 3`, `line 3 to 5` or `row 3`.
         values: by column; none where the row cannot be read.
         fault: what is wrong with the row and how to fix it; empty where nothing is.
     """
 
     line: int
-    place: str
+    where: str
     values: dict[str, str]
     fault: str = ""
 
@@ -46,7 +46,7 @@ def read_labelled(path: Path) -> list[tuple[str, int]]:
             "" if label in LABELS else f"label {label[:QUOTED]!r}. Write 0 (negative) or 1 (positive)."
         )
         if fault:
-            raise DataError(f"{path}, {row.place}: {fault}")
+            raise DataError(f"{path}, {row.where}: {fault}")
         pairs.append((row.values["text"], LABELS[label]))
     labels = {label for _, label in pairs}
     if len(labels) < len(LABELS):

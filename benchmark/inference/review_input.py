@@ -55,11 +55,11 @@ def read_table(path: Path) -> ReviewInput:
     return _from_rows(read_rows(path, ["text"]), f"{path}, ")
 
 
-def _text_row(number: int, place: str, text: str) -> Row:
-    return Row(number, place, {"text": text}, text_fault(text))
+def _text_row(number: int, where: str, text: str) -> Row:
+    return Row(number, where, {"text": text}, text_fault(text))
 
 
 def _from_rows(rows: Iterable[Row], prefix: str = "") -> ReviewInput:
     rows = list(rows)
     reviews = tuple(ReviewText(row.line, row.values["text"]) for row in rows if not row.fault)
-    return ReviewInput(reviews, tuple(f"{prefix}{row.place}: {row.fault}" for row in rows if row.fault))
+    return ReviewInput(reviews, tuple(f"{prefix}{row.where}: {row.fault}" for row in rows if row.fault))

@@ -1,4 +1,4 @@
-"""The official layout: what is read and what is refused; no archive is ever unpacked to disk."""
+"""The official layout is read or refused; no archive is unpacked to disk."""
 
 import gzip
 import tarfile
@@ -10,12 +10,12 @@ from data_pipeline.aclimdb import read_aclimdb
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import audit
 from data_pipeline.errors import ReviewsNotHereError
-from data_pipeline.sources import OFFICIAL_FINGERPRINT, OFFICIAL_NAME, Place, fetched_archive, load_corpus, read_source
+from data_pipeline.sources import OFFICIAL_FINGERPRINT, OFFICIAL_NAME, Place, cached_archive, load_corpus, read_source
 from tests.helpers.facts import assert_names
 from tests.helpers.hostility import refusal
 from tests.helpers.official import members, write_archive, write_folder
 
-ARCHIVE = "aclImdb_v1.tar.gz"  # what to fetch again
+ARCHIVE = "aclImdb_v1.tar.gz"  # to download again
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ class TestCorpus:
         assert [line.split()[0] for line in duplicates] == ["1", "1", "1"]
 
     @pytest.mark.parametrize("split", ["stratified", "by_film"])
-    def test_only_by_film_no_film_stands_in_both_train_and_val(self, place, split):
+    def test_only_by_film_no_film_is_in_both_train_and_val(self, place, split):
         corpus = load_corpus(self.config(split=split), place)
         shared = {review.film for review in corpus.train} & {review.film for review in corpus.val}
 
@@ -207,13 +207,13 @@ class TestCorpus:
 
         assert_names(refusal(lambda: load_corpus(self.config(split="by_film"), place)), "`by_film`", "`stratified`")
 
-    def test_reviews_that_are_not_here_are_not_fetched_unless_asked_for(self, tmp_path):
+    def test_absent_reviews_are_not_downloaded_unless_asked_for(self, tmp_path):
         with pytest.raises(ReviewsNotHereError, match=r"--data PATH.* BENCHMARK_DATA"):
             read_source(self.config(), Place(None, tmp_path), download=False)
 
-    def test_what_was_fetched_is_found_in_the_cache(self, tmp_path):
+    def test_a_downloaded_archive_is_found_in_the_cache(self, tmp_path):
         (tmp_path / "downloads").mkdir()
         path = write_archive(tmp_path / "downloads" / "aclImdb_v1.tar.gz", members())
 
-        assert fetched_archive(tmp_path, download=False) == path
+        assert cached_archive(tmp_path, download=False) == path
         assert len(load_corpus(self.config(), Place(None, tmp_path)).test) == 48

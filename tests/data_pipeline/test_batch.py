@@ -44,7 +44,7 @@ def test_grouped_batches_have_little_padding_and_come_in_no_order_of_length():
     assert 0.3 < np.mean([a < b for a, b in pairwise(longest)]) < 0.7
 
 
-def test_evaluation_goes_from_the_shortest_to_the_longest_and_leaves_out_nobody():
+def test_evaluation_goes_from_the_shortest_to_the_longest_review_and_omits_none():
     flat = np.concatenate(list(evaluation_order(LENGTHS, 64)))
 
     assert sorted(flat) == list(range(1001))

@@ -1,4 +1,4 @@
-"""An encoder named by repository and commit: found in the cache, or fetched from a hub that the tests play.
+"""An encoder named by repository and commit: found in the cache, or downloaded from a fake hub.
 
 huggingface_hub reads its environment when it is imported, so a test asks in a process for each environment.
 """
@@ -149,7 +149,7 @@ class TestCache:
 
 
 class TestDownload:
-    def test_it_is_fetched_once_and_checked(self, ask, hub):
+    def test_it_is_downloaded_once_and_checked(self, ask, hub):
         environment = {"HF_ENDPOINT": hub.url}
         answer = ask(environment=environment)
         asked = len(hub.asked)
@@ -173,7 +173,7 @@ class TestDownload:
         damaged.unlink()
         assert ask(environment={"HF_ENDPOINT": hub.url})["sha256"] == HASH
 
-    def test_an_unusable_repository_is_refused_before_its_weights_are_fetched(self, ask, hub):
+    def test_an_unusable_repository_is_refused_before_its_weights_are_downloaded(self, ask, hub):
         environment = {"HF_ENDPOINT": hub.url}
         for name in ("config.json", "model.safetensors"):
             content = hub.files.pop(name)

@@ -150,11 +150,6 @@ class TestParquet:
         assert texts(corpus) == SIX
         assert "mine.parquet" in corpus.name
 
-    def test_it_gives_the_same_corpus_as_the_same_table_in_csv(self, load_frame, load_table):
-        as_parquet = load_frame(text=[f"review {i}" for i in range(6)], label=[0, 1] * 3)
-
-        assert as_parquet.split_fingerprint == load_table(table(*GOOD_ROWS)).split_fingerprint
-
     @pytest.mark.parametrize(
         ("columns", "facts"),
         [

@@ -96,20 +96,6 @@ class TestWords:
             WordTokenizer.load(tmp_path / "itos.json")
 
 
-class TestBoth:
-    @pytest.mark.parametrize("kind", ["word", "wordpiece"])
-    def test_rows_are_made_chunk_by_chunk_as_they_are_asked_for(self, pieces, monkeypatch, kind):
-        monkeypatch.setattr(tokenization, "CHUNK", 2)
-        cleaned = []
-        monkeypatch.setattr(tokenization, "clean", lambda text: cleaned.append(text) or text)
-        rows = {"word": words("film"), "wordpiece": pieces}[kind].encode(["film"] * 9)
-        cleaned.clear()
-        next(rows)
-
-        assert 1 <= len(cleaned) <= 2
-        assert (len(list(rows)), len(cleaned)) == (8, 9)
-
-
 class TestWordPieces:
     def test_ids_and_special_tokens_are_those_of_transformers_and_bert(self, pieces, encoder_dir):
         theirs = AutoTokenizer.from_pretrained(encoder_dir)(
@@ -129,10 +115,14 @@ class TestWordPieces:
         assert rows[0].dtype == np.int32
         assert caplog.text == capfd.readouterr().err == ""
 
-    def test_many_texts_keep_their_order(self, pieces):
-        texts = ["film " * (1 + i % 7) for i in range(2500)]
+    def test_many_texts_keep_their_order_and_are_read_by_chunks(self, pieces, monkeypatch):
+        read = []
+        monkeypatch.setattr(tokenization, "clean", lambda text: read.append(text) or text)
+        rows = pieces.encode(["film " * (1 + i % 7) for i in range(2500)])
+        first = next(rows)
 
-        assert [len(row) for row in pieces.encode(texts)] == [1 + i % 7 for i in range(2500)]
+        assert len(read) == tokenization.CHUNK
+        assert [len(row) for row in (first, *rows)] == [1 + i % 7 for i in range(2500)]
 
     def test_no_tokens_are_one_unknown_and_a_spelled_out_special_token_is_text(self, pieces):
         assert [ids(pieces, text) for text in ("", "<br />", " \n")] == [[100]] * 3

@@ -1,4 +1,4 @@
-"""A hub on 127.0.0.1 that answers what huggingface_hub asks it when it fetches a repository."""
+"""A hub on 127.0.0.1 that answers huggingface_hub when it downloads a repository."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What an enemy makes of a file, and how it is received: read, or refused in one line."""
+"""Damage a file, and see whether it is read or refused in one line."""
 
 import random
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ MILLION = 1_000_000
 
 
 def damaged(content: bytes, count: int) -> Iterator[bytes]:
-    """Seeded ways in which the content may have suffered."""
+    """Yield `count` seeded ways to damage the content."""
     chance = random.Random(2077)  # noqa: S311  damage is no secret
     for number in range(count):
         place = chance.randrange(len(content))
@@ -22,7 +22,7 @@ def damaged(content: bytes, count: int) -> Iterator[bytes]:
 
 
 def outcome(read) -> str:
-    """The one line with which it is refused; empty where it is read."""
+    """Return the one line with which it is refused; empty where it is read."""
     try:
         read()
     except DataError as error:
@@ -35,7 +35,7 @@ def outcome(read) -> str:
 
 
 def refusal(read) -> str:
-    """The one line with which it is refused, which it must be."""
+    """Return the one line with which it is refused; fail where it is read."""
     line = outcome(read)
     assert line
     return line

@@ -9,7 +9,7 @@ FILMS = 12  # each with reviews in both classes of a split
 
 
 def members(per_class: int = 24) -> dict[str, bytes]:
-    """Name and content of each file: `per_class` reviews in each class of train and test, and the url lists."""
+    """Return name and content of each file: `per_class` reviews per class of train and test, and the url lists."""
     files = {}
     for split in ("train", "test"):
         for class_, stars in (("neg", (1, 2, 3, 4)), ("pos", (7, 8, 9, 10))):
@@ -28,7 +28,7 @@ def members(per_class: int = 24) -> dict[str, bytes]:
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
-    """The files below `folder`/aclImdb; the folder."""
+    """Write the files below `folder`/aclImdb; return the folder."""
     for name, content in files.items():
         path = folder / "aclImdb" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def write_archive(path: Path, files: Mapping[str, bytes], *more: tarfile.TarInfo, root: str = "aclImdb/") -> Path:
-    """The files and bare members in a .tar.gz; its path."""
+    """Write the files and bare members into a .tar.gz; return its path."""
     with tarfile.open(path, "w:gz") as archive:
         for name, content in files.items():
             member = tarfile.TarInfo(f"{root}{name}")

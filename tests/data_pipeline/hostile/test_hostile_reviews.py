@@ -3,14 +3,10 @@
 import time
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data_pipeline.config import DataConfig, TokensConfig
-from data_pipeline.pipeline import build_data
-from data_pipeline.sources import Place, load_corpus
 from data_pipeline.table import read_labelled
 from data_pipeline.tokenization import WordPieceTokenizer, WordTokenizer
 from tests.helpers.facts import assert_names
@@ -75,18 +71,6 @@ class TestTables:
             refused += bool(outcome(lambda: read_labelled(path)))
 
         assert 5 < refused < 100
-
-    def test_a_review_of_a_million_characters_stands_beside_the_others(self, given, cache, encoder_dir):
-        rows = [f"review {i},{i % 2}" for i in range(30)]
-        rows[3] = f"{'good film ' * (MILLION // 10)},1"
-        (given / "mine.csv").write_text("\n".join(["text,label", *rows]))
-        config = DataConfig(source="table", path=given / "mine.csv", train_size=18, val_size=6, test_size=6)
-        corpus = load_corpus(config, Place(None, cache))
-
-        for kind in ("word", "wordpiece"):
-            parts = build_data(corpus, TokensConfig(max_length=32), kind, encoder_dir, cache).parts.values()
-            assert max(part.token_counts.max() for part in parts) >= MILLION // 5
-            assert max(part.batch(np.arange(len(part))).input_ids.shape[1] for part in parts) == 32
 
 
 LONG = {
