@@ -1,1 +1,1 @@
-"""Text in, tensors out: reviews, their one split, tokens and batches. Imports nothing of ours."""
+"""Text in, tensors out: reviews, their one split, tokens and batches. Imports no other package of this project."""
