@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from data_pipeline.errors import InputError, did_you_mean, one_line
@@ -22,6 +22,12 @@ PLAIN_WORDS = {  # where pydantic speaks of Python's types, which YAML does not 
 }
 QUOTED = 100  # characters of a wrong value, name or option that a message quotes
 LONGEST_LINE = 2000  # characters of a message, lists of all known names included
+
+
+class Settings(BaseModel):
+    """Base of what a file says: unknown keys and wrong types are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class ConfigError(InputError):

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from benchmark.config.errors import Fault, find_faults, parse, quoted, refusal
+from benchmark.config.errors import Fault, Settings, find_faults, parse, quoted, refusal
 from benchmark.config.nested import merge, override
-from benchmark.config.schema import ExperimentConfig, PublishedFigure, Settings
+from benchmark.config.schema import ExperimentConfig, ExperimentName, PublishedFigure
 from benchmark.config.search_space import SearchSpace
 from data_pipeline.config import DEFAULT_TRAIN_SIZE, DataConfig, DataSettings, Size
 from data_pipeline.errors import did_you_mean
@@ -43,16 +43,6 @@ def _is_name(name: str, reserved: Sequence[str] = ()) -> str:
 def _is_experiment(raw: dict[str, Any]) -> dict[str, Any]:
     parse(ExperimentConfig, raw)
     return raw  # as it is written: profiles and options change it
-
-
-def _exists(name: str, info: ValidationInfo) -> str:
-    """Check the name against the file's experiments, which are the context of the validation."""
-    if info.context is not None and name not in info.context:
-        raise refusal(((), f"there is no experiment {quoted(name)}{did_you_mean(name, info.context)}"))
-    return name
-
-
-ExperimentName = Annotated[str, AfterValidator(_exists)]
 
 
 class ProfileData(DataSettings):
@@ -107,11 +97,7 @@ class ProfileConfig(Settings):
         return overrides
 
 
-class _Figure(PublishedFigure):
-    experiment: ExperimentName
-
-
-def _one_per_experiment(figures: tuple[_Figure, ...]) -> tuple[_Figure, ...]:
+def _one_per_experiment(figures: tuple[PublishedFigure, ...]) -> tuple[PublishedFigure, ...]:
     names = [figure.experiment for figure in figures]
     twice = [index for index, name in enumerate(names) if name in names[:index]]
     if twice:
@@ -133,7 +119,7 @@ class File(Settings):
         Field(min_length=1),
     ]
     search: dict[ExperimentName, SearchSpace] = Field(default_factory=dict)
-    published: Annotated[tuple[_Figure, ...], Field(strict=False), AfterValidator(_one_per_experiment)] = ()
+    published: Annotated[tuple[PublishedFigure, ...], Field(strict=False), AfterValidator(_one_per_experiment)] = ()
     plugin: Path | None = Field(default=None, strict=False)
     """A Python file that registers models of your own; a relative path starts at this file's folder."""
 

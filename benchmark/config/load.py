@@ -25,8 +25,7 @@ def locate_config(option: Path | None) -> Path:
         return option
     package = Path(__file__).parents[1]
     # An installed wheel carries the copy inside the package; a checkout has it one folder up.
-    candidates = [Path("experiments.yaml"), package / "experiments.yaml", package.parent / "experiments.yaml"]
-    for path in candidates:
+    for path in (Path("experiments.yaml"), package / "experiments.yaml", package.parent / "experiments.yaml"):
         if path.exists():
             return path
     raise ConfigError("there is no experiments.yaml here nor in the package; name one with `--config FILE`")
@@ -47,15 +46,9 @@ def load_suite(
 ) -> Suite:
     """Read and validate the whole file, then pick `profile` and apply the options.
 
-    Precedence: option, tuned, profile, experiment, default.
-
-    Args:
-        path: the YAML file.
-        profile: one of its profiles.
-        settings: values by key path, which begins with an experiment's name (that experiment alone), or with
-            `model`, `tokens`, `training` (every experiment), `data` or `seeds` (the profile). A later one wins.
-        seeds: instead of the profile's seeds, where given.
-        tuned: use what searches have found, for the experiments that have it.
+    A key of `settings` begins with an experiment's name (that experiment alone), or with `model`, `tokens`, `training`
+    (every experiment), `data` or `seeds` (the profile). `seeds` replaces the profile's, `tuned` takes what searches
+    found. Precedence: option (a later one wins), tuned, profile, experiment, default.
 
     Raises:
         ConfigError: one line per fault; or `tuned`, and no experiment has tuned settings.

@@ -7,21 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
-from benchmark.config.errors import ConfigError, parse, refusal, validated
+from benchmark.config.errors import ConfigError, Settings, parse, quoted, refusal, validated
 from benchmark.config.search_space import SearchSpace
 from benchmark.config.tuned import TunedSettings
 from benchmark.training.config import TrainingConfig
 from data_pipeline.config import DataConfig, TokensConfig
+from data_pipeline.errors import did_you_mean
 from models.plugins import PluginError, load_plugin
 from models.registry import ModelConfig, UnknownModelError, get_model_spec, model_names
-
-
-class Settings(BaseModel):
-    """Base of what the file says: unknown keys and wrong types are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def _registered_model(value: Any) -> ModelConfig:
@@ -52,10 +47,20 @@ class ExperimentConfig(Settings):
         return self.model_dump(mode="json", serialize_as_any=True)
 
 
+def _exists(name: str, info: ValidationInfo) -> str:
+    """Check the name against the file's experiments, which are the context of the validation."""
+    if info.context is not None and name not in info.context:
+        raise refusal(((), f"there is no experiment {quoted(name)}{did_you_mean(name, info.context)}"))
+    return name
+
+
+ExperimentName = Annotated[str, AfterValidator(_exists)]
+
+
 class PublishedFigure(Settings):
     """A figure from elsewhere to set beside ours, and under what conditions it was obtained."""
 
-    experiment: str
+    experiment: ExperimentName
     """The experiment beside which it is shown."""
     test_accuracy: float = Field(ge=0, le=100)
     """In percent."""
@@ -153,12 +158,11 @@ def use_plugin(path: Path | None, where: str) -> None:
     Raises:
         ConfigError: they cannot be loaded.
     """
+    place = ""
     try:
         model_names()
-    except PluginError as error:
-        raise ConfigError(str(error)) from None
-    if path is not None:
-        try:
+        if path is not None:
+            place = f"{where}: plugin: "
             load_plugin(path)
-        except (PluginError, OSError) as error:  # OSError: the name is longer than a file's can be
-            raise ConfigError(f"{where}: plugin: {error}") from None
+    except (PluginError, OSError) as error:  # OSError: the name is longer than a file's can be
+        raise ConfigError(f"{place}{error}") from None

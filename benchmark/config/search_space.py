@@ -5,30 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    RootModel,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    model_validator,
-)
+from pydantic import Field, PlainValidator, RootModel, model_validator
 
-from benchmark.config.errors import ConfigError, parse, quoted
+from benchmark.config.errors import ConfigError, Settings, parse, quoted
 from benchmark.output import flattened, spell_value
 from data_pipeline.errors import did_you_mean
 
-Value = StrictBool | StrictInt | StrictFloat | StrictStr | None
+Value = bool | int | float | str | None
 """One value of a setting."""
 
 
-class _Parameter(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
+class _Parameter(Settings):
     when: dict[str, Annotated[tuple[Value, ...], Field(min_length=1, strict=False)]] = Field(default_factory=dict)
     """Searched only where these settings, which are listed above it and have choices, have one of these values."""
 
@@ -48,10 +35,6 @@ class _Range(_Parameter):
     def values(self) -> tuple[Any, ...]:
         """Return the ends of the range."""
         return self.low, self.high
-
-    def largest(self) -> Any:
-        """Return the value that needs most of the machine."""
-        return self.high
 
     def holds(self, value: Any) -> bool:
         """Whether a trial can have this value."""
@@ -117,11 +100,6 @@ class CategoricalParameter(_Parameter):
         """Return all choices."""
         return self.choices
 
-    def largest(self) -> Any:
-        """Return the largest of numbers, else the first choice."""
-        numbers = [choice for choice in self.choices if type(choice) in {int, float}]
-        return max(numbers) if len(numbers) == len(self.choices) else self.choices[0]  # type: ignore[type-var]
-
     def holds(self, value: Any) -> bool:
         """Whether a trial can have this value."""
         return any(_same(value, choice) for choice in self.choices)
@@ -158,7 +136,7 @@ class SearchSpace(
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """The parameters, as `training.learning_rate: ...`."""
+        """The parameters by key path."""
         return self.root
 
     def is_active(self, key: str, values: Mapping[str, Any]) -> bool:
@@ -182,7 +160,9 @@ class SearchSpace(
 
         A parameter with a condition is left out: where that is not met, trials have the experiment's own value.
         """
-        return {key: parameter.largest() for key, parameter in self.root.items() if not parameter.when}
+        values = {key: parameter.values() for key, parameter in self.root.items() if not parameter.when}
+        numeric = {key for key, some in values.items() if all(type(value) in {int, float} for value in some)}
+        return {key: max(some) if key in numeric else some[0] for key, some in values.items()}
 
     def faults(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Yield key path and fault of each parameter that does not fit these settings of its experiment."""

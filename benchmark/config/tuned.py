@@ -1,4 +1,4 @@
-"""What a search has won: a file of settings for each experiment, with where they come from. Imports no Optuna."""
+"""What a search found: one file of settings per experiment, with their provenance. Imports no Optuna."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from benchmark.config.errors import ConfigError, validated
+from benchmark.config.errors import ConfigError, Settings, validated
 from benchmark.config.search_space import Value
 from benchmark.config.yaml_file import read_yaml
 from benchmark.output import flattened
@@ -17,23 +17,15 @@ from benchmark.output import flattened
 FOLDER = Path("tuned")  # in the working directory, as mlflow.db is
 
 
-class _Content(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Provenance(_Content):
+class Provenance(Settings):
     """Where tuned settings come from and what finding them cost."""
 
     study: str
-    """Optuna's study."""
     trial: int = Field(ge=0)
-    """Number of the trial that won."""
     metric: str
-    """What was lowest or highest, on the val part."""
     value: float = Field(allow_inf_nan=False)
-    """Of the trial that won."""
     before: float | None = Field(allow_inf_nan=False)
-    """Of the settings that stood in experiments.yaml; null: they were not tried to the end."""
+    """The metric of the settings in experiments.yaml; null: they were not tried to the end."""
     complete: int = Field(ge=0)
     """Trials with a result: trained to their end, or with the settings of one that was."""
     pruned: int = Field(ge=0)
@@ -41,20 +33,18 @@ class Provenance(_Content):
     seconds: float = Field(ge=0, allow_inf_nan=False)
     """Wall time of all trials, failed ones too."""
     corpus_fingerprint: str
-    """Hash of all reviews of the source."""
     split_fingerprint: str
-    """Hash of which reviews stand in which part."""
     data: dict[str, Any]
     """The reviews and their split, as experiments.yaml says it."""
     code: dict[str, str]
     """Commit of our code when the trial began and a hash of what was changed since, where git knows."""
     finished: str
     """When the trial ended, in UTC."""
-    unsearched: dict[str, Any] = {}
+    unsearched: dict[str, Any] = Field(default_factory=dict)
     """The trial's other settings, which the search did not choose."""
 
 
-class TunedSettings(_Content):
+class TunedSettings(Settings):
     """One file: settings of an experiment, by key path."""
 
     profile: str
@@ -63,42 +53,42 @@ class TunedSettings(_Content):
     provenance: Provenance
 
     def changed(self, settings: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-        """What is not as it was when these won, by key path: the value then and the one in an experiment's settings."""
+        """Return what an experiment's settings have changed since the search, by key path: value then, value now."""
         now = dict(flattened(settings))
         then = self.provenance.unsearched | self.settings
         return {key: (value, now.get(key)) for key, value in then.items() if value != now.get(key)}
 
     def record(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """What a plan keeps of it, so that a report can count what it cost, and tell what else an experiment has."""
-        names = ("study", "trial", "metric", "value", "before", "complete", "pruned", "seconds")
-        return {name: getattr(self.provenance, name) for name in names} | {"changed": sorted(self.changed(settings))}
+        """Return what a plan records of the search, for a report's costs and notes."""
+        names = {"study", "trial", "metric", "value", "before", "complete", "pruned", "seconds"}
+        return self.provenance.model_dump(include=names) | {"changed": sorted(self.changed(settings))}
 
 
 def tuned_file(profile: str, experiment: str) -> Path:
-    """Where the settings of an experiment lie."""
+    """Return the file of an experiment's tuned settings."""
     return FOLDER / profile / f"{experiment}.yaml"
 
 
 def read_tuned(profile: str, experiment: str) -> TunedSettings | None:
-    """The experiment's tuned settings, None where there is no file.
+    """Return the experiment's tuned settings, None where there is no file.
 
     Raises:
-        ConfigError: the file is damaged, or is another experiment's.
+        ConfigError: the file is damaged, or of another experiment.
     """
     path = tuned_file(profile, experiment)
     if not path.exists():
         return None
-    found = validated(TunedSettings, read_yaml(path), str(path), ())
+    found = validated(TunedSettings, read_yaml(path), str(path))
     if (found.profile, found.experiment) != (profile, experiment):
         raise ConfigError(
-            f"{path}: says that it is of experiment {found.experiment} in profile {found.profile}; "
-            f"put it where it belongs, or remove it: `python -m benchmark tune {experiment}` makes it anew"
+            f"{path}: holds settings of experiment {found.experiment} in profile {found.profile}. "
+            f"`python -m benchmark tune {experiment}` writes it again"
         )
     return found
 
 
 def tuned_text(tuned: TunedSettings) -> str:
-    """The file's content."""
+    """Return the file's content."""
     header = (
         f"# Found by `python -m benchmark tune {tuned.experiment} --profile {tuned.profile}`, on train and val alone.\n"
         f"# `python -m benchmark run {tuned.experiment} --profile {tuned.profile} --tuned` uses it.\n"

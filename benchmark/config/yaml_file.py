@@ -1,4 +1,4 @@
-"""Reading YAML as people mean it: a key given twice is an error, 1e-5 is a number, and a value ends somewhere."""
+"""Read YAML strictly: a duplicate key is an error, 1e-5 is a number, and no value is without end."""
 
 import math
 import re
@@ -10,61 +10,52 @@ import yaml
 from benchmark.config.errors import ConfigError, quoted
 
 MOST_MERGED = 10_000  # names that `<<` may bring into one mapping: ten lines that merge each other make billions
-INTEGERS = range(-(2**63), 2**63)  # what torch, numpy and SQL can hold; Python itself would take more
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # cannot be part of a file's name, or be written down in UTF-8
+INTEGERS = range(-(2**63), 2**63)  # what torch, numpy and SQL can hold
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # cannot be part of a file's name, or be written in UTF-8
 
 
 class YamlError(ConfigError):
-    """A file that is not YAML, or says one thing twice; the message names file, line and column."""
+    """A text that is not YAML, or has a duplicate key; the message names file, line and column."""
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, with 1e-5 a float (YAML 1.1 wants a dot there) and duplicate keys refused.
+    """PyYAML's safe loader, with 1e-5 a float (YAML 1.1 wants a dot there).
 
-    What PyYAML would choke on, or what others would choke on later, is refused with its place: values that contain
-    themselves or multiply without bound, numbers of more than 64 bits, text that is none.
+    Duplicate keys are refused, and what PyYAML or a later reader cannot bear: values that contain themselves or
+    multiply without bound, numbers of more than 64 bits, text that UTF-8 cannot write.
     """
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        # Here and not where the mapping is made: by then `<<` has merged others in, and they may be overridden.
+        # Not where the mapping is made: by then `<<` has merged others in, which may be overridden.
         node = super().compose_mapping_node(anchor)
         seen: set[str] = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                continue  # a list or mapping is no name, and is refused as such once it is made
-            key = key_node.value
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the name {quoted(key)} stands here twice; remove or rename one", key_node.start_mark
-                )
-            seen.add(key)
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise _refused(key, f"duplicate key {quoted(key.value)}; remove or rename one")
+            seen.add(key.value)
         return node
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         before = len(node.value)
         super().flatten_mapping(node)
         if len(node.value) > max(before, MOST_MERGED):
-            raise yaml.constructor.ConstructorError(
-                None, None, f"`<<` brings in more than {MOST_MERGED:,} names", node.start_mark
-            )
+            raise _refused(node, f"`<<` brings in more than {MOST_MERGED:,} names")
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        shown = quoted(node.value) if isinstance(node, yaml.ScalarNode) else "this"
         try:
-            # Deep: then PyYAML refuses a value that contains itself. To lay one over another would never end.
-            value = super().construct_object(node, deep=True)
+            value = super().construct_object(node, deep=True)  # deep: refuses a value that contains itself
         except (ValueError, LookupError, AttributeError, OverflowError):  # as of `2020-13-45`, `!!int ""`, `!!bool x`
-            raise _refused(node, f"is no {node.tag.rpartition(':')[2]}") from None
+            raise _refused(node, f"{shown} is not of type {node.tag.rpartition(':')[2]}") from None
         if (isinstance(value, int) and value not in INTEGERS) or (isinstance(value, float) and math.isinf(value)):
-            raise _refused(node, "is too large a number")
+            raise _refused(node, f"{shown} is too large a number")
         if isinstance(value, str) and (found := _NO_TEXT.search(value)):
-            raise _refused(node, f"holds {found[0]!r}, which is no character of a text")
+            raise _refused(node, f"{shown} contains {found[0]!r}, which cannot be written in UTF-8 or a file's name")
         return value
 
 
 def _refused(node: yaml.Node, why: str) -> yaml.MarkedYAMLError:
-    kind = "mapping" if isinstance(node, yaml.MappingNode) else "sequence"
-    what = quoted(node.value) if isinstance(node, yaml.ScalarNode) else f"this {kind}"
-    return yaml.constructor.ConstructorError(None, None, f"{what} {why}", node.start_mark)
+    return yaml.constructor.ConstructorError(None, None, why, node.start_mark)
 
 
 _Loader.add_implicit_resolver(
@@ -75,10 +66,10 @@ _Loader.add_implicit_resolver(
 
 
 def read_yaml(path: Path) -> Any:
-    """The file's content as plain Python values.
+    """Return the file's content as plain Python values.
 
     Raises:
-        YamlError: the file cannot be read, is not UTF-8 or YAML, or has a key twice.
+        YamlError: the file cannot be read, is not UTF-8 or YAML, or has a duplicate key.
     """
     try:
         text = path.read_text(encoding="utf-8")

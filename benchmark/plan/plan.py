@@ -145,7 +145,10 @@ def make_plan(suite: Suite, workspace: Workspace, names: Collection[str] = (), *
         val_size=len(corpus.val),
         test_size=len(corpus.test),
     )
-    settled = {data: _with_numbers(data, corpus) for data, corpus in corpora.items()}
+    settled = {  # the sizes of the parts, so that a record never says `all`
+        data: data.model_copy(update={"train_size": len(corpus.train), "test_size": len(corpus.test)})
+        for data, corpus in corpora.items()
+    }
     planned = [
         PlannedRun(
             config=replace(run, data=settled[run.data]),
@@ -171,11 +174,6 @@ def _refuse_tuned_on_test(suite: Suite, names: Collection[str], corpora: Mapping
                     f"{tuned_file(suite.profile, name)}: was found on another split of the reviews, which may have "
                     f"reviews of this test part in val. `python -m benchmark tune {name}` searches on this split"
                 )
-
-
-def _with_numbers(data: DataConfig, corpus: Corpus) -> DataConfig:
-    """Return the settings with the sizes of the parts, so that a record never says `all`."""
-    return data.model_copy(update={"train_size": len(corpus.train), "test_size": len(corpus.test)})
 
 
 def _resolve(run: RunConfig, device: DeviceSetting, *, download: bool) -> tuple[str | None, Precision]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+
+from pydantic import TypeAdapter
 
 from benchmark.tracking.client import tracking_uri as located_uri
 from benchmark.training.config import CheckpointInterval
@@ -57,11 +59,10 @@ class Workspace:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for the worker."""
-        return {**asdict(self), "cache_dir": str(self.cache_dir), "data": str(self.data) if self.data else None}
+        plain: dict[str, Any] = TypeAdapter(Workspace).dump_python(self, mode="json")
+        return plain
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Workspace:
         """Return the workspace that `to_json` was called on."""
-        data = Path(content["data"]) if content["data"] else None
-        interval = CheckpointInterval(**content["interval"])
-        return cls(content["tracking_uri"], Path(content["cache_dir"]), content["device"], data, interval)
+        return TypeAdapter(Workspace).validate_python(content)
