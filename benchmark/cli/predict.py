@@ -100,7 +100,7 @@ def _read(arguments: argparse.Namespace) -> ReviewInput:
 
 def _table(answers: pd.DataFrame) -> str:
     """Return one line per review, its text cut to the width of the terminal."""
-    names = [name for name in answers if name.startswith("probability_")]
+    names = [name for name in map(str, answers) if name.startswith("probability_")]
     headers = ["line", "label", *(f"P({name.removeprefix('probability_')})" for name in names)]
     rows = [
         [str(answer["line"]), answer["label"], *(f"{answer[name]:.4f}" for name in names)]
