@@ -12,12 +12,12 @@ from benchmark.plan.plan import PlannedRun, encoder_name
 from data_pipeline.corpus import Corpus
 
 FIGURES = (
-    ("val", "accuracy", "best_val_accuracy"),
-    ("val", "loss, nats", "best_val_loss"),
-    ("test", "accuracy", "test/accuracy"),
-    ("test", "F1", "test/f1"),
-    ("test", "ROC-AUC", "test/roc_auc"),
-    ("test", "log loss, nats", "test/log_loss"),
+    ("val", "accuracy", "best_val_accuracy", ".2%"),
+    ("val", "loss, nats", "best_val_loss", ".4f"),
+    ("test", "accuracy", "test/accuracy", ".2%"),
+    ("test", "F1", "test/f1", ".2%"),
+    ("test", "ROC-AUC", "test/roc_auc", ".4f"),
+    ("test", "log loss, nats", "test/log_loss", ".4f"),
 )
 
 
@@ -28,7 +28,9 @@ def model_card(planned: PlannedRun, corpus: Corpus, metrics: Mapping[str, float]
     precision = planned.precision + (" where the hardware has it, else fp32" if planned.precision != "fp32" else "")
     sizes = ", ".join(f"{len(reviews):,} {part}" for part, reviews in corpus.parts.items())
     held_out = " The test part was held out: its figures are no official test figures." if corpus.held_out_test else ""
-    figures = "\n".join(f"| {part} | {name} | {_spell(name, metrics[key])} |" for part, name, key in FIGURES)
+    figures = "\n".join(
+        f"| {part} | {name} | {metrics[key]:{form}} |".replace("%", " %") for part, name, key, form in FIGURES
+    )
     return f"""\
 # {config.name}
 
@@ -79,10 +81,6 @@ another kind or language than the reviews above were never measured.
 
 {_terms(planned)}
 """
-
-
-def _spell(name: str, value: float) -> str:
-    return f"{100 * value:.2f} %" if name in {"accuracy", "F1"} else f"{value:.4f}"
 
 
 def _terms(planned: PlannedRun) -> str:

@@ -37,14 +37,7 @@ class Estimate:
 def estimate(
     runs: Sequence[RunState], workspace: Workspace, measure: Callable[[RunConfig], Throughput], *, fresh: bool = False
 ) -> Estimate:
-    """Estimate what the unfinished runs need.
-
-    Args:
-        runs: see `run_states`.
-        workspace: where the cache is.
-        measure: called once per experiment.
-        fresh: count finished runs as missing.
-    """
+    """Estimate what the unfinished runs need, or all of them if `fresh`; `measure` is called once per experiment."""
     if fresh:
         runs = [replace(run, state="missing", sibling_seconds=None) for run in runs]
     missing = [run for run in runs if run.state != "finished"]

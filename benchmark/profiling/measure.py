@@ -18,15 +18,11 @@ from benchmark.training.environment import environment, machine_tags
 from data_pipeline.errors import InputError
 
 
-class MeasurementError(InputError):
-    """A subprocess that ended without a measurement."""
-
-
 def measure_in_subprocess(run: RunConfig, device: DeviceSetting) -> Throughput:
     """Measure the run's speed on this machine; the subprocess's peak memory is then the model's.
 
     Raises:
-        MeasurementError: the subprocess failed; the message ends with its last line.
+        InputError: the subprocess failed; the message ends with its last line.
     """
     done = subprocess.run(
         [sys.executable, "-m", "benchmark.profiling.throughput"],
@@ -38,7 +34,7 @@ def measure_in_subprocess(run: RunConfig, device: DeviceSetting) -> Throughput:
     )
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise MeasurementError(f"{run.experiment_name}: cannot be measured: {reason}")
+        raise InputError(f"{run.experiment_name}: cannot be measured: {reason}")
     return Throughput(**json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -12,11 +12,12 @@ from benchmark.cli.main import main
 from benchmark.config.load import load_suite, parse_assignments
 from benchmark.plan.plan import make_plan
 from benchmark.profiling import throughput
-from benchmark.profiling.measure import MeasurementError, measure_in_subprocess
+from benchmark.profiling.measure import measure_in_subprocess
 from benchmark.profiling.throughput import measure
 from benchmark.report.table import make_report
 from benchmark.tracking.records import RunRecord, Status, Throughput
 from benchmark.tracking.store import TrackingStore
+from data_pipeline.errors import InputError
 from tests.helpers.facts import assert_names
 from tests.helpers.recorded import HUB, NOWHERE, SPEED, results_of
 
@@ -79,7 +80,7 @@ class TestMeasuring:
 def test_a_process_that_fails_names_the_model_and_its_last_line(write_config):
     run = load_suite(write_config(), settings={"bert-frozen.model.encoder.path": "nowhere"}).runs()[2]
 
-    with pytest.raises(MeasurementError) as failed:
+    with pytest.raises(InputError) as failed:
         measure_in_subprocess(run, "cpu")
     assert_names(failed, "bert-frozen", "nowhere")
 
