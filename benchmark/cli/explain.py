@@ -147,8 +147,7 @@ def _explanations(
         found = found | {review.id: each for review, each in zip(missing, made, strict=True)}
         write_explanations(store, run.run_id, Explanations(reviews=found))
     for review in reviews:
-        error = found[review.id].completeness_error
-        if error > TOLERANCE:
+        if (error := found[review.id].completeness_error) > TOLERANCE:
             say(f"{run.name}: review {review.id}: attributions miss the margin's change by {100 * error:.1f} %")
     return found
 

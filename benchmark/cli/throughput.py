@@ -66,8 +66,7 @@ def throughput(arguments: argparse.Namespace) -> int:
     for name in names:
         say(f"measuring {name}. Close other programs for reliable numbers.")
         speeds[name] = measure_in_subprocess(firsts[name].config, place.device)
-        planned = firsts[name].planned
-        if planned is None:
+        if (planned := firsts[name].planned) is None:
             say(f"  not recorded: {firsts[name].advice}")
         else:
             record_speed(store, planned, speeds[name], place)

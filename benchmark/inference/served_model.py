@@ -90,15 +90,9 @@ class SentimentModel(PythonModel):
         self._classifier = SentimentClassifier(Path(context.artifacts[BUNDLE]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Classify raw texts.
+        """Return label, probability_negative and probability_positive of each raw text, in order.
 
-        Args:
-            context: unused.
-            model_input: a table with the column `text`, or a text or N texts if MLflow made no table of them.
-            params: unused.
-
-        Returns:
-            label, probability_negative and probability_positive of each text, in order.
+        `model_input` is a table with the column `text`, or a text or N texts if MLflow made no table of them.
 
         Raises:
             ValueError: the table has no such column, or a text is not a string.

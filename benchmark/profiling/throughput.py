@@ -135,8 +135,7 @@ class _Bench:
 
     def inference(self, part: Part) -> float:
         """Return reviews/s from token ids to logits."""
-        trainer = self._trainer()
-        return _rate(lambda reviews: trainer.predict(part.first(reviews)).seconds, len(part))
+        return _rate(lambda reviews: self._trainer().predict(part.first(reviews)).seconds, len(part))
 
     def features(self, part: Part) -> tuple[float, np.ndarray]:
         """Return reviews/s of the frozen encoder, and the features of the reviews it read last."""
@@ -164,13 +163,11 @@ class _Bench:
         return float(p50), float(p95)
 
     def forward_flops(self, part: Part) -> float:
-        """Return the mean operations of one review's matrix products in a forward pass without padding.
-
-        torch's own kernels compute them: the counter does not see into oneDNN's LSTM or the fused attention.
-        """
+        """Return the mean operations of one review's matrix products in a forward pass without padding."""
         self.model.eval()
         counter = FlopCounterMode(display=False)
         reviews = min(COUNTED, len(part))
+        # torch's own kernels: the counter does not see into oneDNN's LSTM or the fused attention.
         with counter, torch.no_grad(), torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH):
             for position in range(reviews):
                 self.model(part.batch(np.array([position])).to(self.device))

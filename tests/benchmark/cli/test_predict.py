@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mlflow import MlflowClient
 
 from benchmark.cli.main import main
 from benchmark.tracking.records import Status
@@ -187,33 +186,16 @@ class TestWhichRun:
         assert worse in predict("--run", worse[:8], GOOD, uri=store_uri).err
         predict("--run", killed, GOOD, uri=store_uri).assert_refused(killed, "rnn seed 1", "killed")
 
-    @pytest.mark.parametrize(
-        ("arguments", "facts"),
-        [
+    def test_a_model_run_or_store_that_is_not_there_is_refused(self, predict, tmp_path):
+        for arguments, facts in (
             (["--model", "rnm"], ["--model rnm", "quick", "rnn"]),
             (["--model", "lstm"], ["--model lstm", "run lstm --profile quick"]),
             (["--model", "rnn", "--profile", "paper"], ["run all --profile paper"]),
             (["--run", "nothing"], ["nothing"]),
-        ],
-    )
-    def test_a_model_or_run_that_is_not_there_is_refused(self, predict, arguments, facts):
-        predict(*arguments, GOOD).assert_refused(*facts)
-
-    def test_no_store_is_made(self, predict, tmp_path):
+        ):
+            predict(*arguments, GOOD).assert_refused(*facts)
         predict("--model", "rnn", GOOD, uri=f"sqlite:///{tmp_path / 'none.db'}").assert_refused("none.db")
-
         assert not (tmp_path / "none.db").exists()
-
-    def test_changed_weights_are_refused(self, store, recorded, predict, store_uri):
-        run_id = record(store, recorded.trained)
-        client = MlflowClient(store_uri)
-        [model] = client.search_logged_models([client.get_run(run_id).info.experiment_id])
-        [weights] = Path(model.artifact_location.removeprefix("file://")).rglob("weights.safetensors")
-        weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
-        called = predict("--model", "rnn", GOOD, uri=store_uri)
-
-        assert (called.status, called.out) == (2, "")
-        assert_names(called.err, f"error: run {run_id}", "rnn seed 1", weights, "sha256")
 
     def test_a_run_without_a_model_is_named(self, recorded, without_model, predict, store_uri):
         run_id = without_model(recorded.trained.planned.fingerprint)
@@ -224,12 +206,12 @@ class TestWhichRun:
 
 
 class TestStandardInput:
-    @pytest.mark.parametrize("arguments", [[], ["-"]])
-    def test_each_line_is_a_review_also_the_last_without_an_end(self, predict, arguments):
-        called = predict("--model", "rnn", "--json", *arguments, stdin=f"{GOOD}\r\n{BAD}\n".encode())
+    def test_each_line_is_a_review_also_the_last_without_an_end(self, predict):
+        for arguments, stdin in (([], f"{GOOD}\r\n{BAD}\n"), (["-"], f"{GOOD}\n{BAD}")):
+            called = predict("--model", "rnn", "--json", *arguments, stdin=stdin.encode())
 
-        assert called.status == 0
-        assert [(each["line"], each["text"]) for each in called.objects] == [(1, GOOD), (2, BAD)]
+            assert called.status == 0
+            assert [(each["line"], each["text"]) for each in called.objects] == [(1, GOOD), (2, BAD)]
 
     def test_a_bad_line_is_named_and_the_rest_is_answered(self, predict):
         stdin = b"fine\n\n\xff\xfe\na\0b\none\xe2\x80\xa8review\x0bhere\nwithout an end"
@@ -258,34 +240,29 @@ class TestTable:
         assert [(each["line"], each["text"]) for each in called.objects] == [(2, GOOD), (3, BAD)]
 
     def test_a_bad_row_is_named_by_its_line_and_the_rest_is_answered(self, predict, table):
-        bad = {
-            "line 3": (b"2,", []),
-            "line 4": (b"3", ["1", "2"]),
-            "line 5": (b"4,one,two", ["3", "2"]),
-            "line 7": (b"5,caf\xe9", ["UTF-8"]),
-            "line 10": (b'7,"a"b', ["quotes"]),
-            "line 11": (b"8,a\0b", ["NUL"]),
-            "line 13 to 15": (b'9,"open\nnext\nlast', ["quotes"]),  # swallowed by the quote
-        }
-        rows = [row for row, _ in bad.values()]
         rows = [
-            b"id,text",
-            b"1,fine",
-            *rows[:3],
-            b"",
-            rows[3],
-            b'6,"two\nlines"',
-            *rows[4:6],
-            b"9," + b"word " * 50_000,
-            rows[6],
+            (b"id,text", None, []),
+            (b"1,fine", None, []),
+            (b"2,", "line 3", []),
+            (b"3", "line 4", ["1", "2"]),
+            (b"4,one,two", "line 5", ["3", "2"]),
+            (b"", None, []),
+            (b"5,caf\xe9", "line 7", ["UTF-8"]),
+            (b'6,"two\nlines"', None, []),
+            (b'7,"a"b', "line 10", ["quotes"]),
+            (b"8,a\0b", "line 11", ["NUL"]),
+            (b"9," + b"word " * 50_000, None, []),
+            (b'9,"open\nnext\nlast', "line 13 to 15", ["quotes"]),  # swallowed by the quote
         ]
-        called = predict("--model", "rnn", "--json", "--input", table(b"\n".join(rows) + b"\n"))
+        name = table(b"\n".join(row for row, *_ in rows) + b"\n")
+        called = predict("--model", "rnn", "--json", "--input", name)
+        bad = [(place, facts) for _, place, facts in rows if place]
 
         assert called.status == 1
         assert [each["line"] for each in called.objects] == [2, 8, 12]
         assert called.objects[1]["text"] == "two\nlines"
-        for line, (place, (_, facts)) in zip(called.err.splitlines()[:7], bad.items(), strict=True):
-            assert line.startswith(f"reviews.csv, {place}: ")
+        for line, (place, facts) in zip(called.err.splitlines()[: len(bad)], bad, strict=True):
+            assert line.startswith(f"{name}, {place}: ")
             assert_names(line, *facts)
 
     @pytest.mark.parametrize(
@@ -301,10 +278,8 @@ class TestTable:
     def test_a_table_without_reviews_is_wrong_use(self, predict, table, content, facts):
         predict("--model", "rnn", "--input", table(content)).assert_refused(*facts)
 
-    def test_a_file_that_is_not_there_is_named(self, predict):
+    def test_a_missing_file_or_texts_beside_a_table_are_wrong_use(self, predict, table):
         predict("--model", "rnn", "--input", "none.csv").assert_refused("none.csv", "No such file")
-
-    def test_texts_and_a_table_at_once_are_wrong_use(self, predict, table):
         predict("--model", "rnn", "--input", table(b"text\nfine\n"), GOOD).assert_refused("--input", "texts")
 
 

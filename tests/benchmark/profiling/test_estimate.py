@@ -23,8 +23,8 @@ def tiny_encoder(encoder_without_weights):
     return encoder_without_weights
 
 
-class TestStandings:
-    def test_what_was_never_run_is_missing(self, write_config):
+class TestRunStates:
+    def test_runs_without_a_record_are_missing(self, write_config):
         found = run_states(load_suite(write_config(), settings={"seeds": [1, 2]}), NOWHERE, None)
 
         assert [(run.config.experiment_name, run.config.seed) for run in found][:5] == [
@@ -33,25 +33,21 @@ class TestStandings:
         ]
         assert {run.state for run in found} == {"missing"}
 
-    def test_of_reviews_that_are_not_here_nothing_is_known_yet(self, write_config, tmp_path):
+    def test_runs_on_reviews_that_are_not_here_are_unknown(self, write_config, tmp_path):
         path = write_config(profiles={"quick": {"data": {"source": "aclimdb", "path": None, "test_size": "all"}}})
-
         found = run_states(load_suite(path), replace(NOWHERE, cache_dir=tmp_path), None)
 
         assert {run.state for run in found} == {"unknown"}
         assert "run rnn" in found[0].advice
 
-    def test_an_encoder_that_is_not_here_says_nothing_of_the_other_experiments(self, write_config, offline):
+    def test_a_missing_encoder_leaves_the_other_experiments_known(self, write_config, offline):
         found = run_states(load_suite(write_config(), settings=parse_assignments(HUB)), NOWHERE, None)
+        unknown = [run.config.experiment_name for run in found if run.state == "unknown"]
 
-        assert {run.config.experiment_name: run.state for run in found} == {
-            "rnn": "missing",
-            "lstm": "missing",
-            "bert-frozen": "unknown",
-            "bert-finetuned": "missing",
-        }
+        assert unknown == ["bert-frozen"]
+        assert [run.state for run in found].count("missing") == 3
 
-    def test_a_finished_run_tells_how_long_its_siblings_take(self, write_config, store_uri, tmp_path):
+    def test_siblings_take_as_long_as_a_finished_run(self, write_config, store_uri, tmp_path):
         suite, store = load_suite(write_config(), settings={"seeds": [1, 2]}), TrackingStore(store_uri, tmp_path)
         plan = make_plan(suite, NOWHERE)
         planned = plan.runs[0]
@@ -66,7 +62,7 @@ class TestStandings:
         assert [(run.state, run.sibling_seconds) for run in rnn] == [("finished", 77.0), ("missing", 77.0)]
 
 
-class TestNeed:
+class TestEstimate:
     def runs(self, write_config, *assignments, state="missing"):
         suite = load_suite(write_config(), settings=parse_assignments(["training.epochs=3", *assignments]))
         return [RunState(run, state, "") for run in suite.runs()]
