@@ -124,6 +124,14 @@ class TestLearning:
 
 
 class TestSeeds:
+    def test_seeding_asks_for_deterministic_kernels_and_makes_denormal_numbers_zero(self):
+        tiny = torch.full((1000,), 1e-20)
+        assert (tiny * tiny).count_nonzero() == 1000
+
+        seed_everything(1)
+        assert torch.get_deterministic_debug_mode() == 1  # warns
+        assert (tiny * tiny).count_nonzero() == 0
+
     @pytest.mark.parametrize("name", ["rnn", "lstm"])
     def test_fits_with_one_seed_are_equal_bit_for_bit_and_with_another_differ(self, fit_words, name):
         first, first_predictions, first_weights = fit_words(name, seed=5)
