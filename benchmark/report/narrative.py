@@ -141,23 +141,15 @@ def _baseline(comparison: PairwiseTests, rows: dict[str, Row]) -> Iterator[str]:
     for name, row in rows.items():
         if not row.plan.baseline:
             continue
-        better: list[str] = []
-        similar: list[str] = []
-        worse: list[str] = []
+        groups: dict[str, list[str]] = {
+            word: [] for word in ("significantly better", "not significantly different", "significantly worse")
+        }
+        better, similar, worse = groups.values()
         for other, candidate in rows.items():
             pair = comparison.pair(name, other)
             if pair is not None and not candidate.plan.baseline:
                 (similar if not pair.separated else worse if pair.first == name else better).append(other)
-        parts = [
-            f"{verb} {_listed(names)}"
-            for verb, names in (
-                ("significantly better:", better),
-                ("not significantly different:", similar),
-                ("significantly worse:", worse),
-            )
-            if names
-        ]
-        if parts:
+        if parts := [f"{word}: {_listed(names)}" for word, names in groups.items() if names]:
             yield f"The baseline {name} reaches {_percent(row.accuracy)}; {'; '.join(parts)}."
 
 

@@ -155,13 +155,8 @@ def _sections(
 
 def render_page(page: Page, texts: ReviewTexts) -> str:
     """Return the page as HTML."""
-    environment = Environment(
-        autoescape=True,
-        loader=FileSystemLoader(FOLDER),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    loader, strip = FileSystemLoader(FOLDER), {"trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(autoescape=True, loader=loader, undefined=StrictUndefined, **strip)
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "ensure_ascii": False}
     script = "".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
     results = page.report.results

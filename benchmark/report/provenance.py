@@ -16,14 +16,7 @@ RUN_COLUMNS = ("model", "seed", "state", "epoch chosen", "training", "hardware",
 
 
 def provenance(results: PlanResults, details: Details) -> dict[str, Any]:
-    """Return what the page's last section shows.
-
-    Returns:
-        facts: name and value of each.
-        runs: a Table, one line per run.
-        machines: each environment that finished runs were made in, a Table named by the runs.
-        settings: of each row, a Table named by the model.
-    """
+    """Return what the page's last section shows: facts, and tables of runs, machines and settings."""
     plan = results.plan
     finished = finished_runs(plan, results.runs)
     facts = [("profile", plan.profile), ("sizes", plan.spell_sizes()), ("seeds", ", ".join(map(str, plan.seeds)))]

@@ -1,12 +1,25 @@
 """A made-up page, and the browser that shows it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import pytest
 from playwright.sync_api import Page
 
+from benchmark.report.page import Page as ReportPage
+from benchmark.report.page import render_page
 from tests.helpers.made_page import EXPLAINED, MadePage
-from tests.helpers.shown_page import DESKTOP, Shown
+
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+@dataclass
+class Shown:
+    """A page in the browser, its console messages and its requests."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -37,8 +50,13 @@ def made() -> MadePage:
 
 
 @pytest.fixture(scope="session")
-def html(made) -> str:
-    return made.html()
+def drawn(made) -> ReportPage:
+    return made.page()
+
+
+@pytest.fixture(scope="session")
+def html(made, drawn) -> str:
+    return render_page(drawn, made.review_texts())
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -39,22 +39,18 @@ def test_every_form_for_readers_has_every_cell_and_sentence(report, form):
             assert cell in plain
 
 
-def test_the_terminal_form_is_a_box_a_table_and_a_line_a_sentence(report):
-    blocks = render(report, "terminal").rstrip("\n").split("\n\n")
+def test_the_terminal_and_markdown_forms_are_tables_and_lists(report):
+    box, *_, sentences = render(report, "terminal").rstrip("\n").split("\n\n")
+    table, _, cost, *_, notes = render(report, "markdown").rstrip("\n").split("\n\n")
 
-    assert {len(line) for line in blocks[0].splitlines()} == {len(blocks[0].splitlines()[0])}
-    assert tuple(blocks[-1].splitlines()) == report.notes
-
-
-def test_the_markdown_form_is_tables_and_lists(report):
-    table, _, cost, *rest = render(report, "markdown").rstrip("\n").split("\n\n")
-
+    assert {len(line) for line in box.splitlines()} == {len(box.splitlines()[0])}
+    assert tuple(sentences.splitlines()) == report.notes
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
     assert cells[0] == list(report.quality.columns)
     assert all(set(cell) <= {"-", ":"} for cell in cells[1])
     assert cells[2:] == report.quality.to_numpy().tolist()
     assert len(cost.splitlines()) == 4
-    assert rest[-1].splitlines() == [f"- {note}" for note in report.notes]
+    assert notes.splitlines() == [f"- {note}" for note in report.notes]
 
 
 def test_the_csv_form_is_the_frame_with_one_line_per_row_and_numbers_as_numbers(report):
@@ -125,29 +121,19 @@ def test_the_same_records_give_the_same_bytes(form):
 
     once = render(report_of(plan, runs), form)
 
-    assert render(report_of(plan, list(runs)), form) == once
-    assert render(report_of(PlanRecord.from_json(plan.to_json()), runs), form) == once
-    assert render(report_of(plan, [replace(run) for run in reversed(runs)]), form) == once
+    assert render(report_of(PlanRecord.from_json(plan.to_json()), [replace(run) for run in runs[::-1]]), form) == once
 
 
 def test_another_process_gives_the_same_bytes():
     """Where Python keeps words in another order."""
-    plan, runs = many_rows()
     code = (
-        "import json, sys; sys.path[:0] = sys.argv[1:]; from tests.helpers.recorded import results_of;"
-        "from benchmark.tracking.records import PlanRecord, RunRecord, Status;"
-        "from benchmark.report.forms import render;"
-        "from benchmark.report.table import make_report; plan, runs = json.load(sys.stdin);"
-        "runs = [RunRecord(**run | {'status': Status(run['status'])}) for run in runs];"
-        "made = make_report(results_of(PlanRecord.from_json(plan), runs));"
-        "sys.stdout.buffer.write(render(made, 'markdown').encode())"
+        "import sys; from benchmark.report.forms import render;"
+        "from tests.benchmark.report.test_forms import many_rows, report_of;"
+        "sys.stdout.buffer.write(render(report_of(*many_rows()), 'markdown').encode())"
     )
-    answer = subprocess.run(
-        [sys.executable, "-c", code, str(ROOT)],
-        input=json.dumps([plan.to_json(), [asdict(run) for run in runs]]).encode(),
-        env={**os.environ, "PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"},
-        capture_output=True,
-        check=True,
-    )
+    seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path}
+    answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
 
-    assert answer.stdout.decode() == render(report_of(plan, runs), "markdown")
+    assert answer.stdout.decode() == render(report_of(*many_rows()), "markdown")

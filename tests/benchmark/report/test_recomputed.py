@@ -1,4 +1,4 @@
-"""Every figure of the table computed once more, from the stored predictions alone, as scikit-learn computes it."""
+"""Every figure of the table, computed again from the predictions alone with scikit-learn."""
 
 import numpy as np
 import pandas as pd
@@ -8,9 +8,8 @@ from sklearn import metrics
 
 from benchmark.analysis.metrics import classification_metrics
 from benchmark.report.table import make_report
-from benchmark.results.read import read_results
-from benchmark.tracking.records import PlanRecord, PlanRow
-from tests.helpers.recorded import Made
+from benchmark.results.results import PlanResults, join_runs
+from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status
 
 N, SEEDS = 400, (1, 2)
 MODELS = {"lstm": 1.0, "rnn": 0.4, "bow": 2.0}  # how far the logits of the two labels lie apart
@@ -34,25 +33,28 @@ def predictions(name: str, seed: int) -> pd.DataFrame:
 
 
 @pytest.fixture
-def stored(store) -> dict[tuple[str, int], pd.DataFrame]:
-    """Predictions by model and seed; runs and plan are in the store."""
-    rows = tuple(PlanRow(name, name * 4, None, None, 100, "s") for name in MODELS)
-    store.open_plan(PlanRecord("quick", SEEDS, rows, "reviews", False, 10, N))
-    made = {(name, seed): predictions(name, seed) for name in MODELS for seed in SEEDS}
-    for (name, seed), table in made.items():
+def tables() -> dict[tuple[str, int], pd.DataFrame]:
+    return {(name, seed): predictions(name, seed) for name in MODELS for seed in SEEDS}
+
+
+def results_of(tables) -> PlanResults:
+    runs = []
+    for (name, seed), table in tables.items():
         logits = table[["logit_negative", "logit_positive"]].to_numpy()
         scores = classification_metrics(table["label"].to_numpy(), logits)
         figures = {f"test/{score}": value for score, value in scores.items()}
         figures |= {"parameters_total": 1000.0, "parameters_trainable": 10.0, "train_seconds": 10.0 * seed}
-        Made(name, seed, name * 4, metrics=figures, predictions=table).record(store)
-    return made
+        runs.append(RunRecord(f"{name}-{seed}", name, name, seed, name * 4, Status.FINISHED, figures))
+    rows = tuple(PlanRow(name, name * 4, None, None, 100, "s") for name in MODELS)
+    plan = PlanRecord("quick", SEEDS, rows, "reviews", False, 10, N)
+    return join_runs(plan, runs, {}, lambda run: tables[run.experiment, run.seed])
 
 
-def expected(stored, name, score, scale, digits) -> str:
+def expected(tables, name, score, scale, digits) -> str:
     """Mean and standard deviation over seeds of a score of labels and probabilities."""
     values = []
     for seed in SEEDS:
-        found = stored[name, seed]
+        found = tables[name, seed]
         chances = softmax(found[["logit_negative", "logit_positive"]].to_numpy(np.float64), axis=1)[:, 1]
         values.append(scale * score(found["label"].to_numpy(), chances))
     return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}"
@@ -76,12 +78,12 @@ SCORES = {
 }
 
 
-def test_every_figure_is_what_scikit_learn_computes_of_the_predictions(stored, store):
-    table = make_report(read_results(store, "quick")).quality.set_index("model")
+def test_every_figure_is_what_scikit_learn_computes_of_the_predictions(tables):
+    table = make_report(results_of(tables)).quality.set_index("model")
 
     for name in MODELS:
         for column, (score, scale, digits) in SCORES.items():
-            assert table.loc[name, column] == expected(stored, name, score, scale, digits), (name, column)
+            assert table.loc[name, column] == expected(tables, name, score, scale, digits), (name, column)
         low, high = map(float, table.loc[name, "95 % interval"].split(" to "))
         assert low < float(table.loc[name, "test accuracy, %"].split()[0]) < high
     accuracy = table["test accuracy, %"].str.split().str[0].astype(float)

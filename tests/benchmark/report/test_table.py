@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.analysis.metrics import expected_calibration_error
 from benchmark.report.forms import render
-from benchmark.report.table import Report, make_report
+from benchmark.report.table import Report, make_report, spell_count
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status
 from tests.helpers.facts import assert_names
 from tests.helpers.recorded import made_logits, results_of
@@ -121,8 +121,7 @@ def test_train_time_is_the_mean_over_seeds_with_the_extraction_of_features_in_it
 def test_parameters_are_short():
     short = {842: "842", 999: "999", 1000: "1.0 k", 17_282: "17.3 k", 999_980: "1.0 M", 109_482_240: "109.5 M"}
 
-    for count, text in short.items():
-        assert only_row([run_of(parameters_total=count)])["parameters"] == text
+    assert {count: spell_count(count) for count in short} == short
 
 
 def test_rows_stand_in_the_order_of_the_plan_and_a_baseline_is_called_one():
@@ -162,12 +161,6 @@ def test_a_row_with_some_of_its_seeds_has_no_mean():
     assert found[PUBLISHED] == "85.00"
 
 
-def test_an_incomplete_row_leaves_the_others_as_they_are():
-    report = report_of(plan_of(row_of(), row_of("bert", BERT)), [run_of()])
-
-    assert [row(report, number)[ACCURACY] for number in (0, 1)] == ["86.00", "missing"]
-
-
 def test_only_the_newest_finished_run_of_these_settings_counts():
     other = [run_of(fingerprint="0" * 16, **{"test/accuracy": 0.99}), run_of(seed=2, **{"test/accuracy": 0.99})]
     failed = [
@@ -182,26 +175,33 @@ def test_only_the_newest_finished_run_of_these_settings_counts():
     assert not [error for error in ("boom", "bang") if error in render(report, "terminal")]
 
 
-def test_a_published_figure_of_the_same_set_up_is_compared_with_the_mean_over_seeds():
-    runs = [run_of(1, **{"test/accuracy": 0.8}), run_of(2, **{"test/accuracy": 0.9})]
-
-    assert only_row(runs, seeds=(1, 2), published=figure(84.0))[PUBLISHED] == "84.00 (ours +1.00)"
-    assert only_row([run_of()], published=figure(86.5))[PUBLISHED] == "86.50 (ours -0.50)"
-    same = figure(encoder=ENCODER)
-    assert only_row([run_of()], encoder=ENCODER, published=same)[PUBLISHED] == "85.00 (ours +1.00)"
+def published_cell(published, trained_on=4000, encoder=None) -> str:
+    plan = plan_of(row_of(published=published, trained_on=trained_on, encoder=encoder))
+    return row(report_of(plan, [run_of()]))[PUBLISHED]
 
 
 @pytest.mark.parametrize(
-    ("encoder", "published"),
+    ("published", "trained_on", "encoder", "cell"),
     [
-        (None, figure(corpus="IMDB (official split)")),
-        (ENCODER, figure(encoder="google-bert/bert-base-uncased")),
-        (ENCODER, figure()),
-        (None, figure(encoder=ENCODER)),
+        (figure(86.5), 4000, None, "86.50 (ours -0.50)"),
+        (figure(encoder=ENCODER), 4000, ENCODER, "85.00 (ours +1.00)"),
+        (figure(corpus="IMDB (official split)"), 4000, None, "85.00 (other set-up)"),
+        (figure(encoder="google-bert/bert-base-uncased"), 4000, ENCODER, "85.00 (other set-up)"),
+        (figure(), 4000, ENCODER, "85.00 (other set-up)"),
+        (figure(encoder=ENCODER), 4000, None, "85.00 (other set-up)"),
+        (figure() | {"train_size": 4000}, 3900, None, "85.00 (ours +1.00)"),
+        (figure() | {"train_size": 4000}, 3000, None, "85.00 (other set-up)"),
+        (figure() | {"setup": None}, 4000, None, "85.00 (settings unknown)"),
     ],
 )
-def test_a_published_figure_of_another_set_up_is_shown_without_a_difference(encoder, published):
-    assert only_row([run_of()], encoder=encoder, published=published)[PUBLISHED] == "85.00 (other set-up)"
+def test_a_published_figure_is_subtracted_only_where_the_set_up_is_the_same(published, trained_on, encoder, cell):
+    assert published_cell(published, trained_on, encoder) == cell
+
+
+def test_a_published_figure_is_compared_with_the_mean_over_seeds():
+    runs = [run_of(1, **{"test/accuracy": 0.8}), run_of(2, **{"test/accuracy": 0.9})]
+
+    assert only_row(runs, seeds=(1, 2), published=figure(84.0))[PUBLISHED] == "84.00 (ours +1.00)"
 
 
 def test_the_set_up_of_a_published_figure_is_noted_once_where_it_is_another():
@@ -212,6 +212,9 @@ def test_the_set_up_of_a_published_figure_is_noted_once_where_it_is_another():
     assert_names(note, "other set-up", "IMDB (official split)", "google-bert/bert-base-uncased", "3 epochs")
     ours = report_of(plan_of(row_of(published=figure())), [run_of()])
     assert not [note for note in ours.notes if "a paper" in note]
+    report = report_of(plan_of(row_of(published=figure() | {"setup": None})), [run_of()])
+    (note,) = [note for note in report.notes if "a paper" in note]
+    assert_names(note, "settings unknown", CORPUS, "lstm")
 
 
 def test_the_first_note_says_what_the_table_was_made_from():
@@ -223,8 +226,7 @@ def test_the_first_note_says_what_the_table_was_made_from():
 def test_a_test_part_held_out_of_the_training_reviews_is_noted():
     held_out, official = (set(report_of(plan_of(row_of(), held_out=held), []).notes) for held in (True, False))
 
-    (note,) = held_out - official
-    assert_names(note, "held out")
+    assert ["held out" in note for note in held_out - official] == [True]
     assert official < held_out
 
 
@@ -278,22 +280,3 @@ def test_why_a_run_failed_stands_in_the_notes():
 
     assert_names(notes[-1], "lstm seed 2", "failed", "NonFiniteError: loss is nan", "id-lstm-2")
     assert not [note for note in notes if "lstm seed 3" in note]
-
-
-def published_cell(published, trained_on=4000) -> str:
-    plan = plan_of(row_of(published=published, trained_on=trained_on))
-    return row(report_of(plan, [run_of()]))[PUBLISHED]
-
-
-def test_a_figure_of_unknown_settings_is_set_beside_ours_and_not_subtracted():
-    assert published_cell(figure() | {"setup": None}) == "85.00 (settings unknown)"
-
-    report = report_of(plan_of(row_of(published=figure() | {"setup": None})), [run_of()])
-    (note,) = [note for note in report.notes if "a paper" in note]
-    assert_names(note, "settings unknown", CORPUS, "lstm")
-
-
-def test_a_figure_is_subtracted_only_where_about_as_many_reviews_were_trained_on():
-    cells = [published_cell(figure() | {"train_size": 4000}, trained_on) for trained_on in (4000, 3900, 3000)]
-
-    assert cells == ["85.00 (ours +1.00)", "85.00 (ours +1.00)", "85.00 (other set-up)"]

@@ -6,9 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, expect
 
-from benchmark.report.page import render_page
-from benchmark.results.results import ReviewTexts
-from tests.helpers.made_page import ACCURACY, EXPLAINED, MadePage
+from tests.helpers.made_page import ACCURACY, EXPLAINED
 
 
 class TestWords:
@@ -53,11 +51,3 @@ class TestWords:
     def test_with_markup_are_text(self, card, page):
         expect(card(4).locator("p.text")).to_have_text(EXPLAINED[4])
         assert page.title() != "taken"
-
-    def test_are_not_shown_where_nothing_is_explained_or_no_text_is_at_hand(self, show):
-        hidden = render_page(MadePage(reviews=40, explained={3: 0.0}).page(), ReviewTexts(missing="Not here."))
-
-        for html in (hidden, MadePage(reviews=40).html()):
-            shown = show(html)
-            expect(shown.page.locator("#words")).to_have_count(0)
-            assert shown.complaints == []
