@@ -155,8 +155,9 @@ def _sections(
 
 def render_page(page: Page, texts: ReviewTexts) -> str:
     """Return the page as HTML."""
-    loader, strip = FileSystemLoader(FOLDER), {"trim_blocks": True, "lstrip_blocks": True}
-    environment = Environment(autoescape=True, loader=loader, undefined=StrictUndefined, **strip)
+    loader = FileSystemLoader(FOLDER)
+    environment = Environment(autoescape=True, loader=loader, undefined=StrictUndefined, trim_blocks=True)
+    environment.lstrip_blocks = True
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "ensure_ascii": False}
     script = "".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
     results = page.report.results

@@ -31,9 +31,6 @@ class TestMcNemar:
 
         assert mcnemar_exact(*networks(only_first, only_second, 100)) == pytest.approx(min(1.0, 2 * tail))
 
-    def test_reviews_on_which_both_agree_do_not_matter(self):
-        assert mcnemar_exact(*networks(15, 4, 0)) == mcnemar_exact(*networks(15, 4, 10_000))
-
 
 class TestTwoMethods:
     def test_p_and_interval_agree_and_a_large_difference_is_found(self, answers):
@@ -121,11 +118,6 @@ class TestSmallestDetectableDifference:
         needed = (stats.norm.isf(0.025) * math.sqrt(share) + stats.norm.isf(0.2) * math.sqrt(share - found**2)) ** 2
 
         assert needed / found**2 == pytest.approx(reviews, rel=0.02)
-
-    def test_more_reviews_and_less_disagreement_make_it_smaller(self):
-        assert smallest_detectable_difference(4000, 0.1) < smallest_detectable_difference(1000, 0.1)
-        assert smallest_detectable_difference(1000, 0.05) < smallest_detectable_difference(1000, 0.1)
-        assert smallest_detectable_difference(1000, 0.1) < smallest_detectable_difference(1000, 0.1, alpha=0.005)
 
     @pytest.mark.parametrize("discordant", [0.0, 0.004])
     def test_networks_that_disagree_too_rarely_cannot_be_told_apart(self, discordant):

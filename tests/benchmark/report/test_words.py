@@ -1,4 +1,4 @@
-"""What models leaned on, as the page shows it of the reviews that `explain` was called for."""
+"""Word attributions as the page shows them, of the reviews that `explain` was called for."""
 
 import re
 from collections.abc import Callable
@@ -42,10 +42,8 @@ class TestWords:
 
         assert (rows[0], rows[-1]) == ("good\t+2.00", "bad\t\N{MINUS SIGN}1.50")
 
-    def test_that_a_model_did_not_read_are_set_apart(self, card):
+    def test_lie_where_they_are_shown_and_what_is_not_read_is_set_apart(self, card):
         expect(card(2).locator(".unread")).to_have_text("[...] and an end that nobody has ever read")
-
-    def test_lie_where_they_are_shown_however_lines_are_broken(self, card):
         assert card(3).locator("mark").all_text_contents() == ["good", "bad", "good"]
 
     def test_with_markup_are_text(self, card, page):
