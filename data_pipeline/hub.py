@@ -59,7 +59,7 @@ def offline_advice(hub: str, revision: str) -> str:
     files = " ".join(f"--include '{pattern}'" for pattern in ("*.json", "*.txt", "model.safetensors"))
     return (
         f"run `hf download {hub} --revision {revision} {files} --local-dir FOLDER` on a machine with a network, copy"
-        " FOLDER here and use `--set EXPERIMENT.model.encoder.path=FOLDER`"
+        " FOLDER here and use `--set EXPERIMENT.model.encoder.path=FOLDER` with the `sha256` of its weights"
     )
 
 

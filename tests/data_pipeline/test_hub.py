@@ -28,7 +28,7 @@ FILES = {
     "vocab.txt": b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n",
 }
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
-OFFLINE_ADVICE = (f"hf download {REPOSITORY} --revision {REVISION} --include ", "--local-dir FOLDER")
+OFFLINE_ADVICE = (f"hf download {REPOSITORY} --revision {REVISION} --include ", "--local-dir FOLDER", "`sha256`")
 ASK = """
 import json, sys
 from data_pipeline.encoder import resolve_encoder
