@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from benchmark.results.results import RecordedRun
 
 WIDTH = 26  # characters of a value; a longer one is cut to where it differs
-ABSENT = "-"
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -73,9 +72,8 @@ def _table(comparison: RunComparison, a: RecordedRun, b: RecordedRun) -> str:
 def _counts(section: Section) -> str:
     if section.missing:
         return f"not recorded in {' and '.join(section.missing)}"
-    if not section.different:
-        return f"all {section.equal} equal"
-    return f"{section.equal} equal, {len(section.different)} different"
+    different = len(section.different)
+    return f"{section.equal} equal, {different} different" if different else f"all {section.equal} equal"
 
 
 def difference_row(difference: Difference) -> list[str]:
@@ -95,7 +93,7 @@ def difference_row(difference: Difference) -> list[str]:
 
 def _text(value: str | float | None) -> str:
     if value is None or isinstance(value, str):
-        return value or ABSENT
+        return value or "-"
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.6g}"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from tabulate import tabulate
+
 from benchmark.cli.options import Commands, add_command, add_suite_options, add_tuned_option, chosen_suite, workspace
 from benchmark.launch.process import EXIT_DONE
 
@@ -17,8 +19,6 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def list_runs(arguments: argparse.Namespace) -> int:
     """Print one line per run."""
-    from tabulate import tabulate
-
     from benchmark.plan.status import run_states
     from benchmark.tracking.store import TrackingStore
     from models.registry import model_names

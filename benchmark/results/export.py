@@ -88,10 +88,7 @@ def read_export(folder: Path) -> PlanResults:
         TrackingError: predictions cannot be read.
     """
     checked = _check(folder)
-    try:
-        plan = PlanRecord.from_json(_read(folder / PLAN, dict[str, Any]))
-    except ValueError as error:
-        raise ExportError(f"{folder / PLAN}: {error}; {_AGAIN}") from None
+    plan = _read(folder / PLAN, PlanRecord)
 
     def predictions(run: RunRecord) -> pd.DataFrame:
         name = f"runs/{run.run_id}/{PREDICTIONS_FILE}"
