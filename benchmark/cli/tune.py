@@ -16,8 +16,10 @@ from benchmark.cli.options import (
     say,
     workspace,
 )
+from benchmark.config.errors import ConfigError
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
 from benchmark.output import spell_seconds, spell_values
+from benchmark.tracking.store import TrackingStore
 
 DEFAULT_TRIALS = 20
 
@@ -60,18 +62,17 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def tune(arguments: argparse.Namespace) -> int:
     """Search; return 1 if a trial failed."""
-    from benchmark.config.errors import ConfigError
-    from benchmark.tracking.store import TrackingStore
-    from benchmark.tuning.plan import SearchOptions, check_grid, plan_study
-    from benchmark.tuning.search import Searcher
-    from benchmark.tuning.storage import open_storage, storage_uri
-
-    suite = chosen_suite(arguments)
+    suite = chosen_suite(arguments)  # wrong input is answered before torch and optuna are loaded
     names = chosen_names(arguments.names, list(suite.experiments))
     if "all" in arguments.names:
         names = [name for name in names if name in suite.search or name in arguments.names]
     if not names:
         raise ConfigError(f"profile {suite.profile}: no search space. Add one to experiments.yaml under search.")
+
+    from benchmark.tuning.plan import SearchOptions, check_grid, plan_study
+    from benchmark.tuning.search import Searcher
+    from benchmark.tuning.storage import open_storage, storage_uri
+
     unbounded = arguments.minutes or arguments.sampler == "grid"
     options = SearchOptions(
         storage_uri(arguments.storage),

@@ -11,13 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import optuna
 from optuna import Study
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
+from tabulate import tabulate
 
 from benchmark.config.search_space import FloatParameter, SearchSpace
-from benchmark.tuning.study import EXPERIMENT, METRIC, OWN, PROFILE, SPACE, ranked, seconds_spent
+from benchmark.output import spell_seconds, spell_value, spell_values
+from benchmark.tuning.study import EXPERIMENT, METRIC, OWN, PROFILE, REASON, SPACE, ranked, seconds_spent, trial_seconds
 
+ROWS = 10  # of a list of trials
+FEW = 10  # TPE draws its first ten trials at random
 EDGE = 0.02  # share of a range of real numbers that counts as its edge
 
 
@@ -88,9 +92,56 @@ def importance(study: Study) -> dict[str, float]:
     By fANOVA: Hutter et al. 2014, "An efficient approach for assessing hyperparameter importance", ICML.
     """
     try:
-        return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0)))
+        return optuna.importance.get_param_importances(study, evaluator=_fanova())
     except (ValueError, RuntimeError):  # too few trials, or all with the same value
         return {}
+
+
+def _fanova() -> optuna.importance.FanovaImportanceEvaluator:
+    return optuna.importance.FanovaImportanceEvaluator(seed=0)
+
+
+def study_text(found: Outcome, importance: Mapping[str, float]) -> str:
+    """Return the text about a study: its ten best trials, importance of its parameters, the ten newest pruned ones."""
+    states = ", ".join(f"{count} {state}" for state, count in sorted(found.counts.items()))
+    before = "not complete" if found.before is None else f"{found.before:.4f}"
+    parts = [
+        f"study {found.name}: {states or 'no trial yet'}; {spell_seconds(found.seconds)}\n"
+        f"{found.metric} of the settings in experiments.yaml: {before}",
+    ]
+    if found.best:
+        parts.append(f"best trials\n{_best_trials(found)}")
+        parts.append("\n".join(found.edges) or "the best values are inside the search ranges")
+    if importance:
+        shares = "\n".join(f"  {key}: {100 * share:.0f} %" for key, share in importance.items())
+        doubt = f"; {len(found.best)} trials are too few to trust it" if len(found.best) < FEW else ""
+        parts.append(
+            f"importance: share of the variance in {found.metric} explained by each parameter (fANOVA{doubt})\n{shares}"
+        )
+    if found.pruned:
+        few = len(found.pruned) <= ROWS
+        title = "pruned" if few else f"pruned: {len(found.pruned)}, of which the newest are"
+        lines = (
+            f"  trial {trial.number} {trial.user_attrs.get(REASON, '')}: {spell_values(trial.params)}"
+            for trial in found.pruned[-ROWS:]
+        )
+        parts.append("\n".join([title, *lines]))
+    return "\n\n".join(parts)
+
+
+def _best_trials(found: Outcome) -> str:
+    trials = found.best[:ROWS]
+    keys = list(dict.fromkeys(key for trial in trials for key in trial.params))
+    rows = [
+        [
+            trial.number,
+            f"{trial.value:.4f}",
+            *(spell_value(trial.params[key]) if key in trial.params else "" for key in keys),
+            spell_seconds(trial_seconds(trial)),
+        ]
+        for trial in trials
+    ]
+    return tabulate(rows, ["trial", found.metric, *keys, "took"], tablefmt="simple", disable_numparse=True)
 
 
 def draw_study(study: Study, folder: Path) -> None:
@@ -99,13 +150,14 @@ def draw_study(study: Study, folder: Path) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
-    from optuna.visualization import matplotlib as drawings
+
+    drawings = optuna.visualization.matplotlib
 
     if len(ranked(study)) < 2:
         return
     pictures: dict[str, Callable[[Study], Any]] = {
         "history": drawings.plot_optimization_history,
-        "importance": partial(drawings.plot_param_importances, evaluator=FanovaImportanceEvaluator(seed=0)),
+        "importance": partial(drawings.plot_param_importances, evaluator=_fanova()),
         "parallel_coordinates": drawings.plot_parallel_coordinate,
         "slice": drawings.plot_slice,
     }

@@ -7,9 +7,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from benchmark.cli.study import study_text
 from benchmark.config.search_space import SearchSpace
-from benchmark.tuning.outcome import Outcome, draw_study, edges
+from benchmark.tuning.outcome import Outcome, draw_study, edges, study_text
 from tests.helpers.facts import assert_names
 
 # `open_storage` switches this warning off.
