@@ -21,7 +21,7 @@ from optuna.trial import TrialState
 
 from benchmark.cli.run import _say_tuned
 from benchmark.config.load import load_suite, parse_assignments
-from benchmark.launch import launcher
+from benchmark.launch import run_plan
 from benchmark.launch import worker as run_worker
 from benchmark.tuning import search
 from benchmark.tuning import worker as search_worker
@@ -49,7 +49,7 @@ def command(shell, monkeypatch, call) -> Callable[..., Done]:
     """A command in the working directory, done in this process, where starting one takes seconds."""
     monkeypatch.chdir(shell.folder)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", shell.uri)
-    for module, work in ((search, search_worker.search), (launcher, run_worker._run)):
+    for module, work in ((search, search_worker.search), (run_plan, run_worker._run)):
         monkeypatch.setattr(
             module, "run_worker", lambda _, request, __, work=work: work(json.loads(json.dumps(request)))
         )
