@@ -19,7 +19,7 @@ import yaml
 from mlflow.entities import Run
 from optuna.trial import TrialState
 
-from benchmark.cli.run import _say_tuned
+from benchmark.cli.run import say_tuned
 from benchmark.config.load import load_suite, parse_assignments
 from benchmark.launch import run_plan
 from benchmark.launch import worker as run_worker
@@ -185,7 +185,7 @@ class TestTheWinner:
     )
     def test_is_reported_with_settings_changed_since(self, searched, command, capsys, assignment, facts):
         settings = parse_assignments([f"lstm.{assignment}"])
-        _say_tuned(load_suite(Path("experiments.yaml"), settings=settings, tuned=True), ["lstm"])
+        say_tuned(load_suite(Path("experiments.yaml"), settings=settings, tuned=True), ["lstm"])
 
         assert_names(capsys.readouterr().err, *facts)
 
