@@ -24,33 +24,20 @@ class Claim:
 
     Attributes:
         record: the run as recorded; after the `with` block, as it ended.
-        state: `new` and `resumed` runs are to be run; `busy`: another host or cache folder seems to be running it.
+        state: `open`: new or resumed, to be run; `busy`: another host or cache folder seems to be running it.
         lock: the open lock file, for the worker to inherit.
         exit_status: the worker's, set in the `with` block.
     """
 
     record: RunRecord
-    state: Literal["finished", "busy", "resumed", "new"]
+    state: Literal["open", "finished", "busy"]
     lock: int
     exit_status: int = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the run is to be run."""
-        return self.state in {"new", "resumed"}
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Where to claim runs.
-
-    Attributes:
-        store: records them.
-        workspace: has their locks and checkpoints.
-        say: prints a line for the user.
-        parent_id: the MLflow run to nest them in.
-        fresh: supersede what is recorded of a run, and start over.
-    """
+    """Where to claim runs: nested in the parent, and if `fresh` started over, what is recorded being superseded."""
 
     store: TrackingStore
     workspace: Workspace
@@ -103,17 +90,16 @@ class Claims:
             self.store.supersede(found.run_id)
             return self._start(planned, lock)
         self.store.reopen(found.run_id).resume({key: labels[key] for key in (tags.PARENT, tags.LOCK)})
-        return Claim(found, "resumed", lock)
+        return Claim(found, "open", lock)
 
     def _start(self, planned: PlannedRun, lock: int) -> Claim:
         tracker = self.store.start_run(planned.config.profile, planned.config.name, self._labels(planned))
-        return Claim(self.store.run(tracker.run_id), "new", lock)
+        return Claim(self.store.run(tracker.run_id), "open", lock)
 
     def _record_end(self, run: Claim, status: Status, reason: str) -> None:
-        if run.is_open:
-            run.record = self.store.run(run.record.run_id)
-        if run.is_open and run.record.status is Status.RUNNING:
-            self.store.reopen(run.record.run_id).finish(status, reason)
+        if run.state == "open":
+            if self.store.run(run.record.run_id).status is Status.RUNNING:
+                self.store.reopen(run.record.run_id).finish(status, reason)
             run.record = self.store.run(run.record.run_id)
 
     def _labels(self, planned: PlannedRun) -> dict[str, str]:

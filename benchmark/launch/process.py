@@ -100,11 +100,6 @@ def serve(task: Callable[[dict[str, Any]], int]) -> int:
         return EXIT_INTERRUPTED  # before or after the task could record anything; the parent records what is missing
 
 
-def ignore_termination() -> None:
-    """Ignore further SIGTERMs while an interruption is being recorded."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
 def _interrupt(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 

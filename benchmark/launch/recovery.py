@@ -30,11 +30,7 @@ def reconcile(store: TrackingStore, profile: str, workspace: Workspace, say: Cal
 
 
 def record_killed(store: TrackingStore, run_id: str, kind: str) -> None:
-    """Record that the run's process was killed.
-
-    Raises:
-        TrackingError: there is no such run.
-    """
+    """Record that the run's process was killed."""
     tracker = store.reopen(run_id)
     if kind == TRIAL:
         tracker.set_tags({tags.STATE: "FAIL"})

@@ -33,14 +33,9 @@ class PlanOutcome:
 
 
 def run_plan(plan: Plan, names: Sequence[str], workspace: Workspace, say: Say, *, fresh: bool = False) -> PlanOutcome:
-    """Run what is missing of the plan.
+    """Run what is missing of the named experiments; the rest of the plan stays missing.
 
-    Args:
-        plan: the whole profile.
-        names: experiments to run now; the rest of the plan stays missing.
-        workspace: where state is kept.
-        say: prints a line for the user.
-        fresh: supersede what is recorded of these runs, and start over.
+    With `fresh`, what is recorded of these runs is superseded, and they start over.
 
     Raises:
         TrackingError: the store cannot be opened, or failed on the way; finished runs stay.
@@ -65,12 +60,7 @@ def run_plan(plan: Plan, names: Sequence[str], workspace: Workspace, say: Say, *
 
 
 def run_again(planned: PlannedRun, original: RunRecord, workspace: Workspace, say: Say) -> RunRecord:
-    """Do a recorded run once more from its beginning, as a new MLflow run nested in the original.
-
-    Raises:
-        TrackingError: the store cannot be opened.
-        KeyboardInterrupt: interrupted; the new run is recorded as KILLED.
-    """
+    """Do a recorded run once more from its beginning, as a new MLflow run nested in the original."""
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
     reconcile(store, planned.config.profile, workspace, say)
     again = replace(planned, kind=REPRODUCTION)
@@ -104,7 +94,7 @@ def _run_missing(plan: Plan, names: Sequence[str], claims: Claims) -> Counter[st
                 continue
             claims.say(title)
             started = time.monotonic()
-            if run.is_open:
+            if run.state == "open":
                 _work(run, planned, claims.workspace)
         counts[run.record.status] += 1
         ended = f"  {run.record.status.value.lower()} after {spell_seconds(time.monotonic() - started)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
@@ -11,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmark.launch.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, ignore_termination, serve
+from benchmark.launch.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, serve
 from benchmark.tracking.client import TrackingError, mask_secrets
 
 
@@ -46,7 +47,7 @@ def _run(request: dict[str, Any]) -> int:
         progress.say(f"test/accuracy {100 * outcome.metrics['test/accuracy']:.2f} %")
         tracker.finish(Status.FINISHED)
     except KeyboardInterrupt:
-        ignore_termination()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # while the interruption is being recorded
         store.stop_waiting()
         status, reason = Status.KILLED, "interrupted"
     except Exception as error:  # noqa: BLE001 - whatever ends a run is recorded, and the other runs go on

@@ -109,19 +109,13 @@ def local_path(address: str) -> Path | None:
 
 
 def quiet_client(uri: str, lock: Path, *, probe: bool = True) -> MlflowClient:
-    """Open a client that sends no telemetry, prints nothing of its own, and whose failures are StoreErrors.
-
-    Args:
-        uri: of the store.
-        lock: held while the store is opened.
-        probe: check first that a server accepts connections; in the middle of a plan it is waited for.
+    """Open, under the lock, a client that sends no telemetry, prints nothing, and whose failures are StoreErrors.
 
     Raises:
         TrackingError: the store cannot be opened, or the lock cannot be created.
     """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -137,7 +131,7 @@ def quiet_client(uri: str, lock: Path, *, probe: bool = True) -> MlflowClient:
         if probe:
             _probe(uri)
         client = _PatientClient(uri)
-        client.ask("opening", lambda: client.open(MlflowClient(tracking_uri=uri)))
+        client.ask("opening", client.open)
     except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError, StoreError) as error:
         reason = error.reason if isinstance(error, StoreError) else without_secrets(str(error), uri)
         raise TrackingError(
@@ -190,10 +184,12 @@ class _PatientClient:
         self._client: MlflowClient | None = None
         self.patience = LOCK_SECONDS
 
-    def open(self, client: MlflowClient) -> None:
-        """Take MLflow's client, once it has read something."""
-        client.search_experiments(max_results=1)
-        self._client = client
+    def open(self) -> None:
+        """Make MLflow's client and read something."""
+        from mlflow import MlflowClient
+
+        self._client = MlflowClient(tracking_uri=self._uri)
+        self._client.search_experiments(max_results=1)
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._client, name)

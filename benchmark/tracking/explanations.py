@@ -80,7 +80,7 @@ def read_explanations(store: TrackingStore, run_id: str) -> Explanations:
 
 
 def explanations_in(folder: Path) -> Explanations:
-    """Read the explanations in a run's folder of an export; none as in `read_explanations`."""
+    """Read the explanations in a run's folder of an export."""
     try:
         return Explanations.model_validate_json((folder / EXPLANATIONS_FILE).read_bytes())
     except (OSError, ValidationError):

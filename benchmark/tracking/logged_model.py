@@ -28,13 +28,7 @@ _TOKENIZER_REQUIREMENTS = {"word": ("torchtext",), "wordpiece": ("transformers",
 
 
 def save_pyfunc(folder: Path, bundle: Path, *, model_id: str | None = None, run_id: str | None = None) -> None:
-    """Write an MLflow model: the script that loads it, our code that it needs, and the run's files.
-
-    Args:
-        folder: does not exist yet.
-        bundle: what `write_bundle` wrote.
-        model_id: MLflow's id of the logged model.
-        run_id: the run that it comes from.
+    """Write an MLflow model to a new folder: the script that loads it, our code that it needs, and the run's bundle.
 
     Raises:
         SavedModelError: the bundle has no readable model.json.
@@ -76,15 +70,7 @@ def requirements(tokenizer: str) -> list[str]:
 
 
 def upload_model(client: MlflowClient, run: Run, *, name: str, bundle: Path, folder: Path) -> LoggedModel:
-    """Log a new model of the run, which is READY only once all its files are in the store.
-
-    Args:
-        client: of the run's store.
-        run: that the model comes from.
-        name: the model's, for people.
-        bundle: what `write_bundle` wrote.
-        folder: for the files on their way; does not exist yet.
-    """
+    """Log a new model of the run, made in a new folder; it is READY only once all its files are in the store."""
     saved = read_saved_model(bundle)
     settings = {"model": saved.model, "tokens": saved.tokens}
     flat = {

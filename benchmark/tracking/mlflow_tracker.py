@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from benchmark.output import flattened
 from benchmark.tracking import tags
@@ -23,23 +23,19 @@ if TYPE_CHECKING:
 
 SYSTEM_METRICS_SECONDS = 10  # between two samples of processor, memory and disk
 
-P = ParamSpec("P")
+Method = TypeVar("Method", bound=Callable[..., None])
 
 
-def _timed(
-    method: Callable[Concatenate[MlflowTracker, P], None],
-) -> Callable[Concatenate[MlflowTracker, P], None]:
+def _timed(method: Method) -> Method:
     """Add the method's wall time to the tracker's `seconds`."""
 
     @wraps(method)
-    def call(tracker: MlflowTracker, /, *arguments: P.args, **named: P.kwargs) -> None:
+    def call(tracker: MlflowTracker, *arguments: Any, **named: Any) -> None:
         started = time.perf_counter()
-        try:
-            method(tracker, *arguments, **named)
-        finally:
-            tracker.seconds += time.perf_counter() - started
+        method(tracker, *arguments, **named)
+        tracker.seconds += time.perf_counter() - started
 
-    return call
+    return cast(Method, call)
 
 
 class MlflowTracker:
@@ -130,20 +126,12 @@ class MlflowTracker:
         """Log what the run reads."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        inputs = [
-            DatasetInput(
-                Dataset(
-                    name=dataset.name,
-                    digest=dataset.digest[:32],  # MLflow takes 36 characters at most
-                    source_type=dataset.source_type,
-                    source=json.dumps(dataset.source),
-                    schema=json.dumps({"mlflow_colspec": dataset.columns}),
-                    profile=json.dumps(dataset.profile),
-                ),
-                [InputTag("mlflow.data.context", dataset.split)],
-            )
-            for dataset in datasets
-        ]
+        inputs = []
+        for each in datasets:
+            source, schema = json.dumps(each.source), json.dumps({"mlflow_colspec": each.columns})
+            # MLflow takes a digest of 36 characters at most.
+            found = Dataset(each.name, each.digest[:32], each.source_type, source, schema, json.dumps(each.profile))
+            inputs.append(DatasetInput(found, [InputTag("mlflow.data.context", each.split)]))
         self._client.log_inputs(self.run_id, inputs)
 
     @_timed

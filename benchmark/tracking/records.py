@@ -89,15 +89,11 @@ class Throughput:
     Attributes:
         train_reviews_per_second: dropout and optimizer included; with a frozen encoder on features made before.
         inference_reviews_per_second: of tokenised new reviews in batches; a frozen encoder included.
-        features_reviews_per_second: of a frozen encoder's one pass.
         latency_p50_ms: median for one new review, tokenisation included.
-        latency_p95_ms: 95th percentile.
         train_gflops: useful matrix products of training per second, in 1e9 operations; padding is not useful.
         matmul_gflops: what products of the same shapes alone reach here, in the same minute.
-        share_of_peak: train_gflops / matmul_gflops.
-        peak_memory_mib: of the process that measured.
         tokens_per_review: of whole reviews, before truncation.
-        feature_bytes: on disk, of one review's features; 0 without a frozen encoder.
+        feature_bytes: on disk, of one review's features.
         assumed_encoder: a network of BERT base's shape stood in for an encoder that is not on this machine.
     """
 
@@ -134,16 +130,7 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class DatasetRecord:
-    """One part of the corpus as a run read it.
-
-    Attributes:
-        name: corpus and part.
-        split: `train`, `val` or `test`.
-        digest: hash of the part's reviews, in order.
-        source: where the reviews come from and how they were split.
-        columns: name and type of each, as in MLflow's schema.
-        profile: number of reviews, in all and by class.
-    """
+    """One part of the corpus as a run read it; `digest` is a hash of the part's reviews, in order."""
 
     name: str
     split: str
@@ -159,11 +146,7 @@ class PlanRow:
     """One row that the table must have, with every seed of the plan.
 
     Attributes:
-        experiment: entry of experiments.yaml.
-        fingerprint: of its runs.
-        encoder: name of the pre-trained encoder, None without one.
         published: the figure from elsewhere to compare with, or None.
-        train_size: number of reviews.
         split_fingerprint: differs between rows only by train_size.
         tuned: the search that its settings come from and its cost, see tuned.py; None: from experiments.yaml.
         baseline: a reference model, not a candidate; False in plans that were recorded before there were any.
@@ -184,12 +167,9 @@ class PlanRecord:
     """What a plan wants; written before anything runs, so that a report knows what is missing.
 
     Attributes:
-        seeds: wanted for every row.
         rows: in the order of the table.
-        corpus: its name in the report.
         held_out_test: the test part was cut from the training reviews: no official test figure.
-        val_size: reviews that choose the epoch, the same for all rows.
-        test_size: reviews scored once, the same for all rows.
+        val_size: the same for all rows, as is `test_size`.
     """
 
     profile: str

@@ -39,7 +39,8 @@ class TrackingStore:
         probe: fail at once if a server does not answer; in the middle of a plan it is waited for.
 
     Raises:
-        TrackingError: the store cannot be opened. All methods raise it, as StoreError, if the store fails later.
+        TrackingError: the store cannot be opened. All methods raise it for a run, plan or file that is missing or
+            cannot be read, and as StoreError if the store fails.
     """
 
     def __init__(self, uri: str, cache_dir: Path, *, probe: bool = True) -> None:
@@ -52,11 +53,7 @@ class TrackingStore:
 
     @classmethod
     def existing(cls, uri: str, cache_dir: Path) -> TrackingStore | None:
-        """Open the store, or return None for an sqlite file that does not exist: reading creates none.
-
-        Raises:
-            TrackingError: the store cannot be opened.
-        """
+        """Open the store, or return None for an sqlite file that does not exist: reading creates none."""
         return cls(uri, cache_dir) if store_exists(uri) else None
 
     def stop_waiting(self) -> None:
@@ -96,11 +93,7 @@ class TrackingStore:
         return {str(run.info.run_id): run.data.tags[tags.PLAN] for run in runs}
 
     def latest_plan(self, profile: str) -> PlanRecord | None:
-        """Return the profile's plan that was used last, which is the one that `report` shows.
-
-        Raises:
-            TrackingError: its file cannot be read.
-        """
+        """Return the profile's plan that was used last, which is the one that `report` shows."""
         run_id = self._latest_plan_run(profile)
         if run_id is None:
             return None
@@ -135,19 +128,11 @@ class TrackingStore:
         return MlflowTracker(self._client, self._create_run(self._experiment_id(profile), name, labels))
 
     def reopen(self, run_id: str) -> MlflowTracker:
-        """Return the log of an existing run; what it has logged is not logged again.
-
-        Raises:
-            TrackingError: there is no such run.
-        """
+        """Return the log of an existing run; what it has logged is not logged again."""
         return MlflowTracker(self._client, self._get(run_id))
 
     def run(self, run_id: str) -> RunRecord:
-        """Read one run as it is now.
-
-        Raises:
-            TrackingError: there is no such run.
-        """
+        """Read one run as it is now."""
         return RunRecord.of(self._get(run_id))
 
     def runs(self, profile: str, kind: str = "run") -> list[RunRecord]:
@@ -161,11 +146,7 @@ class TrackingStore:
         return [RunRecord.of(run) for run in self._find(profile, query)]
 
     def find_run(self, prefix: str) -> RunRecord:
-        """Read the run, of any profile and kind but a plan, whose id begins with the prefix.
-
-        Raises:
-            TrackingError: there is none, or there are several.
-        """
+        """Read the run, of any profile and kind but a plan, whose id begins with the prefix."""
         known = self._client.search_experiments()
         experiments = [str(each.experiment_id) for each in known if each.name.startswith(tags.EXPERIMENT_PREFIX)]
         candidates = self._search(experiments, f"tags.`{tags.FINGERPRINT}` != ''")
@@ -193,22 +174,14 @@ class TrackingStore:
         return {metric.step: metric.value for metric in self._client.get_metric_history(run_id, key)}
 
     def artifact(self, run_id: str, name: str, folder: Path) -> Path:
-        """Copy an artifact of the run into the folder.
-
-        Raises:
-            TrackingError: it is missing or cannot be read.
-        """
+        """Copy an artifact of the run into the folder."""
         try:
             return Path(self._client.download_artifacts(run_id, name, str(folder)))
         except StoreError as error:
             raise TrackingError(f"artifact {name} of run {run_id} cannot be read ({error.reason})") from None
 
     def model_bundle(self, run_id: str, folder: Path) -> Path:
-        """Return the folder of the run's model: the original on this machine's disk, else a copy in `folder`.
-
-        Raises:
-            TrackingError: the run has no model, or it cannot be read.
-        """
+        """Return the folder of the run's model: the original on this machine's disk, else a copy in `folder`."""
         from mlflow.exceptions import MlflowException
 
         from benchmark.tracking.logged_model import fetch_bundle
@@ -225,11 +198,7 @@ class TrackingStore:
     # MLflow
 
     def experiment_of(self, profile: str) -> str | None:
-        """Return the id of the profile's MLflow experiment, None before its first run.
-
-        Raises:
-            TrackingError: the experiment was deleted.
-        """
+        """Return the id of the profile's MLflow experiment, None before its first run."""
         name = tags.experiment_name(profile)
         experiment = self._client.get_experiment_by_name(name)
         if experiment is None:

@@ -49,11 +49,7 @@ class UiServer:
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
     def wait_until_ready(self) -> None:
-        """Wait for the server's first answer.
-
-        Raises:
-            ServerError: the server has ended, or does not answer in time.
-        """
+        """Wait for the server's first answer; raise ServerError if it ends, or does not answer in time."""
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -61,11 +57,7 @@ class UiServer:
             time.sleep(0.2)
 
     def wait_for_end(self) -> None:
-        """Wait until the server ends, which it should not.
-
-        Raises:
-            ServerError: always.
-        """
+        """Wait until the server ends, which it should not, and raise ServerError."""
         self.process.wait()
         raise self._error()
 
@@ -88,14 +80,7 @@ class UiServer:
 
 @contextmanager
 def ui_server(uri: str, host: str, port: int) -> Iterator[UiServer]:
-    """Run MLflow's server during the block, and end all its processes afterwards.
-
-    Args:
-        uri: the store's. The server gets it by its environment: a command line is visible to every user of the
-            machine, and would show a password.
-        host: the network interface to listen on.
-        port: a free one.
-    """
+    """Run MLflow's server on a free port during the block, and end all its processes afterwards."""
     command = ["-m", "mlflow", "ui", "--host", host, "--port", str(port), "--workers", "1"]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(  # noqa: S603  fixed words, a host and a port
@@ -104,6 +89,7 @@ def ui_server(uri: str, host: str, port: int) -> Iterator[UiServer]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            # A command line is visible to every user of the machine, and would show a password.
             env=os.environ | SETTINGS | {"MLFLOW_BACKEND_STORE_URI": uri},
             process_group=0,  # Ctrl-C reaches us alone, and the group is ended as a whole
         )

@@ -1,9 +1,8 @@
 """The tiny suite of tests/benchmark, in working directories that the tests kill it in."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 import yaml
 
 from tests.benchmark.conftest import config_content, empty_database, no_settings_from_outside, tiny_encoder
-from tests.helpers.kills import EXPERIMENTS, FULL, Moments, Outcome, markdown
+from tests.helpers.kills import EXPERIMENTS, Moments
 from tests.helpers.place import Place
 
 __all__ = ["config_content", "empty_database", "no_settings_from_outside", "tiny_encoder"]
@@ -54,18 +53,3 @@ def undisturbed(all_undisturbed: list[Undisturbed], make_place) -> Undisturbed:
         assert place.call(moments=str(moments)) == 0, place.log
         all_undisturbed.append(Undisturbed(place.record(), Moments.read(moments)))
     return all_undisturbed[0]
-
-
-def pytest_terminal_summary(terminalreporter) -> None:
-    """The table of kills, as docs/reliability.md has it."""
-    outcomes = list(_outcomes(terminalreporter))
-    if FULL and outcomes:
-        terminalreporter.section("kills")
-        for line in markdown(outcomes):
-            terminalreporter.write_line(line)
-
-
-def _outcomes(terminalreporter) -> Iterator[Outcome]:
-    for report in chain.from_iterable(terminalreporter.stats.values()):
-        if getattr(report, "when", "") == "call":
-            yield from (Outcome(**value) for key, value in report.user_properties if key == "kill")

@@ -1,9 +1,9 @@
-"""When a suite is killed and how, and the table of what came of it."""
+"""When a suite is killed, and how."""
 
 import json
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,42 +85,3 @@ class Moments:
         of_phase = {name: phases[phase] for name, phases in named.items() if phase in phases}
         (name,) = chance.choices(list(of_phase), list(of_phase.values()))
         return name, chance.randint(1, max(1, of_phase[name] * 49 // 50))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a case with one kill; `to_json` of it goes with the test's report."""
-
-    phase: str
-    signal: str
-    target: str
-    experiment: str
-    moment: int
-    status: int  # of the call that was killed
-    calls: int  # after it, until one ended with 0
-    equal: bool
-
-
-def markdown(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """A row for each phase, a column for each way; and the sums."""
-    yield "| phase | " + " | ".join(f"{signal} to {target}" for signal, target in WAYS) + " |"
-    yield "|:--|" + ":--|" * len(WAYS)
-    for phase in PHASES:
-        of_phase = [outcome for outcome in outcomes if outcome.phase == phase]
-        cells = [_cell([each for each in of_phase if (each.signal, each.target) == way]) for way in WAYS]
-        yield f"| {phase} | " + " | ".join(cells) + " |"
-    equal = sum(outcome.equal for outcome in outcomes)
-    yield ""
-    calls = [outcome.calls for outcome in outcomes]
-    least, most = min(calls, default=0), max(calls, default=0)
-    yield (
-        f"{len(outcomes)} kills, {equal} records equal to the undisturbed one, {least} to {most} calls after the kill."
-    )
-
-
-def _cell(outcomes: Sequence[Outcome]) -> str:
-    if not outcomes:
-        return ""
-    moments = ", ".join(f"{each.experiment or 'parent'} {each.moment:,}" for each in outcomes)
-    statuses = ", ".join(str(status) for status in sorted({each.status for each in outcomes}))
-    return f"{sum(each.equal for each in outcomes)} of {len(outcomes)} equal ({moments}; status {statuses})"

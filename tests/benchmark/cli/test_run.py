@@ -45,13 +45,9 @@ def shell(working_shell: Shell, config_content: dict[str, Any]) -> Shell:
 @pytest.fixture
 def one_model(shell: Shell) -> SimpleNamespace:
     """After `run rnn` in an empty directory."""
-
-    def go_there() -> SimpleNamespace:
-        run = shell.call("run", "rnn")
-        listed, reported = map(finish, (shell.start("list"), shell.start("report")))  # at once: each is mostly imports
-        return SimpleNamespace(run=run, listed=listed, reported=reported, plans=shell.plan_states("quick"))
-
-    return shell.stage("one model", go_there)
+    return shell.stage(
+        "one model", lambda: SimpleNamespace(run=shell.call("run", "rnn"), plans=shell.plan_states("quick"))
+    )
 
 
 @pytest.fixture
@@ -65,30 +61,24 @@ def all_models(shell: Shell, one_model: SimpleNamespace) -> SimpleNamespace:
     return shell.stage("all models", go_there)
 
 
-class TestOneModel:
-    def test_the_table_shows_it_and_the_others_as_missing(self, one_model):
-        table = rows(one_model.run.out)
+def test_after_one_model_the_table_shows_the_others_as_missing(one_model):
+    table = rows(one_model.run.out)
 
-        assert one_model.run.status == 0, one_model.run.err
-        assert list(table) == MODELS
-        assert table["rnn"][0] == "1 of 1"
-        assert 0 <= float(table["rnn"][1]) <= 100
-        assert {tuple(table[other][:2]) for other in MODELS[1:]} == {("0 of 1", "missing")}
-        assert one_model.plans == ["SCHEDULED"]
-
-    def test_list_and_report_say_the_same(self, one_model):
-        lines = [line.split() for line in one_model.listed.out.splitlines() if line.startswith(tuple(MODELS))]
-
-        assert one_model.listed.status == one_model.reported.status == 0
-        assert {line[0]: line[3] for line in lines} == dict.fromkeys(MODELS, "missing") | {"rnn": "finished"}
-        assert one_model.reported.out == one_model.run.out
+    assert one_model.run.status == 0, one_model.run.err
+    assert list(table) == MODELS
+    assert table["rnn"][0] == "1 of 1"
+    assert 0 <= float(table["rnn"][1]) <= 100
+    assert {tuple(table[other][:2]) for other in MODELS[1:]} == {("0 of 1", "missing")}
+    assert one_model.plans == ["SCHEDULED"]
 
 
 class TestAllModels:
-    def test_it_prints_a_table_of_four_rows_on_standard_output(self, all_models):
+    def test_it_prints_a_table_of_four_rows_and_a_second_time_the_same(self, all_models):
         table = rows(all_models.run.out)
 
-        assert all_models.run.status == 0, all_models.run.err
+        assert all_models.run.status == all_models.again.status == 0, all_models.run.err
+        assert all_models.again.out == all_models.run.out
+        assert "0 finished, 4 skipped, 0 failed" in all_models.again.err
         assert list(table) == MODELS
         for cells in table.values():
             assert cells[0] == "1 of 1"
@@ -117,11 +107,6 @@ class TestAllModels:
         assert all_models.states == [(f"{name} seed 1", "FINISHED") for name in MODELS]
         assert all_models.plans == ["FINISHED"]
         assert {run.data.tags["mlflow.parentRunId"] for run in shell.recorded("quick")} == {plan.info.run_id}
-
-    def test_a_second_time_everything_is_skipped_and_the_same_table_printed(self, all_models):
-        assert all_models.again.status == 0
-        assert all_models.again.out == all_models.run.out
-        assert "0 finished, 4 skipped, 0 failed" in all_models.again.err
 
 
 def test_an_interrupted_call_is_recorded_as_killed_and_the_same_command_does_what_is_missing(shell, all_models):

@@ -1,13 +1,10 @@
-"""`ui`: a real server on a real store, asked over HTTP, and ended; no process of it may be left."""
+"""`ui`: its options, what it reports, and that no process of a server is left; the page itself: test_ui_page.py."""
 
-import json
 import signal
 import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +12,6 @@ import psutil
 import pytest
 
 from benchmark.cli.main import main
-from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.ui_server import AddressError, choose_port, server_address
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.shell import PATIENCE, ROOT, Shell
@@ -53,76 +49,18 @@ def listener() -> Iterator[int]:
 # The server
 
 
-@pytest.fixture
-def start(store_uri, tmp_path, monkeypatch) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """`start("--profile", "paper")` is the command as a process of its own, on `start.port`, ended in any case."""
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    shell = Shell(tmp_path)
-
-    def run(*arguments: str) -> subprocess.Popen[str]:
-        with listener() as port:
-            run.port = port  # free again from here on
-        # A port of its own: tests that run beside each other would both see that the default one is free.
-        return shell.start("ui", "--no-browser", "--port", str(run.port), *arguments)
-
-    yield run
-    for process in shell.started:
-        if process.poll() is None:
-            for each in below(process):
-                each.kill()
-    shell.end_all()
-
-
-def below(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    return psutil.Process(process.pid).children(recursive=True)
-
-
-def ended(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, str]:
-    """Status and what was printed, after the signal; none of the processes below it is left."""
-    servers = below(process)
-    assert servers
-    process.send_signal(number)
-    out, err = process.communicate(timeout=PATIENCE)
-    assert [server for server in servers if server.is_running() and server.status() != psutil.STATUS_ZOMBIE] == []
-    return process.returncode, out, err
-
-
-def get(url: str) -> bytes:
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=PATIENCE) as answer:
-        return answer.read()
-
-
-def test_the_page_it_names_is_served_until_ctrl_c(start, store_uri, tmp_path):
-    store = TrackingStore(store_uri, tmp_path / ".benchmark")
-    store.start_run("quick", "lstm seed 1", {})
-    process = start()
-
-    page = process.stdout.readline().strip()
-
-    address, _, place = page.partition("/#/")
-    experiment = store.experiment_of("quick")
-    assert place.startswith(f"experiments/{experiment}/runs?workflowType=machine_learning&")
-    assert address == f"http://127.0.0.1:{start.port}"
-    assert b"<html" in get(f"{address}/")
-    found = json.loads(get(f"{address}/api/2.0/mlflow/experiments/get?experiment_id={experiment}"))["experiment"]
-    assert found["name"] == "imdb-quick"
-    assert len(below(process)) == 2  # `mlflow ui` and one worker; no job runner
-
-    status, out, err = ended(process, signal.SIGINT)
-
-    assert (status, out) == (0, "")
-    assert_names(err.splitlines()[-1], "Ctrl-C")
-    with pytest.raises(urllib.error.URLError):
-        get(f"{address}/health")
-
-
-def test_an_interruption_while_it_starts_leaves_nothing(start):
-    process = start()
+def test_an_interruption_while_it_starts_leaves_nothing(store_uri, tmp_path):
+    with listener() as port:
+        pass  # free from here on
+    process = Shell(tmp_path).start("ui", "--no-browser", "--port", str(port))
     assert any("starting" in line for line in iter(process.stderr.readline, ""))
+    servers = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    out, _ = process.communicate(timeout=PATIENCE)
 
-    status, out, _ = ended(process, signal.SIGTERM)
-
-    assert (status, out) == (130, "")
+    assert (process.returncode, out) == (130, "")
+    assert servers
+    assert not [server for server in servers if server.is_running() and server.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_a_server_that_fails_is_reported_with_its_last_lines(monkeypatch, store_uri, call):

@@ -56,7 +56,8 @@ def test_a_failed_run_is_resumed_and_a_killed_worker_recorded(claims, planned, s
 
     with claims.claim(planned) as run:
         now = store.run(failed.run_id)
-        assert (run.state, now.status, now.error, now.tags[tags.PARENT]) == ("resumed", Status.RUNNING, "", "a plan")
+        assert (run.state, run.record.run_id) == ("open", failed.run_id)
+        assert (now.status, now.error, now.tags[tags.PARENT]) == (Status.RUNNING, "", "a plan")
         run.exit_status = -9
 
     assert (run.record.run_id, run.record.status, said) == (failed.run_id, Status.FAILED, [])
@@ -68,7 +69,7 @@ def test_a_run_without_its_checkpoint_is_superseded_and_an_interruption_recorded
 
     def interrupted() -> None:
         with claims.claim(planned) as run:
-            assert run.state == "new"
+            assert (run.state, run.record.run_id != lost.run_id) == ("open", True)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -89,5 +90,5 @@ def test_a_run_of_another_host_is_left_alone_unless_it_is_to_be_fresh(claims, pl
     assert store.run(other).status is Status.RUNNING
 
     with replace(claims, fresh=True).claim(planned) as run:
-        assert (run.state, run.record.run_id != other) == ("new", True)
+        assert (run.state, run.record.run_id != other) == ("open", True)
     assert store.run(other).tags[tags.KIND] == tags.SUPERSEDED
