@@ -158,8 +158,8 @@ def _confusion_picture(key: str, results: PlanResults, row: Row) -> Picture:
         axes.set_xlim(-0.5, 1.5)
         axes.set_ylim(1.5, -0.5)
         axes.grid(visible=False)
-        axes.set_xticks([0, 1], [f"called {name}" for name in NAMES])
-        axes.set_yticks([0, 1], [f"true {name}" for name in NAMES], rotation=90, va="center")
+        axes.set_xticks([0, 1], [f"predicted {name}" for name in NAMES])
+        axes.set_yticks([0, 1], [f"label {name}" for name in NAMES], rotation=90, va="center")
         for spine in axes.spines.values():
             spine.set_visible(False)
         alt = "; ".join(
@@ -173,5 +173,5 @@ def _confusion_picture(key: str, results: PlanResults, row: Row) -> Picture:
             )
             for true in (0, 1)
         ]
-        table = Table(("", *(f"called {name}" for name in NAMES)), lines)
+        table = Table(("", *(f"predicted {name}" for name in NAMES)), lines)
         return finish(figure, key, row.name, f"{alt[0].upper()}{alt[1:]}.", table)
