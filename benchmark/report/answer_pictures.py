@@ -163,12 +163,12 @@ def _confusion_picture(key: str, results: PlanResults, row: Row) -> Picture:
         for spine in axes.spines.values():
             spine.set_visible(False)
         alt = "; ".join(
-            f"of {NAMES[true]} reviews {100 * shares[true, 1 - true]:.1f} % are called {NAMES[1 - true]}"
+            f"of {NAMES[true]} reviews {100 * shares[true, 1 - true]:.1f} % are predicted {NAMES[1 - true]}"
             for true in (0, 1)
         )
         lines = [
             (
-                f"true {NAMES[true]}",
+                f"label {NAMES[true]}",
                 *(f"{counts[true, each]:,.1f} ({100 * shares[true, each]:.2f} %)" for each in (0, 1)),
             )
             for true in (0, 1)

@@ -136,7 +136,7 @@ def _sections(
             "confusion",
             "Confusion",
             "Confusion matrices",
-            "One row per true label: the share of its reviews that the model calls negative and positive, in the mean "
+            "One row per true label: the share of its reviews that the model predicts negative and positive, in the mean "
             "over seeds. A model with unequal error rates favours one label.",
             confusion_pictures(results, rows),
         ),
