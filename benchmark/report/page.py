@@ -136,8 +136,8 @@ def _sections(
             "confusion",
             "Confusion",
             "Confusion matrices",
-            "One row per true label: the share of its reviews that the model predicts negative and positive, in the mean "
-            "over seeds. A model with unequal error rates favours one label.",
+            "One row per true label: the share of its reviews that the model predicts as negative and positive, in "
+            "the mean over seeds. A model with unequal error rates favours one label.",
             confusion_pictures(results, rows),
         ),
         PageSection(
