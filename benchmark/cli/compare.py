@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from benchmark.cli.options import Commands, add_command, add_store_options, existing_store
+from benchmark.cli.options import STORE, add_shared_options, existing_store
 from benchmark.launch.process import EXIT_DONE
 from benchmark.output import clip
 
@@ -19,16 +19,15 @@ if TYPE_CHECKING:
 WIDTH = 26  # characters of a value; a longer one is cut to where it differs
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    parser = add_command(commands, "compare", compare_runs, "show two recorded runs side by side")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     for name, metavar in (("run_a", "RUN_A"), ("run_b", "RUN_B")):
         parser.add_argument(name, metavar=metavar, help="MLflow id of a run, or the beginning of its id")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
-    add_store_options(parser)
+    add_shared_options(parser, *STORE)
 
 
-def compare_runs(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
     """Print the comparison; that the runs differ is no failure."""
     from benchmark.results.compare import compare
     from benchmark.results.read import files_of, read_run

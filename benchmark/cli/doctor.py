@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import argparse
 
-from benchmark.cli.options import (
-    Commands,
-    add_command,
-    add_data_option,
-    add_device_option,
-    add_store_options,
-    workspace,
-)
+from benchmark.cli.options import STORE, add_shared_options, workspace
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
 from data_pipeline.errors import one_line
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    parser = add_command(commands, "doctor", doctor, "check versions, machine, reviews, store and cache")
-    add_device_option(parser)
-    add_data_option(parser, downloads=False)
-    add_store_options(parser)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add_shared_options(parser, "device", "data", *STORE)
 
 
-def doctor(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
     """Print one line per finding; 1 where one is a problem.
 
     Raises:

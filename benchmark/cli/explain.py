@@ -7,19 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.cli.options import (
-    Commands,
-    add_command,
-    add_data_option,
-    add_device_option,
-    add_profile_option,
-    add_store_options,
-    chosen_names,
-    existing_store,
-    positive,
-    say,
-    workspace,
-)
+from benchmark.cli.options import STORE, add_shared_options, existing_store, positive, say, workspace
+from benchmark.config.choice import chosen_experiments
 from benchmark.inference.predict import PredictionError, best_finished_runs, finished_run, load_classifier
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
 from benchmark.output import clip
@@ -37,11 +26,8 @@ WORDS = 6  # for a label, against it, and attended to
 WIDTH, WORD_WIDTH = 100, 24  # characters of a review, of a word
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    parser = add_command(
-        commands, "explain", explain, "show which words of a review finished models leaned on, and record it"
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="experiments whose finished run of lowest val loss is explained (all)"
     )
@@ -57,13 +43,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     which.add_argument(
         "--id", nargs="+", metavar="ID", help="these reviews; predictions.parquet of a run has their ids"
     )
-    add_profile_option(parser, "in whose latest plan the models are looked for")
-    add_data_option(parser)
-    add_device_option(parser)
-    add_store_options(parser)
+    add_shared_options(parser, "profile", "data", "device", *STORE)
 
 
-def explain(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
     """Explain what is not explained yet, then print all; return 1 if a model cannot be explained."""
     from benchmark.inference.attributions import ExplanationError, require_captum
     from benchmark.results.read import recorded_predictions
@@ -101,7 +84,7 @@ def _runs(store: TrackingStore, arguments: argparse.Namespace) -> tuple[list[Run
         run = finished_run(store, arguments.run)
         return [run], [run]
     best = best_finished_runs(store, arguments.profile)
-    names = chosen_names(arguments.names or ["all"], list(best))
+    names = chosen_experiments(arguments.names or ["all"], list(best))
     missing = [name for name in names if best[name] is None]
     named = [name for name in missing if name in arguments.names]
     if named or len(missing) == len(names):

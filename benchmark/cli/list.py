@@ -6,18 +6,16 @@ import argparse
 
 from tabulate import tabulate
 
-from benchmark.cli.options import Commands, add_command, add_suite_options, add_tuned_option, chosen_suite, workspace
+from benchmark.cli.options import SUITE, add_shared_options, chosen_suite, workspace
 from benchmark.launch.process import EXIT_DONE
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    parser = add_command(commands, "list", list_runs, "show the experiments of a profile and how their runs stand")
-    add_tuned_option(parser)
-    add_suite_options(parser, downloads=False)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add_shared_options(parser, "tuned", *SUITE)
 
 
-def list_runs(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
     """Print one line per run."""
     from benchmark.plan.status import run_states
     from benchmark.tracking.store import TrackingStore

@@ -7,51 +7,37 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
-from benchmark.cli import (
-    compare,
-    doctor,
-    explain,
-    export,
-    predict,
-    report,
-    reproduce,
-    run,
-    study,
-    throughput,
-    tune,
-    ui,
-    validate,
-)
-from benchmark.cli import list as list_runs
 from benchmark.launch.process import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE, reduce_garbage_collection
 from data_pipeline.errors import InputError
 
-# In the order of --help.
-COMMANDS = (
-    run,
-    tune,
-    study,
-    report,
-    export,
-    predict,
-    explain,
-    compare,
-    reproduce,
-    throughput,
-    ui,
-    list_runs,
-    validate,
-    doctor,
-)
+# Each is a module of this package, imported when it is called; in the order of --help.
+COMMANDS = {
+    "run": "do the missing runs, then print the table",
+    "tune": "search settings on train and val; `run --tuned` uses the best",
+    "study": "show a search: best trials, importance, pruned trials",
+    "report": "print the table of the recorded runs, and what it means",
+    "export": "write a plan's results to a folder; `report --from DIR` needs no more",
+    "predict": "label new reviews with the best finished run of a model",
+    "explain": "show which words of a review finished models leaned on, and record it",
+    "compare": "show two recorded runs side by side",
+    "reproduce": "do a recorded run again and say whether it comes out equal",
+    "throughput": "measure how fast each model trains and predicts here",
+    "ui": "open MLflow's page of the recorded runs; Ctrl-C ends it",
+    "list": "show the experiments of a profile and how their runs stand",
+    "validate": "check an experiments.yaml without training anything",
+    "doctor": "check versions, machine, reviews, store and cache",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0 done, 1 something ran and failed, 2 wrong use, 130 interrupted."""
+    """Run one command; return the exit status: 0 done, 1 something ran and failed, 2 wrong use, 130 interrupted."""
     reduce_garbage_collection()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a table's lines on a terminal that has no such characters
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = _parser(words[0] if words else "").parse_args(words)
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:
         return command(arguments)
@@ -68,19 +54,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
     except OSError as error:  # a disk that is full or read-only, wherever it shows
         where = f"{error.filename}: " if error.filename else ""
-        print(
-            f"error: {where}{error.strerror or error}. Fix that, then run the same command again to resume",
-            file=sys.stderr,
-        )
+        reason = error.strerror or error
+        print(f"error: {where}{reason}. Fix that, then run the same command again to resume", file=sys.stderr)
         return EXIT_USAGE
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(called: str) -> argparse.ArgumentParser:
+    """Return the parser; only the command called has its options."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmark",
-        description="Compares RNN, LSTM, frozen BERT and fine-tuned BERT on IMDB reviews; every run is kept in MLflow.",
+        description="Compare RNN, LSTM, frozen BERT and fine-tuned BERT on IMDB reviews; MLflow records every run.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add(commands)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        if name == called:
+            module = import_module(f"benchmark.cli.{name}")
+            module.add_options(command)
+            command.set_defaults(command=module.execute)
     return parser

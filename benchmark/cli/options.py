@@ -6,124 +6,77 @@ import argparse
 import math
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from benchmark.config.choice import refuse_unused_data
+from benchmark.config.load import load_suite, locate_config, parse_assignments
+from benchmark.config.schema import Suite
 from benchmark.output import write_whole
+from benchmark.tracking.client import existing_uri
+from benchmark.tracking.store import TrackingStore
 from data_pipeline.sources import Place
 
 if TYPE_CHECKING:
-    from benchmark.config.schema import Suite
     from benchmark.plan.workspace import Workspace
-    from benchmark.tracking.store import TrackingStore
 
 Number = TypeVar("Number", int, float)
 
-Commands = argparse._SubParsersAction  # what add_subparsers gives; argparse has no public name for it
+OPTIONS: dict[str, dict[str, Any]] = {
+    "profile": {"default": "quick", "help": "a profile of experiments.yaml (default: quick)"},
+    "config": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "default: ./experiments.yaml, else the copy that ships with the package",
+    },
+    "set": {
+        "action": "append",
+        "default": [],
+        "metavar": "KEY=VALUE",
+        "help": "change a setting, as in lstm.training.batch_size=32; repeat it for several",
+    },
+    "seed": {
+        "type": int,
+        "nargs": "+",
+        "default": [],
+        "metavar": "N",
+        "help": "seeds in place of the profile's; `tune` and `throughput` take the first",
+    },
+    "device": {"choices": ["auto", "cpu", "cuda", "mps"], "default": "auto", "help": "what computes (default: auto)"},
+    "data": {
+        "type": Path,
+        "metavar": "PATH",
+        "help": "the official reviews, for profiles of source aclimdb: folder aclImdb or archive aclImdb_v1.tar.gz "
+        "(default: BENCHMARK_DATA, else the copy in the cache, which `run` downloads)",
+    },
+    "tuned": {
+        "action": "store_true",
+        "help": "use the settings that `tune` found (tuned/PROFILE/NAME.yaml), where there are any",
+    },
+    "tracking-uri": {
+        "metavar": "URI",
+        "help": "MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here)",
+    },
+    "cache-dir": {
+        "type": Path,
+        "metavar": "DIR",
+        "help": "tokens, features, checkpoints (default: BENCHMARK_CACHE, else .benchmark here)",
+    },
+    "storage": {
+        "metavar": "URL",
+        "help": "Optuna's storage (default: OPTUNA_STORAGE, else sqlite:///optuna.db here)",
+    },
+}
+STORE = ("tracking-uri", "cache-dir")
+SUITE = ("profile", "config", "set", "seed", "device", "data", *STORE)
 
 
-def add_command(
-    commands: Commands[argparse.ArgumentParser],
-    name: str,
-    function: Callable[[argparse.Namespace], int],
-    text: str,
-) -> argparse.ArgumentParser:
-    """A command that calls `function` with its arguments."""
-    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    parser.set_defaults(command=function)
-    return parser
-
-
-def add_suite_options(
-    parser: argparse.ArgumentParser, *, seeds: str = "instead of the profile's seeds", downloads: bool = True
-) -> None:
-    """What chooses the runs.
-
-    Args:
-        parser: of the command.
-        seeds: what `--seed` says.
-        downloads: whether the command fetches reviews that are not here.
-    """
-    add_profile_option(parser, "size of the whole suite")
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="default: ./experiments.yaml, else the copy that ships with the package",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a setting, as in lstm.training.batch_size=32; may be given several times",
-    )
-    parser.add_argument("--seed", type=int, nargs="+", default=[], metavar="N", help=seeds)
-    add_device_option(parser)
-    add_data_option(parser, downloads=downloads)
-    add_store_options(parser)
-
-
-def add_profile_option(parser: argparse.ArgumentParser, text: str) -> None:
-    """Which profile."""
-    parser.add_argument("--profile", default="quick", help=f"{text} (default: quick)")
-
-
-def add_device_option(parser: argparse.ArgumentParser) -> None:
-    """What computes."""
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="what computes")
-
-
-def add_data_option(parser: argparse.ArgumentParser, *, downloads: bool = True) -> None:
-    """Where the official reviews are."""
-    otherwise = "it is downloaded into the cache" if downloads else "the cache's copy if there is one"
-    parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="PATH",
-        help="folder aclImdb or archive aclImdb_v1.tar.gz for profiles of source aclimdb (default: BENCHMARK_DATA, "
-        f"else {otherwise})",
-    )
-
-
-def add_tuned_option(parser: argparse.ArgumentParser) -> None:
-    """Whose settings."""
-    parser.add_argument(
-        "--tuned",
-        action="store_true",
-        help="use the settings that `tune` has found (tuned/PROFILE/NAME.yaml) where there are any",
-    )
-
-
-def add_store_options(parser: argparse.ArgumentParser) -> None:
-    """Where the record and the cache are."""
-    parser.add_argument(
-        "--tracking-uri",
-        metavar="URI",
-        help="MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here)",
-    )
-    add_cache_option(parser)
-
-
-def add_cache_option(parser: argparse.ArgumentParser) -> None:
-    """Where the cache is."""
-    parser.add_argument(
-        "--cache-dir",
-        type=Path,
-        metavar="DIR",
-        help="tokens, features, checkpoints (default: BENCHMARK_CACHE, else .benchmark here)",
-    )
-
-
-def add_storage_option(parser: argparse.ArgumentParser) -> None:
-    """Where Optuna keeps its studies."""
-    parser.add_argument(
-        "--storage",
-        metavar="URL",
-        help="Optuna's storage (default: OPTUNA_STORAGE, else sqlite:///optuna.db here)",
-    )
+def add_shared_options(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add options that several commands share, by their names in OPTIONS."""
+    for name in names:
+        parser.add_argument(f"--{name}", **OPTIONS[name])
 
 
 def chosen_suite(arguments: argparse.Namespace, *, tuned: bool = False) -> Suite:
@@ -132,29 +85,15 @@ def chosen_suite(arguments: argparse.Namespace, *, tuned: bool = False) -> Suite
     Raises:
         ConfigError: the file or an option is wrong.
     """
-    from benchmark.config.choice import refuse_unused_data
-    from benchmark.config.load import load_suite, locate_config, parse_assignments
-
     settings = parse_assignments(arguments.set)
     suite = load_suite(locate_config(arguments.config), arguments.profile, settings, arguments.seed, tuned=tuned)
     refuse_unused_data(suite, arguments.data)
     return suite
 
 
-def chosen_names(names: Sequence[str], known: Sequence[str]) -> list[str]:
-    """Return the named experiments in the order of `known`; `all` names every one.
-
-    Raises:
-        ConfigError: there is no such experiment.
-    """
-    from benchmark.config.choice import chosen_experiments
-
-    return chosen_experiments(names, known)
-
-
 def workspace(arguments: argparse.Namespace) -> Workspace:
     """Return where the options say that state and reviews are, and what computes."""
-    from benchmark.plan.workspace import Workspace
+    from benchmark.plan.workspace import Workspace  # imports torch
 
     return Workspace.locate(
         tracking_uri=arguments.tracking_uri,
@@ -175,17 +114,7 @@ def existing_store(arguments: argparse.Namespace) -> TrackingStore:
     Raises:
         TrackingError: there is none, or it cannot be opened.
     """
-    from benchmark.tracking.client import existing_uri
-    from benchmark.tracking.store import TrackingStore
-
     return TrackingStore(existing_uri(arguments.tracking_uri), cache_dir(arguments))
-
-
-def existing_uri(arguments: argparse.Namespace) -> str:
-    """Return the tracking URI of the store to read, which is not opened yet."""
-    from benchmark.tracking.client import existing_uri as checked
-
-    return checked(arguments.tracking_uri)
 
 
 def positive(kind: Callable[[str], Number]) -> Callable[[str], Number]:

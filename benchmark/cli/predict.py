@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from benchmark.cli.options import (
-    Commands,
-    add_command,
-    add_device_option,
-    add_profile_option,
-    add_store_options,
-    say,
-    write_output,
-)
+from benchmark.cli.options import STORE, add_shared_options, say, write_output
 from benchmark.inference.review_input import ReviewInput, ReviewInputError, read_arguments, read_lines, read_table
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
 from benchmark.output import clip
@@ -32,9 +24,8 @@ STDIN = "-"
 NARROWEST = 20  # columns of a terminal that the text has at least
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    parser = add_command(commands, "predict", predict, "label new reviews with the best finished run of a model")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument(
         "texts",
         nargs="*",
@@ -48,12 +39,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--output", type=Path, metavar="FILE", help="write a CSV instead of printing a table")
     form.add_argument("--json", action="store_true", help="print one JSON object per review")
-    add_profile_option(parser, "in whose latest plan the model is looked for")
-    add_device_option(parser)
-    add_store_options(parser)
+    add_shared_options(parser, "profile", "device", *STORE)
 
 
-def predict(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
     """Print or write the labels; return exit status 1 if a review was unusable and the others were labelled."""
     given = _read(arguments)
     for fault in given.faults:

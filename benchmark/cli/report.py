@@ -5,14 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmark.cli.options import (
-    Commands,
-    add_command,
-    add_data_option,
-    add_profile_option,
-    add_store_options,
-    say,
-)
+from benchmark.cli.options import STORE, add_shared_options, say
 from benchmark.launch.process import EXIT_DONE
 from benchmark.output import OutputError
 
@@ -20,10 +13,8 @@ SUFFIXES = {".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex", 
 HTML, PAGE_FILE = "html", "index.html"
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    parser = add_command(commands, "report", report, "print the table of the recorded runs, and what it means")
-    add_profile_option(parser, "whose latest plan")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument(
         "--format", choices=sorted([*SUFFIXES.values(), HTML]), default="terminal", help="form of the report"
     )
@@ -40,11 +31,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--from", type=Path, dest="export", metavar="DIR", help="read a folder that `export` wrote, not the store"
     )
     parser.add_argument("--no-texts", action="store_true", help="leave the reviews' texts out of the HTML page")
-    add_data_option(parser, downloads=False)
-    add_store_options(parser)
+    add_shared_options(parser, "profile", "data", *STORE)
 
 
-def report(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
     """Print the report, or write it to the files named."""
     _check_outputs(arguments)
 

@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from benchmark.cli.compare import difference_row
-from benchmark.cli.options import (
-    Commands,
-    add_command,
-    add_data_option,
-    add_store_options,
-    existing_store,
-    interrupt_on_termination,
-    say,
-    workspace,
-)
+from benchmark.cli.options import STORE, add_shared_options, existing_store, interrupt_on_termination, say, workspace
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
 from benchmark.tracking import tags
 from benchmark.tracking.records import Status
@@ -27,18 +18,16 @@ if TYPE_CHECKING:
     from benchmark.results.compare import Section
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    parser = add_command(commands, "reproduce", reproduce, "do a recorded run again and say whether it comes out equal")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("run", metavar="RUN", help="MLflow id of the run, or the beginning of its id")
     parser.add_argument(
         "--device", choices=["auto", "cpu", "cuda", "mps"], help="what computes (default: what computed the run)"
     )
-    add_data_option(parser)
-    add_store_options(parser)
+    add_shared_options(parser, "data", *STORE)
 
 
-def reproduce(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
     """Do the run again; the exit status is 1 where the runs differ or the new one failed."""
     from benchmark.launch.run_plan import run_again
     from benchmark.plan.recorded import plan_of_recorded_run, recorded_device

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 
 from benchmark.cli.dry_run import print_dry_run
 from benchmark.cli.options import (
-    Commands,
-    add_command,
-    add_suite_options,
-    add_tuned_option,
-    chosen_names,
+    SUITE,
+    add_shared_options,
     chosen_suite,
     interrupt_on_termination,
     positive,
     say,
 )
+from benchmark.config.choice import chosen_experiments
 from benchmark.config.load import parse_assignments
 from benchmark.config.tuned import tuned_file
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
@@ -27,16 +25,14 @@ if TYPE_CHECKING:
     from benchmark.config.schema import Suite
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    parser = add_command(commands, "run", run, "do the missing runs, then print the table")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("names", nargs="+", metavar="NAME", help="experiments of the profile, or `all`")
     parser.add_argument(
         "--fresh",
         action="store_true",
         help="start over: earlier records of these runs are superseded (they stay in MLflow)",
     )
-    add_tuned_option(parser)
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -53,13 +49,13 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--checkpoint-steps", type=positive(int), metavar="N", help="steps between checkpoints (default: by time alone)"
     )
-    add_suite_options(parser)
+    add_shared_options(parser, "tuned", *SUITE)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
     """Run what is missing; return exit status 1 if a run failed."""
     suite = chosen_suite(arguments, tuned=arguments.tuned)  # wrong input is answered before torch is loaded
-    names = chosen_names(arguments.names, list(suite.experiments))
+    names = chosen_experiments(arguments.names, list(suite.experiments))
     if arguments.tuned:
         say_tuned(suite, names)
     if arguments.dry_run:

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import argparse
 
-from benchmark.cli.options import (
-    Commands,
-    add_cache_option,
-    add_command,
-    add_profile_option,
-    add_storage_option,
-    cache_dir,
-)
+from benchmark.cli.options import add_shared_options, cache_dir
 from benchmark.launch.process import EXIT_DONE
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    parser = add_command(commands, "study", study, "show a search: best trials, importance, pruned trials")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("name", metavar="NAME", help="an experiment, or the full name of a study")
-    add_profile_option(parser, "whose study")
-    add_storage_option(parser)
-    add_cache_option(parser)
+    add_shared_options(parser, "profile", "storage", "cache-dir")
 
 
-def study(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
     """Print a study's text."""
     from benchmark.tuning.outcome import importance, read_outcome, study_text
     from benchmark.tuning.storage import find_study, open_storage, storage_uri

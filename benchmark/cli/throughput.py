@@ -8,16 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from benchmark.cli.options import (
-    Commands,
-    add_command,
-    add_suite_options,
-    add_tuned_option,
-    chosen_names,
-    chosen_suite,
-    say,
-    workspace,
-)
+from benchmark.cli.options import SUITE, add_shared_options, chosen_suite, say, workspace
+from benchmark.config.choice import chosen_experiments
 from benchmark.launch.process import EXIT_DONE
 from benchmark.output import spell_seconds
 
@@ -40,16 +32,14 @@ FIGURES = {
 }
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    parser = add_command(commands, "throughput", throughput, "measure how fast each model trains and predicts here")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("names", nargs="*", metavar="MODEL", help="experiments of the profile (default: all)")
     parser.add_argument("--json", action="store_true", help="print a JSON array with one object per model instead")
-    add_tuned_option(parser)
-    add_suite_options(parser, seeds="the first is measured (default: the profile's)", downloads=False)
+    add_shared_options(parser, "tuned", *SUITE)
 
 
-def throughput(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
     """Measure the models, record the speeds in MLflow, and print them with the time that `run all` takes."""
     from benchmark.plan.status import run_states
     from benchmark.profiling.estimate import estimate
@@ -57,7 +47,7 @@ def throughput(arguments: argparse.Namespace) -> int:
     from benchmark.tracking.store import TrackingStore
 
     suite = chosen_suite(arguments, tuned=arguments.tuned)
-    names = chosen_names(arguments.names or ["all"], list(suite.experiments))
+    names = chosen_experiments(arguments.names or ["all"], list(suite.experiments))
     place = workspace(arguments)
     store = TrackingStore(place.tracking_uri, place.cache_dir)
     runs = [run for run in run_states(suite, place, store) if run.config.experiment_name in names]

@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 
 from benchmark.cli.options import (
-    Commands,
-    add_command,
-    add_storage_option,
-    add_suite_options,
-    chosen_names,
+    SUITE,
+    add_shared_options,
     chosen_suite,
     interrupt_on_termination,
     positive,
     say,
     workspace,
 )
+from benchmark.config.choice import chosen_experiments
 from benchmark.config.errors import ConfigError
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
 from benchmark.output import spell_seconds, spell_values
@@ -24,9 +22,8 @@ from benchmark.tracking.store import TrackingStore
 DEFAULT_TRIALS = 20
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    parser = add_command(commands, "tune", tune, "search settings on train and val; `run --tuned` uses the best")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("names", nargs="+", metavar="NAME", help="experiments with a search space, or `all` of them")
     parser.add_argument(
         "--trials",
@@ -56,14 +53,13 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         default="median",
         help="which trials to end early (default: median)",
     )
-    add_storage_option(parser)
-    add_suite_options(parser, seeds="of the search, of several the first (default: the profile's)")
+    add_shared_options(parser, "storage", *SUITE)
 
 
-def tune(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
     """Search; return 1 if a trial failed."""
     suite = chosen_suite(arguments)  # wrong input is answered before torch and optuna are loaded
-    names = chosen_names(arguments.names, list(suite.experiments))
+    names = chosen_experiments(arguments.names, list(suite.experiments))
     if "all" in arguments.names:
         names = [name for name in names if name in suite.search or name in arguments.names]
     if not names:

@@ -8,17 +8,9 @@ import sys
 import webbrowser
 from contextlib import suppress
 
-from benchmark.cli.options import (
-    Commands,
-    add_command,
-    add_profile_option,
-    add_store_options,
-    cache_dir,
-    existing_uri,
-    interrupt_on_termination,
-    say,
-)
+from benchmark.cli.options import STORE, add_shared_options, cache_dir, interrupt_on_termination, say
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
+from benchmark.tracking.client import existing_uri
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.ui_server import DEFAULT_PORT, ServerError, choose_port, server_address, ui_server
 from benchmark.tracking.view import runs_page
@@ -26,10 +18,8 @@ from benchmark.tracking.view import runs_page
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    parser = add_command(commands, "ui", ui, "open MLflow's page of the recorded runs; Ctrl-C ends it")
-    add_profile_option(parser, "whose runs")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("--port", type=_port, metavar="N", help="default: 5000, or a free one if that is taken")
     parser.add_argument(
         "--host",
@@ -38,12 +28,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "who can reach it can read and change the runs (names of hosts: see MLFLOW_SERVER_ALLOWED_HOSTS)",
     )
     parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
-    add_store_options(parser)
+    add_shared_options(parser, "profile", *STORE)
 
 
-def ui(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
     """Serve until interrupted; a store that is a server already is only opened."""
-    uri = existing_uri(arguments)
+    uri = existing_uri(arguments.tracking_uri)
     address = server_address(uri)
     if address is not None:
         _show(arguments, _page(arguments, uri, address))

@@ -5,18 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmark.cli.options import Commands, add_command
 from benchmark.launch.process import EXIT_DONE
 from data_pipeline.errors import one_line
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the command and its options."""
-    parser = add_command(commands, "validate", validate, "check an experiments.yaml without training anything")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the one that `run` would use")
 
 
-def validate(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
     """Print that it is valid, and its profiles."""
     from benchmark.config.load import locate_config, profile_names
 
