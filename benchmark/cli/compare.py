@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
 from benchmark.cli.options import STORE, add_shared_options, existing_store
 from benchmark.launch.process import EXIT_DONE
 from benchmark.output import clip
-
-if TYPE_CHECKING:
-    from benchmark.results.compare import Difference, PredictionComparison, RunComparison, Section
-    from benchmark.results.results import RecordedRun
+from benchmark.results.compare import Difference, PredictionComparison, RunComparison, Section, compare
+from benchmark.results.read import files_of, read_run
+from benchmark.results.results import RecordedRun
 
 WIDTH = 26  # characters of a value; a longer one is cut to where it differs
 
@@ -29,9 +27,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print the comparison; that the runs differ is no failure."""
-    from benchmark.results.compare import compare
-    from benchmark.results.read import files_of, read_run
-
     store = existing_store(arguments)
     records = [store.find_run(start) for start in (arguments.run_a, arguments.run_b)]
     with files_of(store) as files:

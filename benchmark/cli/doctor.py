@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 
 from benchmark.cli.options import STORE, add_shared_options, workspace
+from benchmark.doctor.examination import examine
+from benchmark.doctor.finding import PROBLEM
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
+from benchmark.training.device import resolve_device
 from data_pipeline.errors import one_line
 
 
@@ -20,10 +23,6 @@ def execute(arguments: argparse.Namespace) -> int:
     Raises:
         PrecisionError: this machine has no such device.
     """
-    from benchmark.doctor.examination import examine
-    from benchmark.doctor.finding import PROBLEM
-    from benchmark.training.device import resolve_device
-
     place = workspace(arguments)
     resolve_device(place.device)  # before the other checks, which take seconds
     problems = 0

@@ -6,26 +6,23 @@ import argparse
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+
+from tabulate import tabulate
 
 from benchmark.cli.options import say, workspace
+from benchmark.config.schema import RunConfig, Suite
 from benchmark.launch.process import EXIT_DONE
 from benchmark.output import spell_bytes, spell_seconds
-
-if TYPE_CHECKING:
-    from benchmark.config.schema import RunConfig, Suite
-    from benchmark.tracking.records import Throughput
+from benchmark.plan.status import run_states
+from benchmark.profiling.estimate import estimate
+from benchmark.profiling.measure import hardware_here, measure_in_subprocess
+from benchmark.tracking.client import without_secrets
+from benchmark.tracking.records import Throughput
+from benchmark.tracking.store import TrackingStore
 
 
 def print_dry_run(arguments: argparse.Namespace, suite: Suite, names: Sequence[str]) -> int:
     """Print the plan of these experiments; a model that is not measured yet runs for a few seconds."""
-    from tabulate import tabulate
-
-    from benchmark.plan.status import run_states
-    from benchmark.profiling.estimate import estimate
-    from benchmark.profiling.measure import hardware_here, measure_in_subprocess
-    from benchmark.tracking.client import without_secrets
-    from benchmark.tracking.store import TrackingStore
 
     def speed_of(run: RunConfig) -> Throughput:
         if run.experiment_name in known:

@@ -5,21 +5,31 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+
+import torch
 
 from benchmark.cli.options import STORE, add_shared_options, existing_store, positive, say, workspace
 from benchmark.config.choice import chosen_experiments
+from benchmark.inference import attributions
+from benchmark.inference.attributions import ExplanationError, require_captum
 from benchmark.inference.predict import PredictionError, best_finished_runs, finished_run, load_classifier
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
 from benchmark.output import clip
+from benchmark.plan.recorded import recorded_config
+from benchmark.results.read import recorded_predictions
+from benchmark.results.selection import select_reviews
+from benchmark.tracking.explanations import (
+    TOLERANCE,
+    Explanations,
+    ReviewExplanation,
+    read_explanations,
+    write_explanations,
+)
 from benchmark.tracking.records import RunRecord
 from benchmark.tracking.store import TrackingStore
-
-if TYPE_CHECKING:
-    import torch
-
-    from benchmark.tracking.explanations import ReviewExplanation
-    from data_pipeline.review import Review
+from benchmark.training.device import resolve_device
+from data_pipeline.review import Review
+from data_pipeline.sources import load_corpus
 
 REVIEWS = 6  # explained by default
 WORDS = 6  # for a label, against it, and attended to
@@ -48,11 +58,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Explain what is not explained yet, then print all; return 1 if a model cannot be explained."""
-    from benchmark.inference.attributions import ExplanationError, require_captum
-    from benchmark.results.read import recorded_predictions
-    from benchmark.results.selection import select_reviews
-    from benchmark.training.device import resolve_device
-
     if arguments.names and arguments.run is not None:
         raise ExplanationError("--run: names are given too. Choose one of them.")
     require_captum()
@@ -100,10 +105,6 @@ def _runs(store: TrackingStore, arguments: argparse.Namespace) -> tuple[list[Run
 
 def _reviews(store: TrackingStore, run: RunRecord, ids: Iterable[str], arguments: argparse.Namespace) -> list[Review]:
     """Read the reviews of these ids from the run's corpus."""
-    from benchmark.inference.attributions import ExplanationError
-    from benchmark.plan.recorded import recorded_config
-    from data_pipeline.sources import load_corpus
-
     corpus = load_corpus(recorded_config(store, run).data, workspace(arguments).place)
     known = {review.id: review for part in corpus.parts.values() for review in part}
     for wanted in ids:
@@ -119,9 +120,6 @@ def _explanations(
     store: TrackingStore, run: RunRecord, reviews: Sequence[Review], device: torch.device
 ) -> Mapping[str, ReviewExplanation]:
     """Return the run's explanations by review id; compute and record the missing ones."""
-    from benchmark.inference import attributions
-    from benchmark.tracking.explanations import TOLERANCE, Explanations, read_explanations, write_explanations
-
     found = read_explanations(store, run.run_id).reviews
     missing = [review for review in reviews if review.id not in found]
     if missing:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from benchmark.cli.options import STORE, add_shared_options, existing_store, say
 from benchmark.launch.process import EXIT_DONE
+from benchmark.results.export import write_export
+from benchmark.results.read import read_results
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,9 +19,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Write the folder."""
-    from benchmark.results.export import write_export
-    from benchmark.results.read import read_results
-
     store = existing_store(arguments)
     results = read_results(store, arguments.profile)
     write_export(store, results, arguments.folder)

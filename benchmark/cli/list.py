@@ -8,6 +8,9 @@ from tabulate import tabulate
 
 from benchmark.cli.options import SUITE, add_shared_options, chosen_suite, workspace
 from benchmark.launch.process import EXIT_DONE
+from benchmark.plan.status import run_states
+from benchmark.tracking.store import TrackingStore
+from models.registry import model_names
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,10 +20,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print one line per run."""
-    from benchmark.plan.status import run_states
-    from benchmark.tracking.store import TrackingStore
-    from models.registry import model_names
-
     suite = chosen_suite(arguments, tuned=arguments.tuned)
     place = workspace(arguments)
     store = TrackingStore.existing(place.tracking_uri, place.cache_dir)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
 from benchmark.cli.compare import difference_row
 from benchmark.cli.options import STORE, add_shared_options, existing_store, interrupt_on_termination, say, workspace
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
+from benchmark.launch.run_plan import run_again
+from benchmark.plan.recorded import plan_of_recorded_run, recorded_device
+from benchmark.results.compare import Section, compare, first_difference
+from benchmark.results.read import files_of, read_run
 from benchmark.tracking import tags
 from benchmark.tracking.records import Status
-
-if TYPE_CHECKING:
-    from benchmark.results.compare import Section
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,11 +29,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do the run again; the exit status is 1 where the runs differ or the new one failed."""
-    from benchmark.launch.run_plan import run_again
-    from benchmark.plan.recorded import plan_of_recorded_run, recorded_device
-    from benchmark.results.compare import compare, first_difference
-    from benchmark.results.read import files_of, read_run
-
     store = existing_store(arguments)
     original = store.find_run(arguments.run)
     interrupt_on_termination()

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.cli.dry_run import print_dry_run
 from benchmark.cli.options import (
     SUITE,
     add_shared_options,
@@ -59,6 +58,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.tuned:
         say_tuned(suite, names)
     if arguments.dry_run:
+        from benchmark.cli.dry_run import print_dry_run
+
         return print_dry_run(arguments, suite, names)
     interrupt_on_termination()
 

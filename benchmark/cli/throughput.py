@@ -6,15 +6,18 @@ import argparse
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+
+from tabulate import tabulate
 
 from benchmark.cli.options import SUITE, add_shared_options, chosen_suite, say, workspace
 from benchmark.config.choice import chosen_experiments
 from benchmark.launch.process import EXIT_DONE
 from benchmark.output import spell_seconds
-
-if TYPE_CHECKING:
-    from benchmark.tracking.records import Throughput
+from benchmark.plan.status import run_states
+from benchmark.profiling.estimate import estimate
+from benchmark.profiling.measure import measure_in_subprocess, record_speed
+from benchmark.tracking.records import Throughput
+from benchmark.tracking.store import TrackingStore
 
 # Title of each line, the figure and its format.
 FIGURES = {
@@ -41,11 +44,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Measure the models, record the speeds in MLflow, and print them with the time that `run all` takes."""
-    from benchmark.plan.status import run_states
-    from benchmark.profiling.estimate import estimate
-    from benchmark.profiling.measure import measure_in_subprocess, record_speed
-    from benchmark.tracking.store import TrackingStore
-
     suite = chosen_suite(arguments, tuned=arguments.tuned)
     names = chosen_experiments(arguments.names or ["all"], list(suite.experiments))
     place = workspace(arguments)
@@ -77,7 +75,6 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _table(speeds: Mapping[str, Throughput]) -> str:
-    from tabulate import tabulate
 
     rows = []
     for title, (name, form) in FIGURES.items():

@@ -44,7 +44,7 @@ def reproduce(store, monkeypatch, capsys):
             call.asked = (planned, original, workspace)
             return replace(again, kind="reproduction").record(store)
 
-        monkeypatch.setattr("benchmark.launch.run_plan.run_again", run_again)
+        monkeypatch.setattr("benchmark.cli.reproduce.run_again", run_again)
         capsys.readouterr()
         status = main(["reproduce", run_id, *options])
         printed = capsys.readouterr()

@@ -221,7 +221,7 @@ def test_options_are_accepted_or_refused_in_words(call, here, monkeypatch, chose
     profile, assigned, seeds = chosen
     accepted: list[Suite] = []
     monkeypatch.setattr("benchmark.config.load.read_yaml", lambda _: copy.deepcopy(SHIPPED))  # read by the test above
-    monkeypatch.setattr("benchmark.cli.run.print_dry_run", lambda _, suite, names: accepted.append(suite) or 0)
+    monkeypatch.setattr("benchmark.cli.dry_run.print_dry_run", lambda _, suite, names: accepted.append(suite) or 0)
     command = ["run", "all", "--dry-run", "--config", "shipped.yaml", "--profile", profile]
 
     answer = call(*command, *(f"--set={text}" for text in assigned), *(["--seed", *map(str, seeds)] if seeds else []))
@@ -281,7 +281,7 @@ def test_a_profile_has_a_name_that_a_folder_can_have(call, file, name):
     ids=["endless", "deep", "two lines", "no character", "half a character", "half a list", "many bits"],
 )
 def test_a_bad_option_is_reported_in_one_line(call, here, monkeypatch, texts):
-    monkeypatch.setattr("benchmark.cli.main.run.print_dry_run", lambda *_: pytest.fail("it is no option"))
+    monkeypatch.setattr("benchmark.cli.dry_run.print_dry_run", lambda *_: pytest.fail("it is no option"))
     command = ["run", "all", "--dry-run", "--config", str(SHIPPED_FILE)]
 
     refused_in_words(call(*command, *(f"--set={text}" for text in texts)), "--set ")
