@@ -6,6 +6,8 @@ import argparse
 
 from benchmark.cli.options import add_shared_options, cache_dir
 from benchmark.launch.process import EXIT_DONE
+from benchmark.tuning.outcome import importance, read_outcome, study_text
+from benchmark.tuning.storage import find_study, open_storage, storage_uri
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -16,9 +18,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print a study's text."""
-    from benchmark.tuning.outcome import importance, read_outcome, study_text
-    from benchmark.tuning.storage import find_study, open_storage, storage_uri
-
     lock = cache_dir(arguments) / "locks" / "optuna.lock"
     storage = open_storage(storage_uri(arguments.storage), lock, create=False)
     found, others = find_study(storage, arguments.profile, arguments.name)

@@ -201,7 +201,7 @@ def test_a_fault_of_ours_is_not_taken_for_wrong_input(call, monkeypatch):
     def fail(*_):
         raise TypeError("ours")
 
-    monkeypatch.setattr("benchmark.cli.validate.profile_names", fail)
+    monkeypatch.setattr("benchmark.config.load.profile_names", fail)
 
     with pytest.raises(TypeError, match="ours"):
         call("validate")
