@@ -118,7 +118,7 @@ def existing_store(arguments: argparse.Namespace) -> TrackingStore:
 
 
 def positive(kind: Callable[[str], Number]) -> Callable[[str], Number]:
-    """A reader of an option's number, for argparse, that takes none that is 0, negative or not finite."""
+    """Return a reader of a number for argparse, which refuses 0, negative and infinite ones."""
 
     def read(text: str) -> Number:
         wanted = f"{text!r} is not a positive {'integer' if kind is int else 'number'}"
@@ -155,5 +155,5 @@ def write_output(path: Path, text: str) -> None:
 
 
 def say(line: str) -> None:
-    """A line about the work, kept apart from the results on standard output."""
+    """Print a line of progress on standard error, apart from results on standard output."""
     print(line, file=sys.stderr, flush=True)
