@@ -24,7 +24,7 @@ from data_pipeline.errors import one_line
 from tests.helpers.facts import assert_names
 
 COMMON = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
-settings.register_profile("short", max_examples=250, derandomize=True, **COMMON)
+settings.register_profile("short", max_examples=150, derandomize=True, **COMMON)
 settings.register_profile("thorough", max_examples=10_000, derandomize=False, **COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
@@ -49,10 +49,6 @@ ODD = [
     *(r'"\0"', r'"\ud800"', r'"\U00110000"', r'"\UFFFFFFFF"', r'"\e[2J"', r'"two\nlines"', r'"\u2028"', r'"\x85"'),
     *("é", "\N{PILE OF POO}", "\u202e", "a\tb", "#", "%YAML 9.9", "---", "...", "'", '"', "@", "`", "\x1b", "\x07"),
     *("x" * 5000, "/" + "x" * 300, "../../up", "{name: rnn}", "{hub: a/b}", "!!str 1", "f" * 40, "f" * 64),
-]
-PIECES = [
-    *("a", "b: ", "c", ": ", "- ", ", ", "[", "]", "{", "}", "&x ", "*x", "<<: ", "!!", "!", "|", ">", "%", "'", '"'),
-    *("\n", "\n  ", "? ", "# ", "\t", "\r", "\ufeff"),
 ]
 
 odd_values = st.one_of(
@@ -124,7 +120,7 @@ def changed_text(draw: st.DrawFn) -> str:
     return text
 
 
-raw_text = st.one_of(st.text(max_size=60), st.lists(st.sampled_from([*PIECES, *ODD]), max_size=15).map("".join))
+raw_text = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(ODD), max_size=15).map("".join))
 texts = st.one_of(changed_content(), changed_content(), changed_text(), raw_text)
 files = st.one_of(texts.map(lambda text: text.encode("utf-8", "surrogatepass")), st.binary(max_size=60))
 

@@ -114,22 +114,10 @@ def test_a_fault_of_a_profile_names_the_profile(write_config, quick, key, facts)
     assert_names(line, *facts)
 
 
-@pytest.mark.parametrize(
-    ("changes", "choice", "facts"),
-    [
-        ({"experiments": {"rnn": {"model": {"name": "ltsm"}}}}, {}, ["experiments.rnn.model.name", "ltsm", "lstm"]),
-        ({}, {"profile": "quik"}, ["quik", "quick"]),
-        (
-            {"published": [FIGURE, FIGURE | {"experiment": "bert-finetune"}]},
-            {},
-            ["published[1].experiment", "bert-finetuned"],
-        ),
-    ],
-)
-def test_an_unknown_name_gets_a_suggestion(write_config, changes, choice, facts):
-    [line] = faults(write_config(**changes), **choice)
+def test_an_unknown_profile_gets_a_suggestion(write_config):
+    [line] = faults(write_config(), profile="quik")
 
-    assert_names(line, *facts)
+    assert_names(line, "quik", "quick")
 
 
 def test_a_published_figure_needs_its_source_and_a_possible_accuracy(write_config):
@@ -173,11 +161,13 @@ BAD_REFERENCES = {"experiments": ["rnn", "ltsm"], "overrides": {"bert": {}, "rnn
 
 
 @pytest.mark.parametrize(
-    ("changes", "keys"),
+    ("experiments", "quick", "keys"),
     [
         (
-            {"experiments": BAD_EXPERIMENTS},
+            BAD_EXPERIMENTS,
+            {"data": {"train_size": 0}},
             {
+                "profiles.quick.data.train_size[0]",
                 "experiments.rnn.model.name",
                 "experiments.lstm.training.epochs",
                 "experiments.lstm.training.batch",
@@ -185,30 +175,31 @@ BAD_REFERENCES = {"experiments": ["rnn", "ltsm"], "overrides": {"bert": {}, "rnn
             },
         ),
         (
-            {"profiles": {"quick": BAD_REFERENCES}, "published": [FIGURE | {"experiment": "gru"}]},
+            {},
+            BAD_REFERENCES,
             {
                 "profiles.quick.experiments[1]",
                 "profiles.quick.overrides",
                 "profiles.quick.overrides.rnn.training.epochs",
-                "published[0].experiment",
             },
-        ),
-        (
-            {
-                "profiles": {"quick": {"data": {"train_size": 0}}},
-                "experiments": {"lstm": {"training": {"epochs": 0}}},
-                "published": [FIGURE | {"experiment": "gru"}],
-            },
-            {"profiles.quick.data.train_size[0]", "experiments.lstm.training.epochs", "published[0].experiment"},
         ),
     ],
-    ids=["experiments", "references", "profile and experiment"],
+    ids=["experiments", "references"],
 )
-def test_all_faults_are_reported_at_once(write_config, changes, keys):
+def test_all_faults_are_reported_at_once(write_config, experiments, quick, keys):
+    published = [FIGURE, FIGURE, FIGURE | {"experiment": "bert-finetune"}]
+    changes = {"experiments": experiments, "profiles": {"quick": quick}, "published": published}
     lines = faults(write_config(**changes))
 
-    assert len(lines) == len(keys)
-    assert {line.split(": ")[0] for line in lines} == keys
+    assert len(lines) == len(keys) + 1
+    assert {line.split(": ")[0] for line in lines} == keys | {"published[2].experiment"}
+    assert_names(lines[-1], "bert-finetuned")
+
+
+def test_an_experiment_has_one_published_figure(write_config):
+    [line] = faults(write_config(published=[FIGURE, FIGURE]))
+
+    assert_names(line, "published[1].experiment", "lstm")
 
 
 def test_a_file_without_profiles_or_experiments(tmp_path):

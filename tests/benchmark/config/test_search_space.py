@@ -45,10 +45,6 @@ def test_a_suite_has_the_spaces_of_its_experiments(write_config):
     assert list(load_suite(path).search["lstm"].parameters) == list(SPACE)
 
 
-def test_a_file_needs_no_search(write_config):
-    assert load_suite(write_config()).search == {}
-
-
 def test_it_survives_json(space):
     assert SearchSpace.model_validate(space.model_dump(mode="json")) == space
 
@@ -177,7 +173,7 @@ def test_numbers_are_compared_by_their_value(parameter, own, holds):
     assert KINDS[parameter["type"]].model_validate(parameter).holds(own) is holds
 
 
-def test_values_are_laid_over_settings_and_change_nothing_else():
+def test_override_changes_the_named_settings_alone():
     settings = {"model": {"name": "lstm", "dropout": 0.1}, "training": {"epochs": 2}}
 
     changed = override(settings, {"model.dropout": 0.5, "training.batch_size": 8}.items())
