@@ -118,7 +118,7 @@ def test_an_interrupted_call_is_recorded_as_killed_and_the_same_command_does_wha
     done = finish(process)
 
     assert (done.status, done.out) == (130, "")
-    assert done.err.splitlines()[-1].startswith("interrupted")
+    assert done.err.splitlines()[-1].startswith("Interrupted")
     assert "Traceback" not in done.err, done.err
     assert shell.states("quick") == [*all_models.states, ("rnn seed 2", "KILLED")]
     assert shell.plan_states("quick") == ["FINISHED", "KILLED"]

@@ -119,7 +119,7 @@ def test_a_server_that_comes_back_is_waited_for_unless_the_user_interrupts(shell
     said_until(process, ASKED_AGAIN)
     process.send_signal(signal.SIGINT)
 
-    assert_named(finish(process), 130, "interrupted")
+    assert_named(finish(process), 130, "Interrupted")
 
 
 def test_a_run_on_disks_that_fail_names_them_and_the_same_command_finishes_it(shell, disks, empty_database):
