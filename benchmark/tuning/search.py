@@ -96,7 +96,7 @@ class Searcher:
                 found = self._finish(planned, tracker)
             else:
                 if code != EXIT_FAILED:
-                    self.say(f"  {describe_exit(code)}. Run the same command again to resume.")
+                    self.say(f"  {describe_exit(code)}; run the same command again to resume")
                 self._write_best_so_far(planned)
             _close(tracker, held, Status.FAILED if found is None else Status.FINISHED)
         return found

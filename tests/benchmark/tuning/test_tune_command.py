@@ -36,6 +36,7 @@ TRIALS = 3
 @pytest.fixture
 def shell(working_shell: Shell, config_content: dict[str, Any]) -> Shell:
     slow_rnn(config_content)
+    config_content["experiments"]["rnn"]["model"]["layers"] = 2  # an epoch of 3 s is long enough for a signal
     config_content["search"] = {
         "rnn": {"training.learning_rate": RATE},
         "lstm": {"training.learning_rate": RATE, "model.hidden_dim": WIDTH},
