@@ -71,7 +71,7 @@ class TokensConfig(BaseModel):
     """Tokens kept of a review, special tokens included."""
     truncation: Truncation = "head"
     """Which part of a longer review is kept: `head` its first tokens, `tail` its last, `head_tail` the first quarter
-    and the last three quarters of what is kept (Sun et al. 2019, best on IMDB there)."""
+    and the last three quarters of `max_length` (Sun et al. 2019, best on IMDB there)."""
     vocab_size: int = Field(default=25_000, ge=10)
     """Most frequent words of the train part that get an id of their own (word tokenizer only)."""
     min_count: int = Field(default=2, ge=1)

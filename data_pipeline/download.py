@@ -73,7 +73,7 @@ def _fetch(url: str, partial: Path) -> None:
     reason = ""
     for attempt in range(ATTEMPTS):
         if attempt:
-            logger.info("%s broke off (%s), resuming", url, reason)
+            logger.info("%s interrupted (%s), resuming", url, reason)
             time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
         offset = partial.stat().st_size if partial.exists() else 0
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
@@ -95,7 +95,7 @@ def _fetch(url: str, partial: Path) -> None:
             reason = _reason(error)
             if attempt == 0 and isinstance(error, requests.RequestException):  # there was no answer at all
                 raise DataError(f"{url}: cannot be reached: {reason}. Check the network") from error
-    raise DataError(f"{url}: broke off {ATTEMPTS} times: {reason}. Run the same command again to resume")
+    raise DataError(f"{url}: interrupted {ATTEMPTS} times: {reason}. Run the same command again to resume")
 
 
 def _receive(response: Response, partial: Path) -> None:

@@ -112,7 +112,7 @@ def cached_archive(cache_dir: Path, *, download: bool) -> Path:
     if not path.exists():
         if not download:
             raise ReviewsNotHereError(
-                f"the official reviews are not on this machine. A run downloads them, or {OFFLINE_ADVICE}."
+                f"the official reviews are not on this machine. Let `run` download them, or {OFFLINE_ADVICE}."
             )
         fetch(OFFICIAL_URL, path, OFFICIAL_MD5, advice=OFFLINE_ADVICE)
     return path

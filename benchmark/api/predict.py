@@ -11,6 +11,7 @@ from benchmark.tracking.client import existing_uri
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.device import DeviceSetting, resolve_device
 from data_pipeline.sources import Place
+from data_pipeline.table import text_fault
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,14 +44,19 @@ def predict(
         One row per review: label, probability_negative, probability_positive.
 
     Raises:
-        PredictionError: there is no such finished run, or its model is damaged.
+        PredictionError: a text is empty or none, there is no such finished run, or its model is damaged.
         InputError: the store cannot be read, or this machine has no such device.
     """
     if (model is None) == (run is None):
         raise PredictionError("predict: name a model or a run (got both or neither)")
+    reviews = [texts] if isinstance(texts, str) else list(texts)
+    for number, text in enumerate(reviews, start=1):
+        fault = text_fault(text) if isinstance(text, str) else f"is no text (got {type(text).__name__})"
+        if fault:
+            raise PredictionError(f"text {number}: {fault}")
     resolved = resolve_device(device)
     store = TrackingStore(existing_uri(tracking_uri), Place.locate(cache_dir=cache_dir).cache_dir)
     found = finished_run(store, run) if run is not None else best_finished_run(store, profile, str(model))
     if say is not None:
         say(describe(found))
-    return load_classifier(store, found, resolved).predict([texts] if isinstance(texts, str) else list(texts))
+    return load_classifier(store, found, resolved).predict(reviews)

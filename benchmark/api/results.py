@@ -112,15 +112,17 @@ class Results:
 
     def unfinished(self, *models: str) -> dict[str, str]:
         """Return the runs of these models (all without any) that are not finished: name, and state with the error."""
-        found = {}
-        for row in self._recorded.plan.rows:
+        plan, found = self._recorded.plan, {}
+        for row in plan.rows:
             if models and row.experiment not in models:
                 continue
-            for seed, run in zip(self._recorded.plan.seeds, self._recorded.of(row), strict=True):
+            size = f", trained on {row.train_size:,}" if len(plan.train_sizes) > 1 else ""
+            for seed, run in zip(plan.seeds, self._recorded.of(row), strict=True):
+                name = f"{row.experiment} seed {seed}{size}"
                 if run is None:
-                    found[f"{row.experiment} seed {seed}"] = "missing"
+                    found[name] = "missing"
                 elif run.status is not Status.FINISHED:
-                    found[run.name] = f"{run.status.lower()}{f': {run.error}' if run.error else ''}"
+                    found[name] = f"{run.status.lower()}{f': {run.error}' if run.error else ''}"
         return found
 
     def table(self) -> pd.DataFrame:
@@ -171,6 +173,8 @@ class Results:
         Raises:
             ResultsError: the plan has no such model, or not all its runs are finished.
         """
+        if first == second:
+            raise ResultsError(f"{first}: is compared with itself. Name two models")
         size = max(self._recorded.plan.train_sizes) if train_size is None else train_size
         names = [self._row_of(model, size).name for model in (first, second)]
         comparison = self._report.verdict.comparisons.get(size)
@@ -198,6 +202,8 @@ class Results:
     ) -> str:
         """Return the report, and write it where `output` says.
 
+        The HTML page and its pictures are also saved with the plan in MLflow, without the reviews' texts.
+
         Args:
             form: terminal, markdown, csv, json, latex or html.
             output: the file to write; for html the folder to write index.html in.
@@ -207,6 +213,7 @@ class Results:
         Raises:
             OutputError: the form is unknown, or the output cannot be written.
             DataError: the reviews that `data` names cannot be read.
+            TrackingError: a run's files cannot be read.
         """
         if form not in (*FORMS, HTML):
             raise OutputError(f"form {form!r}: is unknown{did_you_mean(form, [*FORMS, HTML])}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,11 @@ from benchmark.api.results import Results, load_results
 from benchmark.config.choice import chosen_experiments, refuse_unused_data
 from benchmark.config.load import load_suite, locate_config
 from benchmark.launch.run_plan import run_plan
+from benchmark.output import say
 from benchmark.plan.plan import make_plan
 from benchmark.plan.workspace import Workspace
 from benchmark.training.config import CheckpointInterval
 from benchmark.training.device import DeviceSetting
-
-
-def print_progress(line: str) -> None:
-    """Print a progress line on standard error, apart from results on standard output."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def run(
@@ -37,7 +32,7 @@ def run(
     cache_dir: str | Path | None = None,
     checkpoint_minutes: float = 2.0,
     checkpoint_steps: int | None = None,
-    say: Callable[[str], None] = print_progress,
+    say: Callable[[str], None] = say,
 ) -> Results:
     """Do the runs that are missing, each in a process of its own, and return the results of the plan.
 
@@ -67,17 +62,17 @@ def run(
     suite = load_suite(locate_config(Path(config) if config else None), profile, settings or {}, seeds, tuned=tuned)
     refuse_unused_data(suite, data)
     chosen = chosen_experiments([names] if isinstance(names, str) else names, list(suite.experiments))
-    place = Workspace.locate(
+    workspace = Workspace.locate(
         tracking_uri=tracking_uri,
         cache_dir=cache_dir,
         device=device,
         data=data,
         interval=CheckpointInterval(60 * checkpoint_minutes, checkpoint_steps),
     )
-    plan = make_plan(suite, place, chosen)
+    plan = make_plan(suite, workspace, chosen)
     say(f"profile {suite.profile}: {plan.record.corpus}, {plan.record.spell_sizes()}")
     for line in plan.audit:
         say(f"  {line}")
-    outcome = run_plan(plan, chosen, place, say, fresh=fresh)
+    outcome = run_plan(plan, chosen, workspace, say, fresh=fresh)
     say(f"{outcome.finished} finished, {outcome.skipped} skipped, {outcome.failed} failed\n")
-    return load_results(profile, tracking_uri=place.tracking_uri, cache_dir=place.cache_dir)
+    return load_results(profile, tracking_uri=workspace.tracking_uri, cache_dir=workspace.cache_dir)

@@ -21,7 +21,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Print one line per finding; 1 where one is a problem.
 
     Raises:
-        PrecisionError: this machine has no such device.
+        DeviceError: this machine has no such device.
     """
     place = workspace(arguments)
     resolve_device(place.device)  # before the other checks, which take seconds

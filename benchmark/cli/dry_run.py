@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from tabulate import tabulate
 
-from benchmark.cli.options import say, workspace
+from benchmark.cli.options import workspace
 from benchmark.config.schema import RunConfig, Suite
 from benchmark.launch.process import EXIT_DONE
-from benchmark.output import spell_bytes, spell_seconds
+from benchmark.output import say, spell_bytes, spell_seconds
 from benchmark.plan.status import run_states
 from benchmark.profiling.estimate import estimate
 from benchmark.profiling.measure import hardware_here, measure_in_subprocess

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 
-from benchmark.cli.options import STORE, add_shared_options, existing_store, positive, say, workspace
+from benchmark.cli.options import STORE, add_shared_options, existing_store, positive, workspace
 from benchmark.config.choice import chosen_experiments
 from benchmark.inference import attributions
 from benchmark.inference.attributions import ExplanationError, require_captum
 from benchmark.inference.predict import PredictionError, best_finished_runs, finished_run, load_classifier
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
-from benchmark.output import clip
+from benchmark.output import clip, say
 from benchmark.plan.recorded import recorded_config
 from benchmark.results.read import recorded_predictions
 from benchmark.results.selection import select_reviews

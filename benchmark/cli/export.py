@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmark.cli.options import STORE, add_shared_options, existing_store, say
+from benchmark.cli.options import STORE, add_shared_options, existing_store
 from benchmark.launch.process import EXIT_DONE
+from benchmark.output import say
 from benchmark.results.export import write_export
 from benchmark.results.read import read_results
 

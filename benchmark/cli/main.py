@@ -20,12 +20,12 @@ COMMANDS = {
     "report": "print the table of the recorded runs, and what it means",
     "export": "write a plan's results to a folder; `report --from DIR` needs no more",
     "predict": "label new reviews with the best finished run of a model",
-    "explain": "show which words of a review finished models leaned on, and record it",
+    "explain": "show which words of a review finished models rely on, and record it",
     "compare": "show two recorded runs side by side",
     "reproduce": "do a recorded run again and say whether it comes out equal",
     "throughput": "measure how fast each model trains and predicts here",
     "ui": "open MLflow's page of the recorded runs; Ctrl-C ends it",
-    "list": "show the experiments of a profile and how their runs stand",
+    "list": "show the experiments of a profile and the state of their runs",
     "validate": "check an experiments.yaml without training anything",
     "doctor": "check versions, machine, reviews, store and cache",
 }
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:  # a disk that is full or read-only, wherever it shows
         where = f"{error.filename}: " if error.filename else ""
         reason = error.strerror or error
-        print(f"error: {where}{reason}. Fix that, then run the same command again to resume", file=sys.stderr)
+        print(f"error: {where}{reason}. Fix that, then run the same command again", file=sys.stderr)
         return EXIT_USAGE
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from benchmark.config.choice import refuse_unused_data
 from benchmark.config.load import load_suite, locate_config, parse_assignments
 from benchmark.config.schema import Suite
-from benchmark.output import write_whole
 from benchmark.tracking.client import existing_uri
 from benchmark.tracking.store import TrackingStore
 from data_pipeline.sources import Place
@@ -80,7 +78,7 @@ def add_shared_options(parser: argparse.ArgumentParser, *names: str) -> None:
 
 
 def chosen_suite(arguments: argparse.Namespace, *, tuned: bool = False) -> Suite:
-    """Return the suite that the options of `add_suite_options` choose; with `tuned`, with tuned settings.
+    """Return the suite that the SUITE options choose; with `tuned`, with tuned settings.
 
     Raises:
         ConfigError: the file or an option is wrong.
@@ -142,18 +140,3 @@ def interrupt_on_termination() -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def write_output(path: Path, text: str) -> None:
-    """Write what `--output` asks for, whole or not at all, and say so.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    write_whole(path, text)
-    say(f"wrote {path}")
-
-
-def say(line: str) -> None:
-    """Print a line of progress on standard error, apart from results on standard output."""
-    print(line, file=sys.stderr, flush=True)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from benchmark.cli.options import STORE, add_shared_options, say, write_output
+from benchmark.cli.options import STORE, add_shared_options
 from benchmark.inference.review_input import ReviewInput, ReviewInputError, read_arguments, read_lines, read_table
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
-from benchmark.output import clip
+from benchmark.output import clip, say, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,8 @@ def execute(arguments: argparse.Namespace) -> int:
     answers["text"] = [review.text for review in given.reviews]
     if arguments.output is not None:
         # Every string in quotes: a text may hold a lone carriage return, which is quoted only when asked for.
-        write_output(arguments.output, answers.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC))
+        write_whole(arguments.output, answers.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC))
+        say(f"wrote {arguments.output}")
     elif arguments.json:
         for answer in answers.to_dict("records"):
             print(json.dumps(answer))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmark.cli.options import STORE, add_shared_options, say
+from benchmark.api.results import HTML, PAGE_FILE, load_results
+from benchmark.cli.options import STORE, add_shared_options
 from benchmark.launch.process import EXIT_DONE
-from benchmark.output import OutputError
+from benchmark.output import OutputError, say
 
 SUFFIXES = {".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex", ".txt": "terminal"}
-HTML, PAGE_FILE = "html", "index.html"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,9 +37,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Print the report, or write it to the files named."""
     _check_outputs(arguments)
-
-    from benchmark.api.results import load_results
-
     results = load_results(
         arguments.profile,
         tracking_uri=arguments.tracking_uri,
@@ -64,3 +61,5 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
     for path in arguments.output:
         if path.suffix not in SUFFIXES:
             raise OutputError(f"--output {path}: the ending chooses the form (expected one of {', '.join(SUFFIXES)})")
+        if arguments.format not in ("terminal", SUFFIXES[path.suffix]):
+            raise OutputError(f"--output {path}: is {SUFFIXES[path.suffix]}, not --format {arguments.format}. Drop one")

@@ -8,9 +8,10 @@ from dataclasses import replace
 from tabulate import tabulate
 
 from benchmark.cli.compare import difference_row
-from benchmark.cli.options import STORE, add_shared_options, existing_store, interrupt_on_termination, say, workspace
+from benchmark.cli.options import STORE, add_shared_options, existing_store, interrupt_on_termination, workspace
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
 from benchmark.launch.run_plan import run_again
+from benchmark.output import say
 from benchmark.plan.recorded import plan_of_recorded_run, recorded_device
 from benchmark.results.compare import Section, compare, first_difference
 from benchmark.results.read import files_of, read_run
@@ -34,7 +35,7 @@ def execute(arguments: argparse.Namespace) -> int:
     interrupt_on_termination()
     place = replace(workspace(arguments), device=arguments.device or recorded_device(original))
     planned = plan_of_recorded_run(store, original, place)
-    say(f"{original.name} (MLflow run {original.run_id}) is done again")
+    say(f"reproducing {original.name} (MLflow run {original.run_id})")
     again = run_again(planned, original, place, say)
     with files_of(store) as files:
         before, after = read_run(files, original), read_run(files, again)

@@ -6,19 +6,12 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.cli.options import (
-    SUITE,
-    add_shared_options,
-    chosen_suite,
-    interrupt_on_termination,
-    positive,
-    say,
-)
+from benchmark.cli.options import SUITE, add_shared_options, chosen_suite, interrupt_on_termination, positive
 from benchmark.config.choice import chosen_experiments
 from benchmark.config.load import parse_assignments
 from benchmark.config.tuned import tuned_file
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
-from benchmark.output import spell_value
+from benchmark.output import say, spell_value
 
 if TYPE_CHECKING:
     from benchmark.config.schema import Suite

@@ -9,10 +9,10 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
-from benchmark.cli.options import SUITE, add_shared_options, chosen_suite, say, workspace
+from benchmark.cli.options import SUITE, add_shared_options, chosen_suite, workspace
 from benchmark.config.choice import chosen_experiments
 from benchmark.launch.process import EXIT_DONE
-from benchmark.output import spell_seconds
+from benchmark.output import say, spell_seconds
 from benchmark.plan.status import run_states
 from benchmark.profiling.estimate import estimate
 from benchmark.profiling.measure import measure_in_subprocess, record_speed

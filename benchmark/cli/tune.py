@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from benchmark.cli.options import (
-    SUITE,
-    add_shared_options,
-    chosen_suite,
-    interrupt_on_termination,
-    positive,
-    say,
-    workspace,
-)
+from benchmark.cli.options import SUITE, add_shared_options, chosen_suite, interrupt_on_termination, positive, workspace
 from benchmark.config.choice import chosen_experiments
 from benchmark.config.errors import ConfigError
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
-from benchmark.output import spell_seconds, spell_values
+from benchmark.output import say, spell_seconds, spell_values
 from benchmark.tracking.store import TrackingStore
 
 DEFAULT_TRIALS = 20

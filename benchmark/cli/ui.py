@@ -8,8 +8,9 @@ import sys
 import webbrowser
 from contextlib import suppress
 
-from benchmark.cli.options import STORE, add_shared_options, cache_dir, interrupt_on_termination, say
+from benchmark.cli.options import STORE, add_shared_options, cache_dir, interrupt_on_termination
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
+from benchmark.output import say
 from benchmark.tracking.client import existing_uri
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.ui_server import DEFAULT_PORT, ServerError, choose_port, server_address, ui_server

@@ -39,7 +39,7 @@ def find_texts(
     except DataError as error:
         if insist:
             raise
-        return ReviewTexts(missing=f"The reviews' texts are not shown: {error}.")
+        return ReviewTexts(missing=f"The reviews' texts are not shown: {str(error).rstrip('.')}.")
     ids = set(wanted)
     reviews = (*source.reviews, *(source.official_test or ()))
     texts = {review.id: review.text for review in reviews if review.id in ids}

@@ -104,7 +104,7 @@ class TrackingStore:
             except (OSError, ValueError, TrackingError) as error:
                 raise TrackingError(
                     f"{without_secrets(self.uri)}: {_PLAN_FILE} of run {run_id} cannot be read "
-                    f"({without_secrets(str(error), self.uri)}). Write it anew by `python -m benchmark run all`."
+                    f"({without_secrets(str(error), self.uri)}). Run `python -m benchmark run all` again."
                 ) from None
 
     def log_report(self, profile: str, folder: Path) -> None:

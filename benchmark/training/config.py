@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from data_pipeline.errors import InputError
+
 PrecisionSetting = Literal["auto", "fp32", "bf16", "fp16"]
 
 
@@ -50,3 +52,7 @@ class CheckpointInterval:
 
     seconds: float = 120.0
     steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0 or (self.steps is not None and self.steps < 1):
+            raise InputError(f"checkpoint interval: should be positive (got {self.seconds} s, {self.steps} steps)")

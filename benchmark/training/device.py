@@ -26,6 +26,8 @@ def resolve_device(setting: DeviceSetting) -> torch.device:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if setting == "auto":
         return torch.device(next(name for name, there in available.items() if there))
+    if setting not in available:
+        raise DeviceError(f"device {setting!r}: is unknown (expected auto, {', '.join(available)})")
     if not available[setting]:
         raise DeviceError(f"--device {setting}: torch finds no such device here. Use `--device auto`.")
     return torch.device(setting)

@@ -1,4 +1,4 @@
-"""The optimizer of every model: its groups, its learning rate at each step, its state as tensors by name."""
+"""The optimizer of every model: its groups and state, and the schedule; `Trainer._train_step` applies the rate."""
 
 from __future__ import annotations
 
