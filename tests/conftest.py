@@ -50,6 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, needed in NEEDS.items():
             if fixtures & needed:
                 item.add_marker(mark)
+        if hasattr(getattr(item, "module", None), "subprocess"):
+            item.add_marker("process")
         if not {*NEEDS, "outage"} & {mark.name for mark in item.iter_markers()}:
             item.add_marker("unit")
     long = {item.path for item in items if item.get_closest_marker("process")}

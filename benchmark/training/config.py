@@ -54,5 +54,7 @@ class CheckpointInterval:
     steps: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.seconds > 0 or (self.steps is not None and self.steps < 1):
-            raise InputError(f"checkpoint interval: should be positive (got {self.seconds} s, {self.steps} steps)")
+        if not self.seconds >= 0 or (self.steps is not None and self.steps < 1):
+            raise InputError(
+                f"checkpoint interval: should not be negative, nor 0 steps (got {self.seconds} s, {self.steps} steps)"
+            )

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from subprocess import Popen
 
 import psutil
+import pytest
 
 from tests.helpers.place import PATIENCE, Place
+
+pytestmark = pytest.mark.outage
 
 EXPERIMENTS = ["rnn", "bert-finetuned"]
 # The RNN's epochs take a second or two, so that it is killed in the middle of one.

@@ -10,6 +10,8 @@ import pytest
 from tests.helpers.kills import SEED, Case, cases
 from tests.helpers.place import differences
 
+pytestmark = pytest.mark.outage
+
 PATIENCE = 3  # calls after the last kill
 
 

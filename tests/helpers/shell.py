@@ -118,5 +118,5 @@ def said_until(process: subprocess.Popen[str], start: str) -> str:
 
 def slow_rnn(config_content: dict[str, Any]) -> None:
     """Give the RNN epochs of some seconds: a signal sent at the first one's line comes while the second trains."""
-    config_content["experiments"]["rnn"]["model"] |= {"layers": 4, "bidirectional": True}
+    config_content["experiments"]["rnn"]["model"] |= {"layers": 2, "bidirectional": True}
     config_content["experiments"]["rnn"]["training"]["batch_size"] = 1

@@ -10,6 +10,8 @@ import benchmark
 from tests.benchmark.test_old_records import EXPECTED, extracted, go_to
 from tests.helpers.facts import assert_names
 
+pytestmark = pytest.mark.process
+
 MODELS = ["rnn", "lstm", "bert-frozen", "lstm-attention", "bow"]
 
 

@@ -38,6 +38,8 @@ from tests.helpers.recorded import epoch
 from tests.helpers.shell import Done, Shell, finish, said_until, slow_rnn
 from tests.helpers.trained import record
 
+pytestmark = pytest.mark.outage
+
 AWAY = 60.0 if FULL else 4.0  # seconds
 ASKED_AGAIN = "no answer ("
 

@@ -21,7 +21,7 @@ from data_pipeline.errors import InputError
 from tests.helpers.facts import assert_names
 from tests.helpers.recorded import HUB, NOWHERE, SPEED, results_of
 
-MEASURE = "benchmark.profiling.measure.measure_in_subprocess"
+MEASURE = "benchmark.cli.throughput.measure_in_subprocess"
 
 
 class TestMeasuring:
@@ -115,7 +115,7 @@ class TestCommand:
         self, capsys, monkeypatch, store_uri, tmp_path, write_config
     ):
         main(["throughput", "lstm"])
-        monkeypatch.setattr(MEASURE, lambda *_: pytest.fail("measured again"))
+        monkeypatch.setattr("benchmark.cli.dry_run.measure_in_subprocess", lambda *_: pytest.fail("measured again"))
 
         store = TrackingStore(store_uri, tmp_path)
         plan = make_plan(load_suite(write_config()), NOWHERE)
