@@ -37,7 +37,7 @@ class _Range(_Parameter):
         return self.low, self.high
 
     def holds(self, value: Any) -> bool:
-        """Whether a trial can have this value."""
+        """Return whether a trial can have this value."""
         return type(value) in {int, float} and self.low <= value <= self.high
 
 
@@ -75,7 +75,7 @@ class IntParameter(_Range):
         return self
 
     def holds(self, value: Any) -> bool:
-        """Whether a trial can have this value."""
+        """Return whether a trial can have this value."""
         return super().holds(value) and (value - self.low) % self.step == 0
 
     def spell(self) -> str:
@@ -101,7 +101,7 @@ class CategoricalParameter(_Parameter):
         return self.choices
 
     def holds(self, value: Any) -> bool:
-        """Whether a trial can have this value."""
+        """Return whether a trial can have this value."""
         return any(_same(value, choice) for choice in self.choices)
 
     def spell(self) -> str:
@@ -110,7 +110,7 @@ class CategoricalParameter(_Parameter):
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two values are equal, as 1 and 1.0 are, and True and 1 are not."""
+    """Return whether two values are equal, as 1 and 1.0 are, and True and 1 are not."""
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
@@ -140,7 +140,7 @@ class SearchSpace(
         return self.root
 
     def is_active(self, key: str, values: Mapping[str, Any]) -> bool:
-        """Whether the parameter's conditions are met by the values of those above it."""
+        """Return whether the parameter's conditions are met by the values of those above it."""
         return all(
             name in values and any(_same(values[name], value) for value in wanted)
             for name, wanted in self.root[key].when.items()
