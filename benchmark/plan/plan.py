@@ -161,7 +161,7 @@ def make_plan(suite: Suite, workspace: Workspace, names: Collection[str] = (), *
 
 
 def _refuse_tuned_on_test(suite: Suite, names: Collection[str], corpora: Mapping[DataConfig, Corpus]) -> None:
-    """Where the test part is held out, settings found on another split may have been chosen on its reviews."""
+    """Refuse settings found on another split: a held-out test part may have reviews they were chosen on."""
     for name in (name for name in names if name in suite.tuned):
         found = suite.tuned[name].provenance
         for data, corpus in corpora.items():
