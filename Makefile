@@ -24,7 +24,7 @@ lint: $(VENV)/.installed-dev
 	$(VENV)/bin/mypy
 
 unit: $(VENV)/.installed-dev
-	$(VENV)/bin/pytest -m unit
+	$(VENV)/bin/pytest -m unit --numprocesses 0
 
 faults: $(VENV)/.installed-dev
 	FAULTS_FORM=full $(VENV)/bin/pytest tests/faults tests/benchmark/launch/test_store_outage.py --dist worksteal

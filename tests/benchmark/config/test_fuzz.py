@@ -23,6 +23,8 @@ from benchmark.config.yaml_file import read_yaml
 from data_pipeline.errors import one_line
 from tests.helpers.facts import assert_names
 
+pytestmark = pytest.mark.process
+
 COMMON = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 settings.register_profile("short", max_examples=150, derandomize=True, **COMMON)
 settings.register_profile("thorough", max_examples=10_000, derandomize=False, **COMMON)

@@ -10,6 +10,8 @@ from tests.helpers.examined import FINGERPRINT, save_checkpoints, snapshot
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.official import members, write_archive
 
+pytestmark = pytest.mark.process
+
 
 def lines_of(out: str, name: str) -> list[str]:
     return [line for line in out.splitlines() if line[9:].startswith(name)]

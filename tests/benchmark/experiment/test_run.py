@@ -23,6 +23,8 @@ from tests.helpers.null_tracker import NullTracker
 from tests.helpers.official import members, write_archive, write_folder
 from tests.helpers.trained import SIZES
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -21,6 +21,8 @@ from data_pipeline.errors import InputError
 from tests.helpers.facts import assert_names
 from tests.helpers.recorded import HUB, NOWHERE, SPEED, results_of
 
+pytestmark = pytest.mark.process
+
 MEASURE = "benchmark.cli.throughput.measure_in_subprocess"
 
 

@@ -13,6 +13,8 @@ from benchmark.results.results import ReviewTexts
 from tests.benchmark.report.conftest import DESKTOP, PHONE
 from tests.helpers.made_page import ACCURACY, ATTACK, MadePage
 
+pytestmark = pytest.mark.browser
+
 BEST = max(ACCURACY, key=ACCURACY.get)
 SECTIONS = ["pairs", "learning", "cost", "sizes", "slices", "confusion", "calibration", "words", "reviews"]
 

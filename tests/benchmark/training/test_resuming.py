@@ -18,6 +18,8 @@ from data_pipeline.config import TokensConfig
 from data_pipeline.pipeline import build_data
 from models.registry import ModelContext, get_model_spec
 
+pytestmark = pytest.mark.process
+
 CPU = torch.device("cpu")
 EACH_STEP = CheckpointInterval(seconds=float("inf"), steps=1)
 SETTINGS = {

@@ -36,6 +36,8 @@ from tests.helpers.watched_networks import (
     trainer,
 )
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def fit_words(words, tmp_path) -> Callable[..., Any]:
