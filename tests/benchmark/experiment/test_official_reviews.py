@@ -16,8 +16,9 @@ def tiny_encoder(encoder_without_weights):
 
 
 @pytest.fixture
-def official(write_config):
-    """An experiments.yaml whose only profile trains the RNN on the official reviews."""
+def official(write_config, tmp_path, monkeypatch):
+    """An experiments.yaml whose only profile trains the RNN on the official reviews, in a directory without a store."""
+    monkeypatch.chdir(tmp_path)
     return write_config(profiles={"quick": {"experiments": ["rnn"], "data": DATA}})
 
 
