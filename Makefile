@@ -6,21 +6,23 @@ PYTHON ?= python3
 VENV := .venv
 INSTALL = $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: run check test lint unit faults audit clean
+.PHONY: run check test style types unit faults audit clean
 
 run: $(VENV)/.installed
 	$(VENV)/bin/python -m benchmark run all
 
 check: $(VENV)/.installed-dev
-	@$(MAKE) --no-print-directory --jobs 2 lint unit
+	@$(MAKE) --no-print-directory --jobs 2 types unit style
 
-test: lint
+test: style types
 	$(VENV)/bin/pytest
 
-lint: $(VENV)/.installed-dev
+style: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
+
+types: $(VENV)/.installed-dev
 	$(VENV)/bin/mypy
 
 unit: $(VENV)/.installed-dev
