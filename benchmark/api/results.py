@@ -17,7 +17,7 @@ from benchmark.report.page import Page, make_page, render_page
 from benchmark.report.rows import Row
 from benchmark.report.table import Report, make_report
 from benchmark.results.export import read_export
-from benchmark.results.read import details_of_export, details_of_store, read_results
+from benchmark.results.read import ExportFiles, files_of, read_details, read_results
 from benchmark.results.results import Details, PlanResults, ResultsError, ReviewTexts
 from benchmark.results.review_texts import find_texts
 from benchmark.tracking.client import tracking_uri as located_uri
@@ -139,7 +139,7 @@ class Results:
         probability that the review is positive.
 
         Raises:
-            ResultsError: the plan has no such model.
+            ResultsError: the plan has no such model, or none of its runs is finished.
         """
         results, tables = self._recorded, []
         for row in self._rows(model):
@@ -247,9 +247,10 @@ class Results:
     @cached_property
     def _details(self) -> Details:
         if self._store is not None:
-            return details_of_store(self._store, self._recorded)
+            with files_of(self._store) as files:
+                return read_details(files, self._recorded)
         assert self._export is not None
-        return details_of_export(self._export, self._recorded)
+        return read_details(ExportFiles(self._export), self._recorded)
 
     @cached_property
     def _saved_page(self) -> Page:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -72,14 +71,14 @@ class Claims:
         if self.fresh:
             for run in known:
                 self.store.supersede(run.run_id)
-            shutil.rmtree(checkpoints, ignore_errors=True)
+            self.workspace.drop_checkpoints(planned.identity)
             found = None
         if found is None:
             return self._start(planned, lock)
         if found.status is Status.FINISHED:
             if found.tags.get(tags.PARENT) != self.parent_id:  # MLflow shows a run with the plan that used it last
                 self.store.reopen(found.run_id).set_tags({tags.PARENT: self.parent_id})
-            shutil.rmtree(checkpoints, ignore_errors=True)  # left by a kill between the last write and their removal
+            self.workspace.drop_checkpoints(planned.identity)  # left by a kill between the last write and their removal
             return Claim(found, "finished", lock)
         if found.status is Status.RUNNING and found.lock != labels[tags.LOCK] and not is_orphan(found):
             error = f"another host or cache folder seems to be running this (lock {found.lock}); if not, use --fresh"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import shutil
 import signal
 import sys
 import tempfile
@@ -54,7 +53,7 @@ def _run(request: dict[str, Any]) -> int:
         status, reason = Status.FAILED, f"{type(error).__name__}: {' '.join(str(error).split())}"
         traces = mask_secrets(traceback.format_exc(), workspace.tracking_uri)
     else:
-        shutil.rmtree(workspace.checkpoint_dir(planned.identity), ignore_errors=True)
+        workspace.drop_checkpoints(planned.identity)
         return EXIT_DONE
     # Only here are the exception's frames gone, and with them a write to the store that it broke off half-way,
     # which would hold the database's lock.

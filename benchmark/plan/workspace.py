@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,10 @@ class Workspace:
     def checkpoint_dir(self, identity: str) -> Path:
         """Return where the run of this identity keeps the state of its training until it is finished."""
         return self.cache_dir / "checkpoints" / identity
+
+    def drop_checkpoints(self, identity: str) -> None:
+        """Remove the checkpoints of the run, if there are any."""
+        shutil.rmtree(self.checkpoint_dir(identity), ignore_errors=True)
 
     def lock(self, name: str) -> Path:
         """Return the lock that a process holds while it works on a run, named by its identity, or on a plan."""

@@ -148,17 +148,6 @@ def read_run(files: RunFiles, run: RunRecord) -> RecordedRun:
     )
 
 
-def details_of_store(store: TrackingStore, results: PlanResults) -> Details:
-    """Read the details of the finished runs of `results`, which were read from the store; see `read_details`."""
-    with files_of(store) as files:
-        return read_details(files, results)
-
-
-def details_of_export(folder: Path, results: PlanResults) -> Details:
-    """Read the details of the finished runs of `results`, which `read_export` read and checked; see `read_details`."""
-    return read_details(ExportFiles(folder), results)
-
-
 def read_details(files: RunFiles, results: PlanResults) -> Details:
     """Read the details of the finished runs of `results`.
 

@@ -173,10 +173,6 @@ class CheckpointFolder:
         """Return the file of the evaluation of this name."""
         return SavedLogits(self._folder / f"{name}.logits", self.interval)
 
-    def clear(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-
     def _remove_evaluations(self) -> None:
         # Training that goes back to an earlier step may end in another network, if only by a rounding.
         for path in self._folder.glob("*.logits"):

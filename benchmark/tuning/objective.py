@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -128,7 +127,7 @@ class Objective:
         return epoch.val_loss if self.planned.metric == "val/loss" else epoch.val_accuracy
 
     def _remove_checkpoint(self, planned: PlannedRun) -> None:
-        shutil.rmtree(self.workspace.checkpoint_dir(planned.identity), ignore_errors=True)
+        self.workspace.drop_checkpoints(planned.identity)
 
     @contextmanager
     def _recorded(self, trial: Trial, planned: PlannedRun | None) -> Iterator[MlflowTracker]:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from benchmark.results.read import details_of_store, read_results
+from benchmark.results.read import files_of, read_details, read_results
 from benchmark.tracking.explanations import Explanations, write_explanations
 from benchmark.tracking.records import PlanRecord, PlanRow
 from data_pipeline.review import review_ids
@@ -66,7 +66,8 @@ def kept(store_uri) -> list[str]:
 
 
 def test_a_text_stands_in_train_where_it_does_so_for_one_of_the_runs(recorded):
-    details = details_of_store(recorded, read_results(recorded, "quick"))
+    with files_of(recorded) as files:
+        details = read_details(files, read_results(recorded, "quick"))
 
     assert details.also_in_train.tolist() == [True, True, *[False] * 6]
 

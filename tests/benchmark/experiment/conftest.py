@@ -1,4 +1,3 @@
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,7 +31,7 @@ def run(plan: Callable[..., Plan], tmp_path: Path) -> Callable[..., Outcome]:
     def do(name: str, seed: int = 1) -> Outcome:
         workspace = Workspace("unused", tmp_path / "cache", "cpu")
         planned = run_of(plan(seeds=(seed,)), name)
-        shutil.rmtree(workspace.checkpoint_dir(planned.identity), ignore_errors=True)  # as the worker does
+        workspace.drop_checkpoints(planned.identity)  # as the worker does
         return run_experiment(planned, workspace, NullTracker(), Progress())
 
     return do

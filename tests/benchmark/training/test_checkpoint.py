@@ -7,6 +7,7 @@ from hashlib import sha256
 import pytest
 import torch
 
+from benchmark.plan.workspace import Workspace
 from benchmark.training import checkpoint
 from benchmark.training.checkpoint import (
     CHECKPOINT_VERSION,
@@ -43,7 +44,7 @@ def after(epoch: int, best: int = 1) -> Checkpoint:
 
 @pytest.fixture
 def folder(tmp_path):
-    return tmp_path / "deep" / "run"
+    return Workspace("unused", tmp_path).checkpoint_dir("run")
 
 
 @pytest.fixture
@@ -59,11 +60,12 @@ def saved(opened, *epochs: int, best: int = 1) -> CheckpointFolder:
     return checkpoints
 
 
-def test_there_is_nothing_to_resume_before_the_first_checkpoint_and_after_the_last(opened, folder):
+def test_there_is_nothing_to_resume_before_the_first_checkpoint_and_after_the_last(opened, folder, tmp_path):
     assert opened().load() is None
     assert last_step(folder) == 0
     assert not folder.exists()
-    saved(opened, 1, 2).clear()
+    saved(opened, 1, 2)
+    Workspace("unused", tmp_path).drop_checkpoints("run")
     assert not folder.exists()
 
 
