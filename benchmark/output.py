@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import stat
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from data_pipeline.errors import InputError
@@ -18,20 +22,82 @@ class OutputError(InputError):
 def write_whole(path: Path, text: str) -> None:
     """Write the file, and its folder if that is missing; a reader sees the old content or the new.
 
+    A link is followed and a file's mode is kept; devices, pipes and open descriptors are written to.
+
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it cannot be written; nothing is changed.
     """
-    if not path.name:
-        raise OutputError(f"{path}: is a folder; name a file")
-    partial = path.with_name(f".{path.name}.partial")
+    with _refusals(path):
+        try:
+            there = path.stat()
+        except FileNotFoundError:
+            there = None
+        descriptor = None if there is None else _descriptor(path)
+        if there is None or (descriptor is None and stat.S_ISREG(there.st_mode)):
+            _replace(Path(os.path.realpath(path)), text, there)
+            return
+        with open(path if descriptor is None else os.dup(descriptor), "w", encoding="utf-8") as file:  # noqa: PTH123
+            file.write(text)
+
+
+def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Let `fill` write the files of a new or empty folder: all or none.
+
+    Raises:
+        OutputError: it cannot be written, or holds something.
+    """
+    with _refusals(folder):
+        target = Path(os.path.realpath(folder))
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise OutputError(f"{folder}: exists and is not an empty folder; name another, or remove it")
+        if target == Path.cwd():
+            raise OutputError(f"{folder}: is the working directory; name a folder in it")
+        partial = _partial(target)
+        try:
+            partial.mkdir(parents=True)
+            fill(partial)
+            if target.exists():
+                partial.chmod(stat.S_IMODE(target.stat().st_mode))
+            partial.replace(target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        yield
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _partial(target: Path) -> Path:
+    """Return a name beside the target that nobody can have foreseen."""
+    return target.with_name(f".{token_hex(8)}.partial")
+
+
+def _replace(target: Path, text: str, there: os.stat_result | None) -> None:
+    if there is not None:
+        target.open("ab").close()  # may it be written? The folder's permission is all that replacing it needs
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = _partial(target)
+    try:
+        with partial.open("x", encoding="utf-8") as file:  # exclusively: no file is overwritten, no link followed
+            if there is not None:
+                os.fchmod(file.fileno(), stat.S_IMODE(there.st_mode))
+            file.write(text)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _descriptor(path: Path) -> int | None:
+    """Return N where the path leads to /proc/self/fd/N, as /dev/stdout and a shell's `>(command)` do."""
+    while path.is_symlink():
+        if os.path.realpath(path.parent) == os.path.realpath("/proc/self/fd"):
+            return int(path.name)
+        path = path.parent / path.readlink()
+    return None
 
 
 def spell_seconds(seconds: float) -> str:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from benchmark.output import OutputError
+from benchmark.output import write_folder
 from benchmark.results.read import HISTORIES_FILE, ExportFiles, files_of, read_predictions
 from benchmark.results.results import PlanResults, finished_runs, join_runs
 from benchmark.tracking import tags
@@ -61,22 +61,7 @@ def write_export(store: TrackingStore, results: PlanResults, folder: Path) -> No
         OutputError: it cannot be written, or holds something.
         TrackingError: a run's file cannot be read.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder}: exists and is not an empty folder; name another, or remove it")
-    if not folder.name:
-        raise OutputError(f"{folder}: is the working directory; name a folder in it")
-    partial = folder.with_name(f".{folder.name}.partial")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        _write_files(store, results, partial)
-        with suppress(FileNotFoundError):
-            folder.rmdir()
-        partial.replace(folder)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror}") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    write_folder(folder, partial(_write_files, store, results))
 
 
 def read_export(folder: Path) -> PlanResults:
