@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.analysis.metrics import probabilities
-from benchmark.output import OutputError, write_whole
-from benchmark.report.forms import FORMS, render, table_frame
+from benchmark.output import write_whole
+from benchmark.report.forms import HTML, PAGE_FILE, destination, render, table_frame
 from benchmark.report.page import Page, make_page, render_page
 from benchmark.report.rows import Row
 from benchmark.report.table import Report, make_report
@@ -26,8 +26,6 @@ from benchmark.tracking.store import TrackingStore
 from data_pipeline.errors import did_you_mean
 from data_pipeline.sources import Place
 
-HTML = "html"
-PAGE_FILE = "index.html"
 TEXTS_LEFT_OUT = "The reviews' texts are left out of this page; the ids say which reviews they are."
 
 
@@ -194,7 +192,7 @@ class Results:
 
     def report(
         self,
-        form: str = "terminal",
+        form: str | None = None,
         output: str | Path | None = None,
         *,
         texts: bool = True,
@@ -205,26 +203,21 @@ class Results:
         The HTML page and its pictures are also saved with the plan in MLflow, without the reviews' texts.
 
         Args:
-            form: terminal, markdown, csv, json, latex or html.
-            output: the file to write; for html the folder to write index.html in.
+            form: terminal, markdown, csv, json, latex or html; None: what the output's ending says, else terminal.
+            output: the file to write; for html also the folder to write index.html in.
             texts: show the reviews' texts on the HTML page, where the reviews are at hand.
             data: the official reviews whose texts the page shows; None: BENCHMARK_DATA, else the cache's copy.
 
         Raises:
-            OutputError: the form is unknown, or the output cannot be written.
+            OutputError: the form is unknown or contradicts the output's ending, or the output cannot be written.
             DataError: the reviews that `data` names cannot be read.
             TrackingError: a run's files cannot be read.
         """
-        if form not in (*FORMS, HTML):
-            raise OutputError(f"form {form!r}: is unknown{did_you_mean(form, [*FORMS, HTML])}")
-        target = Path(output) if output is not None else None
-        if form == HTML:
-            if target is not None and target.exists() and not target.is_dir():
-                raise OutputError(f"{target}: is a file; the HTML report writes {PAGE_FILE} in a folder. Name a folder")
+        chosen, target = destination(form, Path(output) if output is not None else None)
+        if chosen == HTML:
             text = render_page(self._saved_page, self._texts(data) if texts else ReviewTexts(missing=TEXTS_LEFT_OUT))
-            target = target / PAGE_FILE if target is not None else None
         else:
-            text = render(self._report, form)
+            text = render(self._report, chosen)
         if target is not None:
             write_whole(target, text)
         return text

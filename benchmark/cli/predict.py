@@ -15,7 +15,7 @@ from tabulate import tabulate
 from benchmark.cli.options import STORE, add_shared_options
 from benchmark.inference.review_input import ReviewInput, ReviewInputError, read_arguments, read_lines, read_table
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
-from benchmark.output import clip, say, write_whole
+from benchmark.output import OutputError, clip, say, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +44,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print or write the labels; return exit status 1 if a review was unusable and the others were labelled."""
+    if arguments.output is not None and arguments.output.suffix.lower() not in ("", ".csv"):
+        raise OutputError(f"--output {arguments.output}: is written as CSV. Let it end in .csv, or use `--json`.")
     given = _read(arguments)
     for fault in given.faults:
         say(f"{fault} Left out.")

@@ -5,17 +5,46 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from benchmark.analysis.pairwise import PairwiseTests
+from benchmark.output import OutputError
 from benchmark.report.rows import Row, Spread
 from benchmark.report.table import Report, ReportTable
+from data_pipeline.errors import did_you_mean
 
+HTML = "html"
+ENDINGS = {".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex", ".txt": "terminal", ".html": HTML}
+PAGE_FILE = "index.html"
 SCHEMA_VERSION = 2  # of docs/report-schema.md; raised when a name or unit changes or goes, not when something is added
 COUNTS = ("parameters", "trainable", "tuning_trials")
 FIGURE_ENDINGS = ("_mean", "_sd", "_low", "_high", "_seconds", "_per_second", "_ms", "_mib")
+
+
+def destination(form: str | None, output: Path | None) -> tuple[str, Path | None]:
+    """Return the form that is named, else the one of the output's ending, and the file to write.
+
+    A page without the ending .html is `index.html` in the folder that is named.
+
+    Raises:
+        OutputError: the form is unknown, or contradicts the ending; or neither says a form.
+    """
+    if form is not None and form not in (*FORMS, HTML):
+        raise OutputError(f"form {form!r}: is unknown{did_you_mean(form, [*FORMS, HTML])}")
+    if output is None:
+        return form or "terminal", None
+    ending = ENDINGS.get(output.suffix.lower())
+    if form and ending and form != ending:
+        raise OutputError(f"{output}: the ending says {ending}, not {form}. Change the ending or the form.")
+    is_stream = output.exists() and not output.is_file() and not output.is_dir()
+    if not (form or ending or is_stream):
+        raise OutputError(f"{output}: the ending says no form (expected one of {', '.join(ENDINGS)}). Change it.")
+    chosen = form or ending or "terminal"
+    is_folder = output.is_dir() or not (ending or is_stream)
+    return chosen, output / PAGE_FILE if chosen == HTML and is_folder else output
 
 
 def render(report: Report, form: str) -> str:

@@ -59,7 +59,7 @@ def test_compare_is_the_table_s_test_either_way_round(results):
 
 def test_report_is_returned_and_written(results, tmp_path):
     text = results.report("json", tmp_path / "new" / "report.json")
-    page = results.report("html", tmp_path / "page", texts=False)
+    page = results.report(output=tmp_path / "page" / "index.html", texts=False)
 
     assert (tmp_path / "new" / "report.json").read_text(encoding="utf-8") == text
     assert (tmp_path / "page" / "index.html").read_text(encoding="utf-8") == page
@@ -104,6 +104,7 @@ def test_unfinished_runs_are_named_with_their_error(recorded):
         (lambda results: results.compare("lstm", "nope"), ["nope", "lstm"]),
         (lambda results: results.compare("lstm", "rnn", train_size=7), ["lstm", "7"]),
         (lambda results: results.report("htm"), ["htm", "html"]),
+        (lambda results: results.report("csv", "table.md"), ["table.md", "csv", "markdown"]),
         (lambda results: benchmark.load_results("nothing"), ["nothing", "run all"]),
         (lambda results: benchmark.predict(["x"], model="ltsm"), ["ltsm", "lstm"]),
         (lambda results: benchmark.predict(["x"]), ["model", "run"]),

@@ -56,6 +56,7 @@ def test_help_ends_with_0_and_names_every_command(command, capsys):
         ("report --tracking-uri sqlite:///junk.db", ("tracking store sqlite:///junk.db: ",)),
         ("report --cache-dir a-file/cache", ("a-file/cache",)),
         ("report", ("'quick'", "`python -m benchmark run all --profile quick`")),
+        ("predict --model lstm --output out.json text", ("out.json", ".csv", "--json")),
         ("validate nowhere.yaml", ("nowhere.yaml: ", "No such file or directory")),
     ],
 )

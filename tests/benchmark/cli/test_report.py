@@ -1,5 +1,6 @@
 """`report` as a user calls it: which table, in which form, written where. Nothing is trained."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -30,8 +31,8 @@ def test_the_report_is_the_table_of_the_recorded_runs_and_needs_no_config_file(c
 
 @pytest.mark.usefixtures("recorded")
 def test_the_report_goes_to_files_by_their_endings_and_replaces_what_is_there(call):
-    forms = {"a.md": "markdown", "new/b.csv": "csv", "c.tex": "latex", "d.txt": "terminal", "e.json": "json"}
-    starts = {"a.md": "| model ", "new/b.csv": "model,experiment,", "c.tex": "% ", "e.json": "{\n"}
+    forms = {"a.md": "markdown", "new/b.CSV": "csv", "c.tex": "latex", "d.txt": "terminal", "e.json": "json"}
+    starts = {"a.md": "| model ", "new/b.CSV": "model,experiment,", "c.tex": "% ", "e.json": "{\n"}
     options = [option for path in forms for option in ("--output", path)]
     Path("a.md").write_text("old " * 10_000)
 
@@ -43,7 +44,7 @@ def test_the_report_goes_to_files_by_their_endings_and_replaces_what_is_there(ca
         written = Path(path).read_text()
         assert written == call("report", "--format", form)[1]
         assert written.startswith(starts.get(path, ""))
-    assert list(pd.read_csv("new/b.csv")["model"]) == ["rnn", "lstm", "bert-frozen", "bert-finetuned"]
+    assert list(pd.read_csv("new/b.CSV")["model"]) == ["rnn", "lstm", "bert-frozen", "bert-finetuned"]
 
 
 @pytest.mark.usefixtures("recorded")
@@ -51,10 +52,34 @@ def test_an_unknown_ending_or_a_place_that_cannot_be_written_is_named_and_nothin
     Path("a-file").touch()
     Path("out/a.md").mkdir(parents=True)
 
-    for path in ("table.docx", "table", "table.MD", "a-file/a.md", "out/a.md"):
+    for path in ("table.docx", "table", "out", "a-file/a.md", "out/a.md"):
         status, out, err = call("report", "--output", path)
 
         assert (status, out) == (2, "")
         [line] = error_lines(err)
-        assert_names(line, f"{path}: ", *([] if path.endswith(".md") else [".md, .csv, .json, .tex, .txt"]))
+        assert_names(line, f"{path}: ", *([] if path.endswith(".md") else [".md, .csv, .json, .tex, .txt, .html"]))
     assert [path.name for path in Path("out").iterdir()] == ["a.md"]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_an_ending_and_a_form_that_contradict_each_other_are_named_and_nothing_is_written(call):
+    for path, form, found in (("t.csv", "json", "csv"), ("t.md", "html", "markdown"), ("t.html", "csv", "html")):
+        status, out, err = call("report", "--format", form, "--output", path)
+
+        assert (status, out) == (2, "")
+        [line] = error_lines(err)
+        assert_names(line, path, form, found)
+        assert not Path(path).exists()
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_form_that_is_named_goes_into_a_file_of_any_other_name_and_a_device_needs_none(call):
+    csv, plain = call("report", "--format", "csv")[1], call("report")[1]
+    for arguments, expected in ((["--format", "csv"], csv), ([], plain)):
+        reading, writing = os.pipe()
+        with os.fdopen(reading) as pipe:
+            assert call("report", *arguments, "--output", f"/dev/fd/{writing}")[0] == 0
+            os.close(writing)
+            assert pipe.read() == expected
+    assert call("report", "--format", "csv", "--output", "README")[0] == 0
+    assert Path("README").read_text() == csv

@@ -99,6 +99,19 @@ class TestThePage:
         assert [review["text"][start:end] for start, end in found["spans"]] == ["Review", "all"]
         assert found["logits"] == [0.25, -1.5]
 
+    def test_is_the_file_that_ends_in_html_and_stands_in_any_other_folder(self, recorded, call, tmp_path):
+        page = page_of(call, tmp_path / "folder")
+        (tmp_path / "was.html").mkdir()  # as versions before made it
+        for path, file in (
+            ("new/page.html", "new/page.html"),
+            ("PAGE.HTML", "PAGE.HTML"),
+            ("was.html", "was.html/index.html"),
+        ):
+            status, out, err = call("report", "--output", path)
+            assert (status, out, err.count("\n")) == (0, "", 1)
+            assert_names(err, file)
+            assert (tmp_path / file).read_text(encoding="utf-8") == page
+
     def test_says_which_texts_are_left_out_changed_or_gone(self, recorded, call, tmp_path, table):
         without = page_of(call, tmp_path / "without", "--no-texts")
         assert "Review number" not in without
@@ -143,7 +156,7 @@ class TestRefused:
         (tmp_path / "file").touch()
 
         assert_names(self.refusal(call), "--format html", "--output")
-        assert_names(self.refusal(call, "--output", "file"), "file", "index.html")
+        assert_names(self.refusal(call, "--output", "file"), "file", ".html")
         assert_names(self.refusal(call, "--output", "page", "--data", "aclImdb"), "--data", "table")
 
     def test_an_export_whose_epochs_are_none(self, recorded, call, tmp_path):
