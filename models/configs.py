@@ -1,11 +1,11 @@
 """Settings of the suite's models. Imports no torch."""
 
 import re
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from data_pipeline.paths import LocatedPath
 from models.registry import ModelConfig
 
 
@@ -43,7 +43,7 @@ class EncoderConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    path: Path | None = Field(default=None, strict=False)
+    path: LocatedPath | None = None
     """A local folder with config.json, model.safetensors and the tokenizer; null: `hub`, or the embedded MiniLM."""
     name: str | None = None
     """Name of the folder's encoder in the report; null: the folder's name."""

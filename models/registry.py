@@ -8,11 +8,13 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_serializer, field_validator
+from pydantic_core import to_json
 
 from data_pipeline.errors import did_you_mean
+from data_pipeline.paths import locate
 from models.plugins import load_entry_points
 
 if TYPE_CHECKING:
@@ -31,6 +33,22 @@ class ModelConfig(BaseModel):
 
     name: str
     """The registered model."""
+
+    @classmethod
+    def from_plain(cls, plain: Any, context: Any = None) -> Self:
+        """Return the settings that YAML or JSON says: a list for a tuple or a set, a string for a path or an enum."""
+        return cls.model_validate_json(to_json(plain), context=context)
+
+    @field_validator("*")
+    @classmethod
+    def _locate_paths(cls, value: Any, info: ValidationInfo) -> Any:
+        return locate(value, info) if isinstance(value, Path) else value
+
+    @field_serializer("*", mode="wrap", when_used="json")
+    def _sort_sets(self, value: Any, dump: Callable[[Any], Any]) -> Any:
+        """Write a set in one order, or each process would have a fingerprint of its own."""
+        plain = dump(value)
+        return sorted(plain, key=repr) if isinstance(value, (set, frozenset)) else plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def load_classifier(folder: Path, saved: SavedModel) -> Classifier:
         spec = get_model_spec(name)
         encoder_dir = folder / ENCODER_DIR if spec.tokenizer == "wordpiece" else None
         context = ModelContext(saved.vocab_size, len(saved.labels), encoder_dir, pretrained=False)
-        model = spec.build(spec.config_class.model_validate(saved.model), context)
+        model = spec.build(spec.config_class.from_plain(saved.model), context)
         model.load_state_dict(load_file(folder / WEIGHTS_FILE))
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]

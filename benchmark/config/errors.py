@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -16,7 +16,7 @@ Fault = tuple[Place, str]  # where, what is wrong
 KEY = "[key]"  # the last part of pydantic's place where the key itself is wrong
 PLAIN_WORDS = {  # where pydantic speaks of Python's types, which YAML does not have
     **dict.fromkeys(("model_type", "dict_type"), "should be a mapping of keys to values"),
-    **dict.fromkeys(("tuple_type", "list_type"), "should be a list"),
+    **dict.fromkeys(("tuple_type", "list_type", "set_type", "frozen_set_type"), "should be a list"),
     "too_short": "should not be empty",
     "missing": "is missing",
 }
@@ -66,19 +66,22 @@ def refusal(*faults: Fault) -> ValidationError:
 def parse(schema: type[B], raw: Any, context: Any = None) -> B:
     """Return `raw` as `schema`; a validator may call this for a part of its value.
 
+    A schema with `from_plain` reads plain values by itself.
+
     Raises:
         ValidationError: all faults, in our words.
     """
     try:
-        return schema.model_validate(raw, context=context)
+        read: Callable[..., B] = getattr(schema, "from_plain", schema.model_validate)
+        return read(raw, context=context)
     except ValidationError as error:
         raise refusal(*(_fault(schema, detail) for detail in _causes(error.errors()))) from None
 
 
-def find_faults(schema: type[BaseModel], raw: Any, *prefix: str) -> list[Fault]:
+def find_faults(schema: type[BaseModel], raw: Any, *prefix: str, context: Any = None) -> list[Fault]:
     """Return what is wrong with `raw` as `schema`, with places that begin with `prefix`."""
     try:
-        parse(schema, raw)
+        parse(schema, raw, context)
     except ValidationError as error:
         return [((*prefix, *detail["loc"]), detail["msg"]) for detail in error.errors()]
     return []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
@@ -15,6 +14,7 @@ from benchmark.config.schema import ExperimentConfig, ExperimentName, PublishedF
 from benchmark.config.search_space import SearchSpace
 from data_pipeline.config import DEFAULT_TRAIN_SIZE, DataConfig, DataSettings, Size
 from data_pipeline.errors import did_you_mean
+from data_pipeline.paths import LocatedPath
 
 EXPERIMENT_SECTIONS = ("model", "tokens", "training")
 PROFILE_SECTIONS = ("data", "seeds")
@@ -40,8 +40,13 @@ def _is_name(name: str, reserved: Sequence[str] = ()) -> str:
     return name
 
 
-def _is_experiment(raw: dict[str, Any]) -> dict[str, Any]:
-    parse(ExperimentConfig, raw)
+def _experiments(info: ValidationInfo) -> dict[str, Any]:
+    found: dict[str, Any] = (info.context or {}).get("experiments") or {}
+    return found
+
+
+def _is_experiment(raw: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    parse(ExperimentConfig, raw, info.context)
     return raw  # as it is written: profiles and options change it
 
 
@@ -84,14 +89,14 @@ class ProfileConfig(Settings):
     @field_validator("overrides")
     @classmethod
     def _are_valid(cls, overrides: dict[str, dict[str, Any]], info: ValidationInfo) -> dict[str, dict[str, Any]]:
-        every = info.context or {}
+        every = _experiments(info)
         known = info.data.get("experiments", every)
         faults: list[Fault] = []
         for name, changes in overrides.items():
             if name not in known:
                 faults.append(((), f"{quoted(name)} is not an experiment of this profile{did_you_mean(name, known)}"))
-            elif not find_faults(ExperimentConfig, every.get(name)):  # else its own faults are enough
-                faults += find_faults(ExperimentConfig, merge(every[name], changes), name)
+            elif not find_faults(ExperimentConfig, every.get(name), context=info.context):  # else these are enough
+                faults += find_faults(ExperimentConfig, merge(every[name], changes), name, context=info.context)
         if faults:
             raise refusal(*faults)
         return overrides
@@ -108,7 +113,7 @@ def _one_per_experiment(figures: tuple[PublishedFigure, ...]) -> tuple[Published
 
 
 class File(Settings):
-    """The file. The context of its validation is its raw `experiments`."""
+    """The file. The context of its validation has its `folder` and, where they are a mapping, its raw `experiments`."""
 
     profiles: Annotated[dict[Annotated[str, AfterValidator(_is_name)], ProfileConfig], Field(min_length=1)]
     experiments: Annotated[
@@ -120,13 +125,13 @@ class File(Settings):
     ]
     search: dict[ExperimentName, SearchSpace] = Field(default_factory=dict)
     published: Annotated[tuple[PublishedFigure, ...], Field(strict=False), AfterValidator(_one_per_experiment)] = ()
-    plugin: Path | None = Field(default=None, strict=False)
-    """A Python file that registers models of your own; a relative path starts at this file's folder."""
+    plugin: LocatedPath | None = None
+    """A Python file that registers models of your own. A relative path in this file starts at the file's folder."""
 
     @field_validator("search")
     @classmethod
     def _fits(cls, search: dict[str, SearchSpace], info: ValidationInfo) -> dict[str, SearchSpace]:
-        every = info.context or {}
+        every = _experiments(info)
         sound = [name for name in search if not find_faults(ExperimentConfig, every.get(name))]
         faults = [((name, key), text) for name in sound for key, text in _misfits(search[name], every[name])]
         if faults:

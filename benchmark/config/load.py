@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from benchmark.config.errors import ConfigError, quoted, shortened, validated
+from benchmark.config.errors import ConfigError, parse, quoted, shortened, validated
 from benchmark.config.file import EXPERIMENT_SECTIONS, LISTS, PROFILE_SECTIONS, File, ProfileConfig
 from benchmark.config.nested import merge, override
 from benchmark.config.schema import ExperimentConfig, Suite, use_plugin
@@ -15,6 +15,7 @@ from benchmark.config.tuned import TunedSettings, read_tuned, tuned_file
 from benchmark.config.yaml_file import parse_yaml, read_yaml
 from benchmark.output import spell_value
 from data_pipeline.errors import did_you_mean
+from data_pipeline.paths import located
 
 DEEPEST_KEY = 16  # parts of a setting's key
 
@@ -71,6 +72,8 @@ def load_suite(
     experiments = {}
     for name in names:
         raw = merge(file.experiments[name], chosen.overrides.get(name, {}))
+        # Here, while the file's relative paths can be known from those of the options.
+        raw = parse(ExperimentConfig, raw, {"folder": _folder(path)}).plain(written_only=True)
         if name in found:
             raw = override(raw, found[name].settings.items())
             validated(ExperimentConfig, raw, str(tuned_file(profile, name)), (name,))
@@ -87,7 +90,7 @@ def load_suite(
         data=wanted.data.each(),
         experiments=experiments,
         published=file.published,
-        plugin=path.resolve().parent / file.plugin if file.plugin else None,
+        plugin=file.plugin,
         search={name: file.search[name] for name in names if name in file.search},
         tuned=found,
     )
@@ -153,5 +156,11 @@ def _read(path: Path) -> File:
         found = "nothing" if content is None else f"a {type(content).__name__}"
         raise ConfigError(f"{where}: needs the keys {', '.join(File.model_fields)}, found {found}")
     plugin, experiments = content.get("plugin"), content.get("experiments")
-    use_plugin(path.resolve().parent / plugin if plugin and isinstance(plugin, str) else None, where)
-    return validated(File, content, where, context=experiments if isinstance(experiments, dict) else None)
+    use_plugin(located(plugin, _folder(path)) if plugin and isinstance(plugin, str) else None, where)
+    known = {"experiments": experiments} if isinstance(experiments, dict) else {}
+    return validated(File, content, where, context={"folder": _folder(path), **known})
+
+
+def _folder(path: Path) -> Path:
+    """Return where the relative paths of the file start."""
+    return path.resolve().parent

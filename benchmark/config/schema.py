@@ -19,7 +19,7 @@ from models.plugins import PluginError, load_plugin
 from models.registry import ModelConfig, UnknownModelError, get_model_spec, model_names
 
 
-def _registered_model(value: Any) -> ModelConfig:
+def _registered_model(value: Any, info: ValidationInfo) -> ModelConfig:
     if isinstance(value, ModelConfig):
         return value
     name = value.get("name") if isinstance(value, dict) else None
@@ -29,7 +29,7 @@ def _registered_model(value: Any) -> ModelConfig:
         spec = get_model_spec(name)
     except UnknownModelError as error:
         raise refusal((("name",), str(error))) from None
-    return parse(spec.config_class, value)
+    return parse(spec.config_class, value, info.context)
 
 
 class ExperimentConfig(Settings):
@@ -42,15 +42,16 @@ class ExperimentConfig(Settings):
     training: TrainingConfig = TrainingConfig()
     """How the trainer trains it."""
 
-    def plain(self) -> dict[str, Any]:
-        """Return plain nested values, as YAML and JSON have them."""
-        return self.model_dump(mode="json", serialize_as_any=True)
+    def plain(self, *, written_only: bool = False) -> dict[str, Any]:
+        """Return plain nested values, as YAML and JSON have them; `written_only`: without defaults."""
+        return self.model_dump(mode="json", serialize_as_any=True, exclude_unset=written_only)
 
 
 def _exists(name: str, info: ValidationInfo) -> str:
-    """Check the name against the file's experiments, which are the context of the validation."""
-    if info.context is not None and name not in info.context:
-        raise refusal(((), f"there is no experiment {quoted(name)}{did_you_mean(name, info.context)}"))
+    """Check the name against the file's experiments, which are in the context of its validation."""
+    every = (info.context or {}).get("experiments")
+    if every is not None and name not in every:
+        raise refusal(((), f"there is no experiment {quoted(name)}{did_you_mean(name, every)}"))
     return name
 
 

@@ -12,11 +12,14 @@ import pytest
 from mlflow import MlflowClient
 
 from benchmark.cli.main import main
-from benchmark.config.load import load_suite
+from benchmark.config.errors import ConfigError
+from benchmark.config.load import load_suite, parse_assignments
+from benchmark.config.schema import run_from_settings
 from benchmark.plan.plan import make_plan
 from benchmark.tracking.store import TrackingStore
 from models import plugins
 from models.plugins import load_plugin
+from models.registry import get_model_spec
 from models.saved import SavedModelError, load_classifier, read_saved_model
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded import NOWHERE
@@ -106,6 +109,49 @@ def test_a_plugin_that_does_not_load_or_fit_its_settings_is_refused(with_plugin,
     assert main(["validate", str(path)]) == 2
     [line] = error_lines(capsys.readouterr().err)
     assert_names(line, path, fact)
+
+
+def test_settings_of_every_type_that_a_file_can_write_are_taken_recorded_and_read_back(
+    with_plugin, tmp_path, monkeypatch
+):
+    code = """
+from enum import Enum
+from pathlib import Path
+from typing import Literal
+from models.registry import ModelConfig, register_model
+
+class Kind(Enum):
+    CNN = "cnn"
+
+class Config(ModelConfig):
+    widths: tuple[int, ...] = ()
+    marks: set[str] = set()
+    sizes: frozenset[int] = frozenset()
+    kind: Kind | None = None
+    side: Literal["left", "right"] = "left"
+    vectors: Path | None = None
+    scale: float = 1.0
+
+@register_model("typed", config=Config, tokenizer="word")
+def build(config, context):
+    raise NotImplementedError
+"""
+    written = {"widths": [3, 4], "marks": list("edcba"), "sizes": [9, 8], "kind": "cnn", "side": "right", "scale": 2}
+    path = with_plugin("typed.py", code, "typed", **written, vectors="glove.txt")
+    monkeypatch.chdir(tmp_path.parent)
+    options = parse_assignments(["mine.model.widths=[5, 6]", "mine.model.sizes=[2, 1]"])
+    for suite, widths in ((load_suite(path), (3, 4)), (load_suite(path, settings=options), (5, 6))):
+        run = suite.runs()[0]
+        model = run.experiment.model
+
+        assert (model.widths, model.marks, model.side) == (widths, set("abcde"), "right")
+        assert (model.kind.value, model.vectors) == ("cnn", tmp_path / "glove.txt")
+        assert run.settings()["model"]["marks"] == list("abcde")  # in one order: it is part of the fingerprint
+        assert run_from_settings(json.loads(json.dumps(run.settings()))).experiment == run.experiment
+        assert get_model_spec("typed").config_class.from_plain(run.settings()["model"]) == model
+    with pytest.raises(ConfigError) as refused:
+        load_suite(path, settings={"mine.model.widths": [1, "x"]})
+    assert_names(refused, "mine.model.widths[1]", "'x'")
 
 
 @pytest.mark.parametrize("file", ["missing.py", "."])

@@ -218,7 +218,37 @@ def test_two_options_may_be_valid_only_together(write_config):
 
     data = load_suite(path, settings={"data.source": "table", "data.path": "mine.csv"}).data[0]
 
-    assert (data.source, data.path) == ("table", Path("mine.csv"))
+    assert (data.source, data.path) == ("table", Path("mine.csv").absolute())
+
+
+def test_relative_paths_start_at_the_file_that_says_them_and_those_of_options_at_the_working_folder(
+    write_config, tmp_path, monkeypatch
+):
+    encoder = {"model": {"encoder": {"path": "encoders/small"}}}
+    path = write_config(
+        profiles={
+            "quick": {
+                "data": {"path": "reviews.csv"},
+                "experiments": ["bert-frozen", "bert-finetuned"],
+                "overrides": {"bert-finetuned": encoder},
+            }
+        },
+        experiments={"bert-frozen": encoder},
+    )
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    def paths(**options):
+        suite = load_suite(Path("..", path.name), settings=options)
+        (data,) = {run_from_settings(run.settings()).data for run in suite.runs()}
+        return data.path, *(each.model.encoder.path for each in suite.experiments.values())
+
+    small = tmp_path / "encoders" / "small"
+    assert paths() == (tmp_path / "reviews.csv", small, small)
+    mine = {"data.path": "mine.csv", "bert-frozen.model.encoder.path": Path("mine")}
+    assert paths(**mine) == (tmp_path / "elsewhere" / "mine.csv", tmp_path / "elsewhere" / "mine", small)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert paths(**{"data.path": "~/mine.csv"})[0] == tmp_path / "home" / "mine.csv"
 
 
 def test_a_seed_given_twice_names_the_seed_option(write_config):
