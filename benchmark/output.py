@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, TextIO
 
-from data_pipeline.errors import InputError
+from data_pipeline.errors import InputError, one_line
 
 
 class OutputError(InputError):
@@ -129,8 +129,7 @@ def spell_bytes(count: float) -> str:
 
 def clip(text: str, width: int) -> str:
     """Return the text in one line of at most `width` characters, without control characters."""
-    line = " ".join(text[: 10 * width].split())
-    safe = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
+    safe = one_line(" ".join(text[: 10 * width].split()))
     return safe if len(safe) <= width else f"{safe[: width - 1]}…"
 
 
@@ -145,4 +144,18 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
 
 def say(line: str) -> None:
     """Print a line of progress on standard error, apart from results on standard output."""
-    print(line, file=sys.stderr, flush=True)
+    print(one_line(line), file=sys.stderr, flush=True)
+
+
+class PlainStream:
+    """A stream on which nothing but line breaks controls a terminal, whatever names, texts and errors are printed."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the text with its other control characters escaped."""
+        return self._stream.write("\n".join(map(one_line, text.split("\n"))))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

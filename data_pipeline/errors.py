@@ -1,7 +1,13 @@
-"""Errors that the command line prints in one line instead of a traceback."""
+"""Errors that the command line prints in one line instead of a traceback, and texts that fit in one."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+JOINERS = "\u200c\u200d"  # within words of several scripts, and within emoji
 
 
 class InputError(ValueError):
@@ -18,7 +24,23 @@ class ReviewsNotHereError(DataError):
 
 def one_line(text: str) -> str:
     r"""Escape characters that would break a line or control a terminal, such as `\n` and `\x1b`."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    is_text = character.isprintable() or unicodedata.category(character) == "Zs" or character in JOINERS
+    return character if is_text else character.encode("unicode_escape").decode()
+
+
+def _check_line(text: str) -> str:
+    line = text.strip()  # a YAML block ends in a line break
+    if line != one_line(line):
+        raise ValueError("should be one line without control characters")
+    return line
+
+
+Line = Annotated[str, AfterValidator(_check_line)]
+"""A setting that is printed: one line without control characters."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from data_pipeline.errors import Line
 from data_pipeline.paths import LocatedPath
 from models.registry import ModelConfig
 
@@ -45,7 +46,7 @@ class EncoderConfig(BaseModel):
 
     path: LocatedPath | None = None
     """A local folder with config.json, model.safetensors and the tokenizer; null: `hub`, or the embedded MiniLM."""
-    name: str | None = None
+    name: Line | None = None
     """Name of the folder's encoder in the report; null: the folder's name."""
     hub: str | None = None
     """A repository on the Hugging Face hub, such as google-bert/bert-base-uncased; `path` may be a local copy of it."""

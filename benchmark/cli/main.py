@@ -7,9 +7,12 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from importlib import import_module
+from typing import TextIO, cast
 
 from benchmark.launch.process import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE, reduce_garbage_collection
+from benchmark.output import PlainStream, say
 from data_pipeline.errors import InputError
 
 # Each is a module of this package, imported when it is called; in the order of --help.
@@ -40,9 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser(words[0] if words else "").parse_args(words)
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:
-        return command(arguments)
+        with redirect_stdout(cast(TextIO, PlainStream(sys.stdout))):
+            return command(arguments)
     except KeyboardInterrupt:
-        print("Interrupted. Run the same command again to resume.", file=sys.stderr)
+        say("Interrupted. Run the same command again to resume.")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone, as in `... | head`; Python would complain once more at exit.
@@ -50,12 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_DONE
     except InputError as error:
         for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+            say(f"error: {line}")
         return EXIT_USAGE
     except OSError as error:  # a disk that is full or read-only, wherever it shows
         where = f"{error.filename}: " if error.filename else ""
         reason = error.strerror or error
-        print(f"error: {where}{reason}. Fix that, then run the same command again", file=sys.stderr)
+        say(f"error: {where}{reason}. Fix that, then run the same command again")
         return EXIT_USAGE
 
 

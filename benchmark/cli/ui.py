@@ -56,7 +56,7 @@ def execute(arguments: argparse.Namespace) -> int:
                 server.wait_for_end()
     except ServerError as error:
         for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+            say(f"error: {line}")
         return EXIT_FAILED
     return EXIT_DONE
 

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from benchmark.launch.process import EXIT_DONE
-from data_pipeline.errors import one_line
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -19,5 +18,5 @@ def execute(arguments: argparse.Namespace) -> int:
     from benchmark.config.load import locate_config, profile_names
 
     path = locate_config(arguments.file)
-    print(one_line(f"{path}: valid; profiles: {', '.join(profile_names(path))}"))
+    print(f"{path}: valid; profiles: {', '.join(profile_names(path))}")
     return EXIT_DONE

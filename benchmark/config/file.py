@@ -13,7 +13,7 @@ from benchmark.config.nested import merge, override
 from benchmark.config.schema import ExperimentConfig, ExperimentName, PublishedFigure
 from benchmark.config.search_space import SearchSpace
 from data_pipeline.config import DEFAULT_TRAIN_SIZE, DataConfig, DataSettings, Size
-from data_pipeline.errors import did_you_mean
+from data_pipeline.errors import Line, did_you_mean
 from data_pipeline.paths import LocatedPath
 
 EXPERIMENT_SECTIONS = ("model", "tokens", "training")
@@ -69,7 +69,7 @@ class ProfileData(DataSettings):
 class ProfileConfig(Settings):
     """One entry of `profiles`: a named size of the whole suite."""
 
-    description: str = ""
+    description: Line = ""
     """What it is for, in one line."""
     seeds: Annotated[
         tuple[Annotated[int, Field(ge=0, lt=2**63)], ...],

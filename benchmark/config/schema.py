@@ -14,7 +14,7 @@ from benchmark.config.search_space import SearchSpace
 from benchmark.config.tuned import TunedSettings
 from benchmark.training.config import TrainingConfig
 from data_pipeline.config import DataConfig, TokensConfig
-from data_pipeline.errors import did_you_mean
+from data_pipeline.errors import Line, did_you_mean
 from models.plugins import PluginError, load_plugin
 from models.registry import ModelConfig, UnknownModelError, get_model_spec, model_names
 
@@ -65,13 +65,13 @@ class PublishedFigure(Settings):
     """The experiment beside which it is shown."""
     test_accuracy: float = Field(ge=0, le=100)
     """In percent."""
-    corpus: str
+    corpus: Line
     """The reviews it was obtained on, by the name that our reports give them."""
-    encoder: str | None = None
+    encoder: Line | None = None
     """The pre-trained encoder, if there was one."""
-    source: str
+    source: Line
     """Where the figure was published."""
-    setup: str | None = None
+    setup: Line | None = None
     """How it was obtained, in one line; null: the source does not say."""
     train_size: int | None = Field(default=None, ge=1)
     """Reviews that it was trained on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -135,17 +136,17 @@ def _tabulated(table: ReportTable, style: str) -> str:
 def _latex(report: Report) -> str:
     """Write booktabs tables, the sentences as comments."""
     sentences = "".join(f"% {line}\n" for line in (*report.findings, *report.notes))
-    tables = []
+    escape, tables = methodcaller("translate", LATEX), []
     for number, table in enumerate(report.tables):
-        escaped = table.frame.rename(columns=_escape_latex).map(_escape_latex)
+        escaped = table.frame.rename(columns=escape).map(escape)
         tables.append(f"% {table.title}\n" * bool(number) + str(escaped.to_latex(index=False)))
     return sentences + "\n" + "\n".join(tables)
 
 
-def _escape_latex(text: str) -> str:
-    for character in "&%$#_{}":
-        text = text.replace(character, f"\\{character}")
-    return text.replace("±", r"$\pm$")
+LATEX = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"}
+)
 
 
 FORMS: dict[str, Callable[[Report], str]] = {

@@ -14,6 +14,7 @@ from benchmark.report.notes import report_notes
 from benchmark.report.rows import Row, Spread, Verdict, make_verdict
 from benchmark.results.results import PlanResults
 from benchmark.tracking.records import Status
+from data_pipeline.errors import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Column:
     def text(self, row: Any) -> str:
         """Return a row's cell."""
         value = self.value(row)
-        return self.unknown(row) if value is None else self.spell(value)
+        return one_line(self.unknown(row) if value is None else self.spell(value))  # names and texts of any record
 
     def order(self, row: Any) -> str:
         """Return what the page sorts a row's cell by: a number where the value has one; empty cells stay last."""
@@ -175,8 +176,8 @@ def make_report(results: PlanResults) -> Report:
         columns = [Column(MODEL.title, lambda found: MODEL.text(next(iter(found.values()))))]
         columns += [_at_size(size) for size in sizes]
         tables.append(ReportTable("Test accuracy, %, by training reviews", columns, list(models.values())))
-    findings = narrate(results.plan, verdict)
-    return Report(results, verdict, tuple(tables), findings, report_notes(results, verdict))
+    findings = tuple(map(one_line, narrate(results.plan, verdict)))
+    return Report(results, verdict, tuple(tables), findings, tuple(map(one_line, report_notes(results, verdict))))
 
 
 def _at_size(size: int) -> Column:

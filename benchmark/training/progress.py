@@ -6,6 +6,8 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from data_pipeline.errors import one_line
+
 LINE_SECONDS = 30.0  # between two lines of a log, so that the log of an evening stays readable
 LINE = "{desc}: {n_fmt} of {total_fmt} reviews, {remaining} left{postfix}"
 
@@ -50,7 +52,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Print a line for the reader."""
         if self.stream is not None:
-            tqdm.write(f"  {text}", file=self.stream)
+            tqdm.write(f"  {one_line(text)}", file=self.stream)
             self.stream.flush()
 
 

@@ -1,12 +1,13 @@
 import os
 import stat
+import sys
 import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
-from benchmark.output import OutputError, spell_seconds, write_folder, write_whole
+from benchmark.output import OutputError, PlainStream, clip, say, spell_seconds, write_folder, write_whole
 from tests.helpers.facts import assert_names
 
 
@@ -24,6 +25,25 @@ from tests.helpers.facts import assert_names
 )
 def test_seconds_are_spelled_for_people(seconds, spelled):
     assert spell_seconds(seconds) == spelled
+
+
+HOSTILE = "red \x1b[31m, \x9b2J, \u202eflipped\u2028 and \ud800 gone\r"
+ESCAPED = r"red \x1b[31m, \x9b2J, \u202eflipped\u2028 and \ud800 gone\r"
+ORDINARY = "naïve 映画\u3000\u00a0👨\u200d👩 می\u200cخواهم"
+
+
+class TestATerminal:
+    def test_gets_no_character_that_it_would_obey(self, capsys):
+        say(HOSTILE)
+        print(HOSTILE, ORDINARY, sep="\n", file=PlainStream(sys.stdout))
+
+        shown = capsys.readouterr()
+        assert (shown.out, shown.err) == (f"{ESCAPED}\n{ORDINARY}\n", f"{ESCAPED}\n")
+
+    def test_shows_a_clipped_text_in_one_line_of_its_width(self):
+        assert clip(f" two\nlines\t{ORDINARY}", 40) == f"two lines {' '.join(ORDINARY.split())}"
+        assert clip(HOSTILE, 200) == ESCAPED.replace(r"\u2028", "").removesuffix(r"\r")
+        assert len(clip("\x1b" * 50, 20)) == 20
 
 
 @pytest.fixture

@@ -94,6 +94,17 @@ def test_a_valid_file_ends_with_0_and_its_profiles(call):
     assert call("validate", "experiments.yaml") == (0, out, "")
 
 
+def test_a_name_that_a_terminal_would_obey_is_printed_escaped(here, call):
+    name = "\x1b[31m\u202e.yaml"
+    missing = call("validate", name)
+    Path("experiments.yaml").rename(name)
+    found = call("validate", name)
+
+    assert_names(error_lines(missing[2])[0], r"\x1b[31m\u202e.yaml: ")
+    assert_names(found[1], r"\x1b[31m\u202e.yaml: ")
+    assert not set("\x1b\u202e") & set("".join([*missing[1:], *found[1:]]))
+
+
 def test_every_fault_of_a_bad_file_is_a_line(call, write_config):
     path = write_config(experiments={"lstm": {"training": {"epochs": 0, "batch": 3}}})
 

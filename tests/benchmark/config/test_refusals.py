@@ -120,6 +120,35 @@ def test_an_unknown_profile_gets_a_suggestion(write_config):
     assert_names(line, "quik", "quick")
 
 
+@pytest.mark.parametrize("text", ["a\nb", "\x1b[31mred", "\u202eflipped", "two\u2028lines", "a tab\t."])
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        (lambda text: {"published": [FIGURE | {"source": text}]}, "published[0].source"),
+        (lambda text: {"published": [FIGURE | {"setup": text}]}, "published[0].setup"),
+        (lambda text: {"published": [FIGURE | {"corpus": text}]}, "published[0].corpus"),
+        (lambda text: {"published": [FIGURE | {"encoder": text}]}, "published[0].encoder"),
+        (lambda text: {"profiles": {"quick": {"description": text}}}, "profiles.quick.description"),
+        (
+            lambda text: {"experiments": {"bert-frozen": {"model": {"encoder": {"name": text}}}}},
+            "experiments.bert-frozen.model.encoder.name",
+        ),
+    ],
+)
+def test_a_free_text_is_one_line_without_control_characters(write_config, changes, key, text):
+    [line] = faults(write_config(**changes(text)))
+
+    assert_names(line, key)
+    assert line.isprintable()
+
+
+def test_a_free_text_may_be_written_as_a_block_and_in_any_script(write_config):
+    text = "naïve 映画\u3000\u00a0👨\u200d👩 می\u200cخواهم"
+    suite = load_suite(write_config(published=[FIGURE | {"source": f"{text}\n"}]))
+
+    assert suite.published[0].source == text
+
+
 def test_a_published_figure_needs_its_source_and_a_possible_accuracy(write_config):
     figure = {key: value for key, value in FIGURE.items() if key != "source"}
     accuracy, source = faults(write_config(published=[figure | {"test_accuracy": 866.2}]))

@@ -14,6 +14,7 @@ import pytest
 from benchmark.report.forms import FORMS, SCHEMA_VERSION, render, table_frame
 from benchmark.report.table import Report
 from benchmark.tracking.records import PlanRecord, RunRecord, Status
+from data_pipeline.errors import one_line
 from tests.benchmark.report.test_table import BERT, ENCODER, figure, plan_of, report_of, row_of, run_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -104,6 +105,21 @@ def test_the_latex_form_escapes_what_latex_would_read(report):
     body = "\n".join(table).replace(r"\%", "").replace(r"\_", "")
     assert not {"%", "_", "±"} & set(body)
     assert text.splitlines()[: len(report.notes)] == [f"% {note}" for note in report.notes]
+
+
+@pytest.mark.parametrize("form", FOR_READERS)
+def test_texts_of_others_break_no_line_and_no_comment(form):
+    """As an old store may have them: names, sources and errors."""
+    hostile = "one\n\\input{two}\rthree \x1b[31m \u202e"
+    plan = plan_of(
+        row_of(hostile, published=figure() | {"source": hostile, "setup": hostile}), row_of("bert", BERT, hostile)
+    )
+    text = render(report_of(plan, [run_of(1), run_of(1, Status.FAILED, BERT, "bert", hostile)]), form)
+
+    assert all(line == one_line(line) for line in text.split("\n"))
+    assert not [line for line in text.split("\n") if line.startswith((r"\input", "three"))]
+    if form == "latex":
+        assert r"\input" not in "".join(line for line in text.splitlines() if not line.startswith("%"))
 
 
 def many_rows() -> tuple[PlanRecord, list[RunRecord]]:
