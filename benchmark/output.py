@@ -13,6 +13,7 @@ from secrets import token_hex
 from typing import Any, TextIO
 
 from data_pipeline.errors import InputError, one_line
+from data_pipeline.paths import at_home
 
 
 class OutputError(InputError):
@@ -27,6 +28,7 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         OutputError: it cannot be written; nothing is changed.
     """
+    path = at_home(path)
     with _refusals(path):
         try:
             there = path.stat()
@@ -47,7 +49,7 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         OutputError: it cannot be written, or holds something.
     """
     with _refusals(folder):
-        target = Path(os.path.realpath(folder))
+        target = Path(os.path.realpath(at_home(folder)))
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise OutputError(f"{folder}: exists and is not an empty folder; name another, or remove it")
         if target == Path.cwd():

@@ -12,6 +12,7 @@ from data_pipeline.corpus import Corpus, make_corpus
 from data_pipeline.download import download as fetch
 from data_pipeline.errors import DataError, ReviewsNotHereError
 from data_pipeline.files import package_folder, sha256_of, try_read
+from data_pipeline.paths import at_home, located
 from data_pipeline.review import Review, identified
 from data_pipeline.table import LABELS, read_labelled, read_rows
 
@@ -46,8 +47,8 @@ class Place:
     def locate(cls, data: str | Path | None = None, cache_dir: str | Path | None = None) -> Self:
         """Return the place: each path as given, else from BENCHMARK_DATA or BENCHMARK_CACHE, else the default."""
         given = data or os.environ.get("BENCHMARK_DATA")
-        cache = Path(cache_dir or os.environ.get("BENCHMARK_CACHE") or cls.cache_dir)
-        return cls(Path(given).absolute() if given else None, cache)
+        cache = at_home(cache_dir or os.environ.get("BENCHMARK_CACHE") or cls.cache_dir)
+        return cls(located(given) if given else None, cache)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from benchmark.tracking.client import tracking_uri as located_uri
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from data_pipeline.errors import did_you_mean
+from data_pipeline.paths import at_home
 from data_pipeline.sources import Place
 
 TEXTS_LEFT_OUT = "The reviews' texts are left out of this page; the ids say which reviews they are."
@@ -72,7 +73,8 @@ def load_results(
     """
     cache = Place.locate(cache_dir=cache_dir).cache_dir
     if export is not None:
-        return Results(read_export(Path(export)), cache, export=Path(export))
+        folder = at_home(export)
+        return Results(read_export(folder), cache, export=folder)
     store = TrackingStore.existing(located_uri(tracking_uri), cache)
     return Results(read_results(store, profile), cache, store=store)
 

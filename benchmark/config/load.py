@@ -15,7 +15,7 @@ from benchmark.config.tuned import TunedSettings, read_tuned, tuned_file
 from benchmark.config.yaml_file import parse_yaml, read_yaml
 from benchmark.output import spell_value
 from data_pipeline.errors import did_you_mean
-from data_pipeline.paths import located
+from data_pipeline.paths import at_home, located
 
 DEEPEST_KEY = 16  # parts of a setting's key
 
@@ -23,7 +23,7 @@ DEEPEST_KEY = 16  # parts of a setting's key
 def locate_config(option: Path | None) -> Path:
     """Return the file to read: the option's, else ./experiments.yaml, else the copy that ships with the package."""
     if option is not None:
-        return option
+        return at_home(option)
     package = Path(__file__).parents[1]
     # An installed wheel carries the copy inside the package; a checkout has it one folder up.
     for path in (Path("experiments.yaml"), package / "experiments.yaml", package.parent / "experiments.yaml"):

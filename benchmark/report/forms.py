@@ -16,6 +16,7 @@ from benchmark.output import OutputError
 from benchmark.report.rows import Row, Spread
 from benchmark.report.table import Report, ReportTable
 from data_pipeline.errors import did_you_mean
+from data_pipeline.paths import at_home
 
 HTML = "html"
 ENDINGS = {".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex", ".txt": "terminal", ".html": HTML}
@@ -37,6 +38,7 @@ def destination(form: str | None, output: Path | None) -> tuple[str, Path | None
         raise OutputError(f"form {form!r}: is unknown{did_you_mean(form, [*FORMS, HTML])}")
     if output is None:
         return form or "terminal", None
+    output = at_home(output)
     ending = ENDINGS.get(output.suffix.lower())
     if form and ending and form != ending:
         raise OutputError(f"{output}: the ending says {ending}, not {form}. Change the ending or the form.")

@@ -169,6 +169,18 @@ class TestWhatIsNoFile:
         assert (tmp_path / "out").read_text() == "before\ntext"
 
 
+@pytest.mark.parametrize(
+    "write", [lambda path: write_whole(path, "text"), lambda path: write_folder(path, Path.iterdir)]
+)
+def test_a_tilde_that_no_shell_expanded_is_the_home_folder(tmp_path, monkeypatch, write):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    write(Path("~/t"))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["t"]
+
+
 class TestAFolder:
     @staticmethod
     def fill(folder: Path) -> None:

@@ -168,3 +168,11 @@ class TestParquet:
         path.write_bytes(table(*GOOD_ROWS))
 
         assert_names(refusal(lambda: load_corpus(DataConfig(source="table", path=path, **TINY))), path, "parquet")
+
+
+def test_a_tilde_that_no_shell_expanded_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Place.locate("~/data", "~/cache") == Place(tmp_path / "data", tmp_path / "cache")
+    monkeypatch.setenv("BENCHMARK_DATA", "~/reviews")
+    monkeypatch.setenv("BENCHMARK_CACHE", "~")
+    assert Place.locate() == Place(tmp_path / "reviews", tmp_path)

@@ -94,6 +94,15 @@ def test_a_valid_file_ends_with_0_and_its_profiles(call):
     assert call("validate", "experiments.yaml") == (0, out, "")
 
 
+def test_a_tilde_that_no_shell_expanded_is_the_home_folder(here, call, monkeypatch):
+    monkeypatch.setenv("HOME", str(here))
+    monkeypatch.chdir("/")
+
+    assert_names(call("validate", "~/experiments.yaml")[1], here / "experiments.yaml")
+    assert_names(call("list", "--config=~/experiments.yaml", "--cache-dir=~/cache")[1], "rnn")
+    assert_names(call("predict", "--model=rnn", "--input=~/no.csv")[2], here / "no.csv")
+
+
 def test_a_name_that_a_terminal_would_obey_is_printed_escaped(here, call):
     name = "\x1b[31m\u202e.yaml"
     missing = call("validate", name)

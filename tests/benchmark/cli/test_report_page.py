@@ -112,6 +112,19 @@ class TestThePage:
             assert_names(err, file)
             assert (tmp_path / file).read_text(encoding="utf-8") == page
 
+    def test_of_a_tilde_that_no_shell_expanded_is_in_the_home_folder(self, recorded, call, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("BENCHMARK_CACHE", "~/cache")
+        before = {*tmp_path.iterdir()}
+        assert call("export", "~/out")[0] == 0
+
+        status, _, err = call("report", "--output=~/page.html", "--from=~/out")
+        assert status == 0
+        assert_names(err, tmp_path / "home" / "page.html")
+        assert call("report", "--cache-dir=~/cache", "--output=~/t.md")[0] == 0
+        assert {path.name for path in (tmp_path / "home").iterdir()} == {"out", "page.html", "t.md", "cache"}
+        assert {*tmp_path.iterdir()} - before == {tmp_path / "home"}
+
     def test_says_which_texts_are_left_out_changed_or_gone(self, recorded, call, tmp_path, table):
         without = page_of(call, tmp_path / "without", "--no-texts")
         assert "Review number" not in without
