@@ -9,7 +9,6 @@
 `python -m benchmark` does the same from the command line. Wrong input raises `benchmark.InputError`.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,7 +47,8 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return getattr(import_module(_MODULES[name]), name)
+        # Not `import_module`: in a served model an import statement finds the model's own code.
+        return getattr(__import__(_MODULES[name], fromlist=(name,)), name)
     raise AttributeError(f"module 'benchmark' has no attribute {name!r}")
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-ATTENTION = "few-reviews"  # transformers' name for `attend`
+ATTENTION = f"{__name__}.attend"  # transformers' name for it; served models have copies of this module
 SCORES = 2**21  # attention scores per step, 4 MiB: two reviews of 256 tokens
 LEVELS = 2**16  # of a sixteen-bit random number: dropout's rate is met to within 2^-17
 

@@ -23,14 +23,16 @@ def load_plugin(path: Path) -> None:
     Raises:
         PluginError: the file is missing or raises an error.
     """
-    file, name = path.resolve(), f"benchmark_plugin_{path.stem}"
-    if name in sys.modules and sys.modules[name].__file__ == str(file):
+    file = path.resolve()
+    name = f"{__name__}:{file}"
+    if name in sys.modules:
         return
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None or not file.is_file():
         raise PluginError(f"{path}: no such Python file (expected a name that ends in .py)")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where pydantic resolves the annotations of a class
+    vars(module)["__builtins__"] = __builtins__  # in a served model they import the model's own code
     try:
         spec.loader.exec_module(module)
     except Exception as error:

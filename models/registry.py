@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TokenizerKind = Literal["word", "wordpiece"]
 
-BUILTIN = "models.builtin"  # the module that registers the models of the suite
+BUILTIN = f"{__package__}.builtin"  # the module that registers the models of the suite
 
 
 class ModelConfig(BaseModel):

@@ -46,13 +46,13 @@ fingerprint `{planned.fingerprint}`
 
 ```python
 import mlflow
-import pandas as pd
 
-model = mlflow.pyfunc.load_model("models:/m-...")  # the id on MLflow's page of this model, or a folder with MLmodel
-model.predict(pd.DataFrame({{"text": ["A wonderful film."]}}))  # label, probability_negative, probability_positive
+model = mlflow.pyfunc.load_model("models:/m-...")  # `list` and MLflow's page show the id; or a folder with MLmodel
+model.predict(["A wonderful film."])  # label, probability_negative, probability_positive
 ```
 
-`mlflow models serve -m models:/m-...` gives the same answers over HTTP. requirements.txt beside MLmodel lists the
+A table with a column `text` is taken too, and its index kept; a missing text gets null. `mlflow models serve -m
+models:/m-... --env-manager local` gives the same answers over HTTP. requirements.txt beside MLmodel lists the
 packages it needs. The weights are safetensors, checked against the hash in model.json; nothing is unpickled.
 
 ## Data

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.inference.served_model import SentimentClassifier
+from benchmark.inference.classifier import SentimentClassifier
 from benchmark.tracking.explanations import ReviewExplanation, allowed, completeness_error
 from data_pipeline.batch import Batch
 from data_pipeline.errors import InputError

@@ -13,7 +13,7 @@ from data_pipeline.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     import torch
 
-    from benchmark.inference.served_model import SentimentClassifier
+    from benchmark.inference.classifier import SentimentClassifier
 
 BEST_BY = "best_val_loss"  # the val part chooses; the test part chooses nothing
 
@@ -85,7 +85,7 @@ def load_classifier(store: TrackingStore, run: RunRecord, device: torch.device) 
         TrackingError: the run has no model, or the model cannot be fetched.
         PredictionError: the model's files are damaged or were changed.
     """
-    from benchmark.inference.served_model import SentimentClassifier  # imports torch, and mlflow.pyfunc
+    from benchmark.inference.classifier import SentimentClassifier  # imports torch
     from models.saved import SavedModelError
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,115 +1,144 @@
-"""Raw texts in, labels and probabilities out: the script that MLflow logs with a model and runs to load it.
+"""The script that MLflow logs with a model and runs to load it: texts of any form in, one answer per text out.
 
-It loads where our package is not installed, from the copies of data_pipeline and models beside it, so it must not
-import `benchmark`. N reviews, C classes.
+The model carries our code in its folder. Each loaded model imports it under a name of its own, so that it never meets
+an application's `models` or another model's version of ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import builtins
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
-import torch
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 
-from data_pipeline.batch import evaluation_order
-from data_pipeline.config import TokensConfig
-from data_pipeline.pipeline import VOCABULARY_FILE, part_of_texts
-from data_pipeline.tokenization import Tokenizer, WordPieceTokenizer, WordTokenizer
-from models.precision import autocast, available_precision
-from models.saved import ENCODER_DIR, SavedModel, SavedModelError, load_classifier, read_saved_model
+if TYPE_CHECKING:
+    from benchmark.inference.classifier import SentimentClassifier
 
 BUNDLE = "bundle"  # MLflow's name of the run's own files among the model's artifacts
+CODE = "code"  # folder of the carried packages, beside this script
+CARRIED = frozenset({"benchmark", "data_pipeline", "models"})
 TEXT_COLUMN = "text"
-
-
-class SentimentClassifier:
-    """A trained network with its tokenizer.
-
-    Args:
-        folder: a bundle, see benchmark/experiment/bundle.py.
-        device: None: CUDA if there is a card, else the CPU.
-
-    Raises:
-        SavedModelError: a file is missing, damaged, changed or of another version.
-        DataError: the folder has no usable tokenizer.
-    """
-
-    def __init__(self, folder: Path, device: torch.device | None = None) -> None:
-        saved = read_saved_model(folder)
-        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._precision = available_precision(saved.precision, self.device)
-        self.tokens = TokensConfig.model_validate(saved.tokens)
-        self.tokenizer = _load_tokenizer(folder, saved)
-        self._batch_size = saved.eval_batch_size
-        self.model = load_classifier(folder, saved).to(self.device)
-        self.labels = saved.labels
-
-    def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Return (N, C) float32 logits, in the order of the texts, computed in the batches of an evaluation."""
-        part = part_of_texts(texts, self.tokenizer, self.tokens)
-        logits = np.empty((len(part), len(self.labels)), dtype=np.float32)
-        if not texts:
-            return logits
-        with torch.inference_mode(), autocast(self._precision, self.device):
-            for positions in evaluation_order(part.lengths, self._batch_size):
-                logits[positions] = self.model(part.batch(positions).to(self.device)).float().cpu().numpy()
-        return logits
-
-    def predict(self, texts: Sequence[str]) -> pd.DataFrame:
-        """Return one row per text: `label`, and `probability_...` of each class in float64."""
-        logits = self.logits(texts)
-        probabilities = torch.from_numpy(logits).double().softmax(dim=1).numpy()
-        columns = {f"probability_{label}": probabilities[:, column] for column, label in enumerate(self.labels)}
-        return pd.DataFrame({"label": [self.labels[column] for column in logits.argmax(axis=1)], **columns})
-
-
-def _load_tokenizer(folder: Path, saved: SavedModel) -> Tokenizer:
-    tokenizer: Tokenizer
-    if saved.tokenizer == "word":
-        try:
-            tokenizer = WordTokenizer.load(folder / VOCABULARY_FILE)
-        except (OSError, ValueError) as error:
-            raise SavedModelError(f"{folder / VOCABULARY_FILE}: is no vocabulary ({error})") from None
-    else:
-        tokenizer = WordPieceTokenizer(folder / ENCODER_DIR)
-    if tokenizer.fingerprint != saved.tokenizer_fingerprint:
-        raise SavedModelError(f"{folder}: the tokenizer is not the one that was saved. Fetch the model again.")
-    return tokenizer
+UNNAMED = frozenset({0, "0"})  # what pandas and Spark call a column without a name
 
 
 class SentimentModel(PythonModel):
     """The model as MLflow loads and serves it."""
 
     def load_context(self, context: Any) -> None:
-        """Read the run's files."""
-        self._classifier = SentimentClassifier(Path(context.artifacts[BUNDLE]))
+        """Read the run's files with the code that the model carries."""
+        code = OwnCode(Path(__file__).parent / CODE)
+        module = import_module(f"{code.name}.benchmark.inference.classifier")
+        self._classifier: SentimentClassifier = module.SentimentClassifier(Path(context.artifacts[BUNDLE]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Return label, probability_negative and probability_positive of each raw text, in order.
+        """Return label and probabilities of each text, in order, under the input's index; of a missing text all null.
 
-        `model_input` is a table with the column `text`, or a text or N texts if MLflow made no table of them.
+        `model_input` is a text, a list, array or Series of texts, or a table or dictionary that has them under `text`;
+        MLflow warns of every type but a table.
 
         Raises:
-            ValueError: the table has no such column, or a text is not a string.
+            MlflowException: there is no such column, or something else than a text; a server answers with status 400.
         """
-        return self._classifier.predict(_texts(model_input))
+        texts = texts_of(model_input)
+        there = texts.notna().to_numpy()
+        answers = self._classifier.predict(texts[there].tolist())
+        if not there.all():
+            answers = answers.set_index(np.flatnonzero(there)).reindex(range(len(texts))).astype(object)
+            answers = answers.where(answers.notna(), None)  # NaN is no JSON
+        return answers.set_index(texts.index)
 
 
-def _texts(model_input: pd.DataFrame | Iterable[str]) -> list[str]:
-    if isinstance(model_input, pd.DataFrame):
-        if TEXT_COLUMN not in model_input:
-            raise ValueError(f"the input has no column {TEXT_COLUMN!r} (got {list(model_input.columns)})")
-        model_input = model_input[TEXT_COLUMN]
-    texts = [model_input] if isinstance(model_input, str) else list(model_input)
-    for position, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise ValueError(f"text {position} is {type(text).__name__}, not a string")
-    return texts
+class OwnCode(MetaPathFinder):
+    """A package of a new name that holds the carried packages, which find each other by their usual names."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = f"sentiment_model_{uuid4().hex}"
+        root = ModuleType(self.name)
+        root.__path__ = [str(folder)]
+        sys.modules[self.name] = root
+        sys.meta_path.insert(0, self)
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Find a module of the package, to be run with `imported` as its import statement."""
+        spec = PathFinder.find_spec(name, path) if name.startswith(f"{self.name}.") else None
+        if spec is not None and spec.origin is not None:
+            spec.loader = _Loader(name, spec.origin, vars(builtins) | {"__import__": self.imported})
+        return spec
+
+    def imported(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+        """Import as `__import__` does, the carried packages from this one."""
+        top = name.partition(".")[0]
+        if level or top not in CARRIED:
+            return builtins.__import__(name, globals, locals, fromlist, level)
+        module = import_module(f"{self.name}.{name}")
+        if not fromlist:
+            return sys.modules[f"{self.name}.{top}"]
+        return builtins.__import__(module.__name__, globals, locals, fromlist)
+
+
+class _Loader(SourceFileLoader):
+    def __init__(self, name: str, path: str, own_builtins: dict[str, Any]) -> None:
+        super().__init__(name, path)
+        self._builtins = own_builtins
+
+    def exec_module(self, module: ModuleType) -> None:
+        vars(module)["__builtins__"] = self._builtins
+        super().exec_module(module)
+
+
+def texts_of(model_input: Any) -> pd.Series:
+    """Return the texts with the input's index; a missing text is None.
+
+    Raises:
+        MlflowException: there is no column of texts, or something else than a text.
+    """
+    if isinstance(model_input, (pd.DataFrame, Mapping)):
+        model_input = _column(model_input)
+    index = model_input.index if isinstance(model_input, pd.Series) else None
+    if isinstance(model_input, np.ndarray):
+        model_input = model_input.tolist()
+    if isinstance(model_input, (str, Mapping)) or not isinstance(model_input, Iterable):
+        model_input = [model_input]
+    return pd.Series([_text(cell, row) for row, cell in enumerate(model_input)], index, dtype=object)
+
+
+def _column(table: pd.DataFrame | Mapping[Any, Any]) -> Any:
+    names: list[Any] = list(table)
+    if TEXT_COLUMN in names:
+        return table[TEXT_COLUMN]
+    if len(names) == 1 and names[0] in UNNAMED:
+        return table[names[0]]
+    if not names and not len(table):
+        return []
+    raise MlflowException.invalid_parameter_value(f"the input has no column {TEXT_COLUMN!r} (got {names})")
+
+
+def _text(cell: Any, row: int) -> str | None:
+    if isinstance(cell, Mapping) and TEXT_COLUMN in cell:
+        cell = cell[TEXT_COLUMN]
+    if isinstance(cell, np.ndarray):  # how MLflow's server passes a text
+        cell = cell.tolist()
+    if isinstance(cell, list) and len(cell) == 1:
+        [cell] = cell
+    if isinstance(cell, str):
+        return str(cell)  # of NumPy's strings too
+    if pd.api.types.is_scalar(cell) and pd.isna(cell):
+        return None
+    raise MlflowException.invalid_parameter_value(
+        f"row {row}: is no text (got {type(cell).__name__}, expected a string or null)"
+    )
 
 
 set_model(SentimentModel())

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import data_pipeline
-import models
 from benchmark.tracking import tags
 from benchmark.tracking.client import local_path
 from models.saved import CARD_FILE, FORMAT_VERSION, read_saved_model
@@ -22,7 +21,13 @@ if TYPE_CHECKING:
 ARTIFACT = "bundle"  # what MLmodel and served_model.py call the run's own files
 EXAMPLES = ("A wonderful film, moving and clever.", "Two hours of my life that I will never get back.")
 
-_SCRIPT = Path(__file__).parents[1] / "inference" / "served_model.py"
+_ROOT = Path(__file__).parents[2]
+_SCRIPT = _ROOT / "benchmark" / "inference" / "served_model.py"
+# What the script runs: two packages, and of ours what a plugin and the script import.
+_CODE = (
+    *("data_pipeline", "models"),
+    *("benchmark/__init__.py", "benchmark/inference/__init__.py", "benchmark/inference/classifier.py"),
+)
 _REQUIREMENTS = ("mlflow", "torch", "numpy", "pandas", "pydantic", "safetensors", "filelock")
 _TOKENIZER_REQUIREMENTS = {"word": ("torchtext",), "wordpiece": ("transformers", "tokenizers")}
 
@@ -47,13 +52,21 @@ def save_pyfunc(folder: Path, bundle: Path, *, model_id: str | None = None, run_
         str(folder),
         python_model=str(_SCRIPT),
         artifacts={ARTIFACT: str(bundle)},
-        code_paths=[str(Path(str(package.__file__)).parent) for package in (data_pipeline, models)],
         pip_requirements=requirements(saved.tokenizer),
-        signature=ModelSignature(Schema([ColSpec("string", "text")]), Schema([*answers])),
+        # No inputs: MLflow would refuse lists of texts, and read a missing text as the text "None".
+        signature=ModelSignature(outputs=Schema([*answers])),
         input_example=pd.DataFrame({"text": EXAMPLES}),
         metadata={"experiment": saved.experiment, "format_version": FORMAT_VERSION},
         mlflow_model=model,
     )
+    # Not as MLflow's `code_paths`, which every model of a process would share.
+    for name in _CODE:
+        source, copy = _ROOT / name, folder / "code" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, copy)
     # MLflow notes where script and files were on this machine; it finds both by their place in the model's folder.
     flavor = model.flavors["python_function"]
     flavor["model_code_path"] = _SCRIPT.name

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from benchmark.inference.served_model import SentimentClassifier
+from benchmark.inference.classifier import SentimentClassifier
 from data_pipeline.errors import DataError
 from models.saved import SavedModelError
 from tests.helpers.facts import assert_names

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.inference.served_model import SentimentClassifier
+from benchmark.inference.classifier import SentimentClassifier
 from tests.helpers.trained import train
 
 SIZES = {"max_position_embeddings": 66, "initializer_range": 0.2}

@@ -19,7 +19,7 @@ from benchmark.config.schema import run_from_settings
 from benchmark.experiment import run as run_module
 from benchmark.experiment.artifacts import part_digest
 from benchmark.experiment.run import Outcome, run_experiment
-from benchmark.inference.served_model import SentimentClassifier
+from benchmark.inference.classifier import SentimentClassifier
 from benchmark.plan.plan import Plan, PlannedRun
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.records import Status

@@ -6,7 +6,7 @@ from torch import nn
 
 from benchmark.inference import attributions as explanation
 from benchmark.inference.attributions import ExplanationError, attributions, baseline_ids, explain, integrated_gradients
-from benchmark.inference.served_model import SentimentClassifier
+from benchmark.inference.classifier import SentimentClassifier
 from benchmark.tracking.explanations import TOLERANCE, completeness_error
 from data_pipeline.batch import Batch
 from models.classifier import Classifier

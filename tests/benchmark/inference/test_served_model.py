@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import mlflow.pyfunc
 import numpy as np
@@ -21,15 +23,15 @@ from mlflow.exceptions import MlflowException
 
 from benchmark.tracking.logged_model import EXAMPLES, requirements, save_pyfunc
 from benchmark.tracking.store import TrackingStore
+from models.registry import model_names
+from models.saved import read_saved_model, save_classifier
+from tests.helpers.facts import assert_names
 from tests.helpers.trained import Trained, record
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 100  # seconds after which a process that should have answered counts as hanging
 
-SIGNATURE = {
-    "inputs": [("text", "string")],
-    "outputs": [("label", "string"), ("probability_negative", "double"), ("probability_positive", "double")],
-}
+ANSWER = [("label", "string"), ("probability_negative", "double"), ("probability_positive", "double")]
 
 # Run by an interpreter that cannot find our packages: the checkout and its finders are taken off the path.
 ELSEWHERE = """
@@ -39,15 +41,35 @@ sys.path = [entry for entry in sys.path if not os.path.isdir(os.path.join(entry,
 sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
 found = [importlib.util.find_spec(name) for name in ours]
 assert [spec for spec in found if spec and spec.origin] == []  # a wheel has a folder `benchmark` that is no package
+path = list(sys.path)
 
-import mlflow.pyfunc, pandas
+import mlflow.pyfunc
 model = mlflow.pyfunc.load_model(sys.argv[1])
-answers = model.predict(pandas.DataFrame({"text": json.load(sys.stdin)}))
+answers = model.predict(json.load(sys.stdin))
 
-import data_pipeline, models
-assert "benchmark" not in sys.modules
-files = [data_pipeline.__file__, models.__file__]
+assert not set(ours) & set(sys.modules)
+assert sys.path == path
+carried = [module for name, module in sys.modules.items() if name.startswith("sentiment_model_")]
+files = [file for module in carried if (file := getattr(module, "__file__", None))]
 print(json.dumps({"answers": answers.to_dict("list"), "files": files, "model_id": model.metadata.model_id}))
+"""
+
+
+# After a plugin's imports: a network that always gives the same margin.
+CONSTANT = """
+import torch
+
+class Constant(Classifier):
+    def __init__(self):
+        super().__init__()
+        self.unused = torch.nn.Linear(1, 1, bias=False)
+
+    def forward(self, batch):
+        return torch.tensor([[0.0, {shift}]]).expand(len(batch.lengths), 2)
+
+@register_model("constant", config=ModelConfig, tokenizer="word")
+def build(config, context):
+    return Constant()
 """
 
 
@@ -96,10 +118,9 @@ def test_it_loads_by_its_id_where_our_package_is_not_installed(trained_as, store
 
     assert np.array_equal(found["answers"]["probability_positive"], probabilities(trained))
     assert found["model_id"] == output.model_id
-    [location] = {Path(file).parents[1] for file in found["files"]}
-    assert location.name == "code"
-    assert (location.parent / "MLmodel").is_file()
-    assert ROOT not in location.parents
+    [location] = {file.partition("/code/")[0] for file in found["files"]}
+    assert Path(location, "MLmodel").is_file()
+    assert ROOT not in Path(location).parents
     assert done.stderr == ""
 
 
@@ -110,7 +131,7 @@ def test_mlflow_serves_it_over_http(saved, lstm, tmp_path, environment):
     serve = ["-m", "mlflow", "models", "serve", "-m", str(saved), "--env-manager", "local", "-p", str(port)]
     # MLflow looks for the server's program on the PATH.
     path = {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"}
-    texts = {"dataframe_split": {"columns": ["text"], "data": [[text] for text in lstm.texts]}}
+    texts = {"inputs": lstm.texts}
     with (tmp_path / "server.log").open("w+") as log:
         server = subprocess.Popen(
             [sys.executable, *serve],
@@ -153,7 +174,10 @@ class TestFolder:
             f"artifacts/{lstm.bundle.name}/{name}"
             for name in ("README.md", "itos.json", "model.json", "weights.safetensors")
         }
-        assert {name.split("/")[1] for name in files if name.startswith("code/")} == {"data_pipeline", "models"}
+        carried = {name.split("/", 1)[1] for name in files if name.startswith("code/")}
+        assert {name for name in carried if not name.startswith(("data_pipeline/", "models/"))} == {
+            f"benchmark/{name}.py" for name in ("__init__", "inference/__init__", "inference/classifier")
+        }
         assert {name for name in files if "/" not in name} == {
             *("MLmodel", "served_model.py", "requirements.txt", "conda.yaml", "python_env.yaml"),
             *("input_example.json", "serving_input_example.json"),
@@ -170,12 +194,12 @@ class TestFolder:
         assert {"transformers", "tokenizers"} <= pieces
         assert "torchtext" not in pieces
 
-    def test_its_signature_is_a_text_and_three_answers_and_no_path_of_this_machine(self, saved, lstm):
+    def test_it_says_what_it_answers_and_no_path_of_this_machine(self, saved, lstm):
         text = (saved / "MLmodel").read_text()
-        sides = yaml.safe_load(text)["signature"]
-        found = {side: [(each["name"], each["type"]) for each in json.loads(sides[side])] for side in SIGNATURE}
+        signature = yaml.safe_load(text)["signature"]
 
-        assert found == SIGNATURE
+        assert [(each["name"], each["type"]) for each in json.loads(signature["outputs"])] == ANSWER
+        assert signature["inputs"] is None  # with one MLflow refuses lists of texts
         assert str(ROOT) not in text
         assert str(lstm.bundle.parent) not in text
 
@@ -188,21 +212,143 @@ class TestFolder:
         assert not list((tmp_path / "saved").rglob("uv.lock"))
 
 
-def test_texts_may_come_as_a_table_with_other_columns_a_series_a_list_or_a_dictionary(saved):
-    model = mlflow.pyfunc.load_model(str(saved))
+def positive(model, texts) -> list[float]:
+    return model.predict(texts)["probability_positive"].tolist()
 
-    def positive(texts):
-        return model.predict(texts)["probability_positive"].tolist()
 
-    expected = positive(pd.DataFrame({"text": EXAMPLES}))
-    assert positive(pd.DataFrame({"id": [1, 2], "text": EXAMPLES}, index=[7, 3])) == expected  # in their order
-    assert positive(pd.Series(EXAMPLES, name="text")) == expected
-    assert positive({"text": EXAMPLES[0]}) == pytest.approx(expected[:1])
-    unchecked = model.unwrap_python_model().predict(None, list(EXAMPLES))  # without MLflow's check of names
-    assert unchecked["probability_positive"].tolist() == expected
+class TestOwnCode:
+    """Each model runs the code it carries, whatever else the process has loaded."""
 
-    with pytest.raises(MlflowException, match="text"):
-        model.predict(pd.DataFrame({"review": EXAMPLES}))
-    for cell in (None, 3, float("nan")):
-        with pytest.raises((MlflowException, ValueError)):
-            model.predict(pd.DataFrame({"text": ["fine", cell]}))
+    @pytest.mark.parametrize(
+        ("name", "file", "old", "new"),
+        [
+            ("lstm", "benchmark/inference/classifier.py", ".double().softmax", ".double().mul(0).softmax"),
+            ("lstm", "models/saved.py", "model.eval()", "model.eval().requires_grad_(False).apply(zero)"),
+            ("bert-frozen", "models/cpu_kernels.py", "module, query, key", "module, query * 0, key"),
+        ],
+    )
+    def test_two_models_whose_code_differs_answer_each_with_its_own(self, trained_as, tmp_path, name, file, old, new):
+        trained = trained_as(name)
+        save_pyfunc(tmp_path / "saved", trained.bundle)
+        other = Path(shutil.copytree(tmp_path / "saved", tmp_path / "other"))
+        code = (other / "code" / file).read_text()
+        assert old in code
+        zero = "\n\ndef zero(module):\n    [weights.zero_() for weights in module.parameters()]\n"
+        (other / "code" / file).write_text(code.replace(old, new) + zero)
+        first, second = (mlflow.pyfunc.load_model(str(folder)) for folder in (tmp_path / "saved", other))
+
+        assert positive(first, trained.texts) == probabilities(trained).tolist()
+        assert positive(second, trained.texts) != probabilities(trained).tolist()
+
+    def test_an_application_keeps_its_own_modules_of_these_names(self, saved, lstm, monkeypatch):
+        own = {name: ModuleType(name) for name in ("benchmark", "models", "data_pipeline")}
+        for name, module in own.items():
+            monkeypatch.setitem(sys.modules, name, module)
+        path = list(sys.path)
+        model = mlflow.pyfunc.load_model(str(saved))
+
+        assert positive(model, lstm.texts) == probabilities(lstm).tolist()
+        assert {name: sys.modules[name] for name in own} == own
+        assert sys.path == path
+
+    @pytest.mark.parametrize(
+        "imports",
+        [
+            "from models.classifier import Classifier\nfrom models.registry import ModelConfig, register_model",
+            "import models.classifier, models.registry as registry\nfrom models import classifier\n"
+            "Classifier, ModelConfig = models.classifier.Classifier, registry.ModelConfig\n"
+            "register_model = registry.register_model",
+            "from benchmark import Classifier, ModelConfig, register_model",
+        ],
+    )
+    def test_two_versions_of_a_plugin_are_two_models(self, lstm, tmp_path, imports):
+        folders = [plugin_model(lstm, tmp_path / each, imports, shift) for each, shift in (("a", 0.0), ("b", 1.0))]
+        first, second = (mlflow.pyfunc.load_model(str(folder)) for folder in folders)
+        none, shifted = positive(first, list(EXAMPLES)), positive(second, list(EXAMPLES))
+
+        assert none == [0.5, 0.5]
+        assert shifted == pytest.approx([torch.sigmoid(torch.tensor(1.0)).item()] * 2)
+        assert "constant" not in model_names()
+
+
+def plugin_model(lstm: Trained, folder: Path, imports: str, shift: float) -> Path:
+    """Save a model of a plugin's own, whose margin is always `shift`, with the LSTM's tokenizer."""
+    bundle = Path(shutil.copytree(lstm.bundle, folder / "bundle"))
+    (bundle / "plugin.py").write_text(f"{imports}\n{CONSTANT.format(shift=shift)}")
+    settings = read_saved_model(bundle).model_copy(update={"model": {"name": "constant"}})
+    network = torch.nn.Linear(1, 1, bias=False)  # the plugin's, under the name of its weights
+    save_classifier(bundle, settings, torch.nn.ModuleDict({"unused": network}))
+    save_pyfunc(folder / "saved", bundle)
+    return folder / "saved"
+
+
+class TestInputs:
+    @pytest.fixture
+    def model(self, saved):
+        return mlflow.pyfunc.load_model(str(saved))
+
+    @pytest.mark.parametrize(
+        "form",
+        [
+            list,
+            tuple,
+            np.array,
+            lambda texts: np.array(texts, dtype=object).reshape(-1, 1),
+            pd.Series,
+            lambda texts: pd.Series(texts, name="review"),
+            lambda texts: pd.Series(texts, dtype="category"),
+            lambda texts: pd.DataFrame(list(texts)),
+            lambda texts: pd.DataFrame({"text": texts}),
+            lambda texts: pd.DataFrame({"id": range(len(texts)), "text": pd.Categorical(texts)}),
+            lambda texts: {"text": list(texts)},
+            lambda texts: {"text": np.array(texts)},
+            lambda texts: [{"text": text} for text in texts],
+        ],
+    )
+    def test_texts_are_taken_in_any_usual_form(self, model, lstm, form):
+        assert positive(model, form(tuple(lstm.texts))) == probabilities(lstm).tolist()
+
+    @pytest.mark.parametrize("text", [EXAMPLES[0], {"text": EXAMPLES[0]}, np.array(EXAMPLES[0])])
+    def test_one_text_is_a_list_of_one(self, model, text):
+        assert positive(model, text) == positive(model, [EXAMPLES[0]])
+
+    @pytest.mark.parametrize("nothing", [[], pd.DataFrame(), pd.DataFrame({"text": []}), {"text": []}, np.array([])])
+    def test_no_texts_get_no_answers(self, model, nothing):
+        assert list(model.predict(nothing).columns) == [name for name, _ in ANSWER]
+        assert len(model.predict(nothing)) == 0
+
+    def test_the_answer_has_the_inputs_index(self, model):
+        table = pd.DataFrame({"text": [*EXAMPLES, None]}, index=[9, 5, 9])
+
+        assert model.predict(table).index.tolist() == [9, 5, 9]
+        assert model.predict(table.iloc[:2]).index.tolist() == [9, 5]
+        assert model.predict(table["text"]).index.tolist() == [9, 5, 9]
+
+    @pytest.mark.parametrize("missing", [None, float("nan"), pd.NA])
+    def test_a_missing_text_gets_null_and_the_others_their_answers(self, model, missing):
+        answers = model.predict([EXAMPLES[0], missing, EXAMPLES[1]])
+
+        assert answers.iloc[1].tolist() == [None, None, None]
+        assert answers.iloc[[0, 2]]["probability_positive"].tolist() == pytest.approx(positive(model, list(EXAMPLES)))
+        assert model.predict([missing]).iloc[0].tolist() == [None, None, None]
+
+    def test_a_lone_surrogate_is_a_character_that_nothing_knows(self, model):
+        assert positive(model, ["\ud83d fine", "\udca9"]) == positive(model, ["\ufffd fine", "\ufffd"])
+        assert positive(model, ["\ud83d\udca9"]) == positive(model, ["\N{PILE OF POO}"])
+
+    @pytest.mark.parametrize(
+        ("texts", "facts"),
+        [
+            (["fine", 3], ["row 1", "int"]),
+            (pd.DataFrame({"text": [1.5]}), ["row 0", "float"]),
+            (["fine", ["a", "b"]], ["row 1", "list"]),
+            (pd.DataFrame({"review": ["fine"]}), ["'text'", "'review'"]),
+            ({"review": ["fine"]}, ["'text'", "'review'"]),
+            ([{"review": "fine"}], ["row 0", "dict"]),
+        ],
+    )
+    def test_what_is_no_text_is_refused_by_its_row_or_column(self, model, texts, facts):
+        with pytest.raises(MlflowException) as refused:
+            model.predict(texts)
+        assert refused.value.get_http_status_code() == 400
+        assert_names(refused, *facts)
