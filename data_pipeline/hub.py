@@ -23,16 +23,17 @@ def cached_snapshot(hub: str, revision: str, files: Sequence[str]) -> Path | Non
             return None
 
 
-def probe(hub: str, revision: str, file: str) -> None:
-    """Ask the hub once whether it has the file; a download would repeat its first question for most of a minute.
+def repository_files(hub: str, revision: str) -> set[str]:
+    """Ask the hub once which files the revision has; a download would repeat its first question for most of a minute.
 
     Raises:
-        DataError: there is no network, no such repository, revision or file, or no permission.
+        DataError: there is no network, no such repository or revision, or no permission.
     """
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub import HfApi
 
     with _hub_errors(hub, revision):
-        get_hf_file_metadata(hf_hub_url(hub, file, revision=revision), timeout=PROBE_SECONDS)
+        found = HfApi().model_info(hub, revision=revision, timeout=PROBE_SECONDS)
+    return {file.rfilename for file in found.siblings or ()}
 
 
 def download_snapshot(hub: str, revision: str, files: Sequence[str]) -> Path:
@@ -56,7 +57,7 @@ def published_sha256(file: Path) -> str | None:
 
 def offline_advice(hub: str, revision: str) -> str:
     """Return the commands that bring an encoder to a machine without a network."""
-    files = " ".join(f"--include '{pattern}'" for pattern in ("*.json", "*.txt", "model.safetensors"))
+    files = " ".join(f"--include '{pattern}'" for pattern in ("*.json", "*.txt", "model*.safetensors"))
     return (
         f"run `hf download {hub} --revision {revision} {files} --local-dir FOLDER` on a machine with a network, copy"
         " FOLDER here and use `--set EXPERIMENT.model.encoder.path=FOLDER` with the `sha256` of its weights"

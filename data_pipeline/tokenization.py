@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
 
-from data_pipeline.errors import DataError
-from data_pipeline.tokenizer_files import FIX, load_tokenizer, tokenizer_fingerprint
+from data_pipeline.tokenizer_files import load_tokenizer, special_ids, tokenizer_fingerprint
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as RustTokenizer
@@ -133,13 +132,7 @@ class WordPieceTokenizer:
     def __init__(self, folder: Path) -> None:
         self.fingerprint = tokenizer_fingerprint(folder)
         tokenizer = load_tokenizer(folder)
-        special = [getattr(tokenizer, f"{name}_token_id") for name in ("cls", "sep", "pad", "unk")]
-        if None in special:
-            raise DataError(
-                f"{folder}: the tokenizer is not a BERT's: it lacks [CLS], [SEP], [PAD] or [UNK] (of a RoBERTa <s>,"
-                f" </s>, <pad> or <unk>). {FIX}"
-            )
-        cls_id, sep_id, self.pad_id, self._unk_id = map(int, special)
+        cls_id, sep_id, self.pad_id, self._unk_id = special_ids(tokenizer)
         self.prefix_ids: tuple[int, ...] = (cls_id,)
         self.suffix_ids: tuple[int, ...] = (sep_id,)
         self.vocab_size = len(tokenizer)

@@ -18,6 +18,8 @@ WORDPIECE_FILES = (
     "vocab.txt",
 )
 FIX = "Put the encoder's own tokenizer.json there."
+SPECIAL = ("cls", "sep", "pad", "unk")
+FEWEST_IDS = 0.9  # of the encoder's, which a publisher may have rounded up to a multiple of 64
 
 
 def has_tokenizer(folder: Path) -> bool:
@@ -42,7 +44,7 @@ def load_tokenizer(folder: Path) -> Any:
     """Load the folder's fast tokenizer with transformers.
 
     Raises:
-        DataError: there is none, or it cannot be read.
+        DataError: there is none, it cannot be read, or it lacks the special tokens of a BERT.
     """
     from transformers import AutoTokenizer
 
@@ -53,4 +55,59 @@ def load_tokenizer(folder: Path) -> Any:
         raise DataError(f"{folder}: the tokenizer cannot be loaded: {reason}. {FIX}") from error
     if not tokenizer.is_fast:
         raise DataError(f"{folder}: the tokenizer is not a fast one. {FIX}")
+    if None in special_ids(tokenizer):
+        raise DataError(
+            f"{folder}: the tokenizer is not a BERT's: it lacks [CLS], [SEP], [PAD] or [UNK] (of a RoBERTa <s>,"
+            f" </s>, <pad> or <unk>). {FIX}"
+        )
     return tokenizer
+
+
+def special_ids(tokenizer: Any) -> list[int]:
+    """Return the ids of the tokens before and after a review, of padding and of an unknown word."""
+    return [getattr(tokenizer, f"{name}_token_id") for name in SPECIAL]
+
+
+def check_tokenizer(folder: Path, vocab_size: int, pad_id: int | None) -> None:
+    """Load the tokenizer, and compare it with the encoder's config.json.
+
+    Args:
+        folder: the encoder's.
+        vocab_size: word vectors that the encoder has.
+        pad_id: id of padding that the encoder knows, None where it knows none.
+
+    Raises:
+        DataError: the tokenizer is damaged, or made for another encoder.
+    """
+    tokenizer = load_tokenizer(folder)
+    if not (folder / "tokenizer.json").is_file():
+        _check_vocabulary(folder, tokenizer)
+    ids, padding = len(tokenizer), tokenizer.pad_token_id
+    if not FEWEST_IDS * vocab_size <= ids <= vocab_size:
+        raise DataError(
+            f"{folder}: the tokenizer is cut or another encoder's (got {ids:,} ids, expected {vocab_size:,}). {FIX}"
+        )
+    if pad_id is not None and padding != pad_id:
+        raise DataError(
+            f"{folder}: padding has another id in the tokenizer than in config.json (got {padding}, expected {pad_id})."
+            " One of the two is another encoder's. Put the encoder's own files there."
+        )
+
+
+def _check_vocabulary(folder: Path, tokenizer: Any) -> None:
+    """Refuse a bare vocabulary that transformers completes by guessing."""
+    rust = tokenizer.backend_tokenizer
+    words = rust.get_vocab(with_added_tokens=False)
+    if max(special_ids(tokenizer)) >= len(words) and not (folder / "added_tokens.json").is_file():
+        raise DataError(f"{folder}: the vocabulary lacks special tokens, such as [CLS] or <s>. {FIX}")
+    cased = next((word for word in words if word.isascii() and word.lower() != word and word[0] != "["), None)
+    lowers = cased is not None and rust.normalizer is not None and rust.normalizer.normalize_str("A") == "a"
+    if lowers and not _says_case(folder / "tokenizer_config.json"):
+        raise DataError(
+            f"{folder / 'vocab.txt'}: has capitals, as in {cased!r:.30}, but no tokenizer_config.json beside it keeps"
+            ' them. Write {"do_lower_case": false} there (or true, if the encoder was trained so).'
+        )
+
+
+def _says_case(path: Path) -> bool:
+    return path.is_file() and b'"do_lower_case"' in try_read(path, Path.read_bytes)

@@ -17,7 +17,7 @@ from data_pipeline.batch import Batch
 from models.classifier import Classifier, ParameterGroup
 from models.configs import FinetunedBertConfig, FrozenBertConfig
 from models.cpu_kernels import Dropout
-from models.pretrained import first_token_attention, keep_first_token, load_encoder, max_tokens
+from models.pretrained import first_token_attention, keep_first_token, load_encoder, max_tokens, read_tokens
 from models.registry import ModelContext
 
 
@@ -141,9 +141,7 @@ class BertClassifier(Classifier):
         longest, positions = batch.input_ids.shape[1], max_tokens(self.encoder.config)
         if longest > positions:
             raise ValueError(f"a review of {longest} tokens, but the encoder has {positions} positions")
-        output = self.encoder(
-            input_ids=batch.input_ids, attention_mask=batch.attention_mask, output_hidden_states=every_layer
-        )
+        output = read_tokens(self.encoder, batch.input_ids, batch.attention_mask, output_hidden_states=every_layer)
         states: tuple[Tensor, ...] = output.hidden_states if every_layer else (output.last_hidden_state,)
         return states
 

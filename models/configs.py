@@ -45,7 +45,7 @@ class EncoderConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     path: LocatedPath | None = None
-    """A local folder with config.json, model.safetensors and the tokenizer; null: `hub`, or the embedded MiniLM."""
+    """A local folder with config.json, model.safetensors (or shards) and tokenizer; null: `hub`, or the MiniLM."""
     name: Line | None = None
     """Name of the folder's encoder in the report; null: the folder's name."""
     hub: str | None = None
@@ -53,7 +53,8 @@ class EncoderConfig(BaseModel):
     revision: str | None = None
     """The repository's commit, 40 hex digits."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """Expected sha256 of model.safetensors; null: any in a folder, the publisher's for the hub's and the embedded."""
+    """Expected sha256 of model.safetensors (shards: of `sha256sum model-*.safetensors`); null: any in a
+    folder, the publisher's for the hub's and the embedded."""
 
     @field_validator("hub")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from benchmark.config.errors import ConfigError
@@ -15,8 +16,10 @@ from benchmark.tracking.records import RUN, PlanRecord, PlanRow
 from benchmark.training.device import DeviceSetting, resolve_device, resolve_precision
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus, audit
-from data_pipeline.encoder import EMBEDDED_NAME, Encoder, resolve_encoder
+from data_pipeline.encoder import EMBEDDED_FINGERPRINT, EMBEDDED_NAME, Encoder, resolve_encoder
+from data_pipeline.encoder_weights import read_shapes
 from data_pipeline.sources import read_source
+from data_pipeline.tokenizer_files import check_tokenizer
 from models.precision import Precision
 from models.registry import get_model_spec
 
@@ -82,16 +85,33 @@ def encoder_name(run: RunConfig) -> str | None:
 
 
 def resolve_run_encoder(run: RunConfig, *, download: bool = True) -> Encoder | None:
-    """Return the run's encoder on this machine, checked by hash, or None if the model has none.
+    """Return the run's encoder on this machine, checked, or None if the model has none.
 
     Raises:
         EncoderNotHereError: it must be downloaded, and `download` is false.
-        DataError: it is missing, or has another hash.
+        DataError: it is missing, has another hash, or would not be read as its files say.
     """
     config = encoder_config(run)
     if config is None:
         return None
-    return resolve_encoder(config.path, config.sha256, hub=config.hub, revision=config.revision, download=download)
+    found = resolve_encoder(config.path, config.sha256, hub=config.hub, revision=config.revision, download=download)
+    if found.fingerprint != EMBEDDED_FINGERPRINT:
+        check_encoder(found)
+    return found
+
+
+@cache
+def check_encoder(encoder: Encoder) -> None:
+    """Build the network and load the tokenizer, once per process; 3 to 9 s, most of it torch's import.
+
+    Raises:
+        DataError: config.json, weights and tokenizer do not fit each other.
+    """
+    from models.pretrained import check_network, quiet_transformers
+
+    config = check_network(encoder.folder, read_shapes(encoder.folder))
+    with quiet_transformers():
+        check_tokenizer(encoder.folder, config.vocab_size, config.pad_token_id)
 
 
 def make_plan(suite: Suite, workspace: Workspace, names: Collection[str] = (), *, download: bool = True) -> Plan:

@@ -109,15 +109,6 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def encoder_without_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that passes for an encoder where none is loaded."""
-    folder = tmp_path_factory.mktemp("encoder")
-    for name in ("config.json", "model.safetensors", "tokenizer.json"):
-        (folder / name).write_text('{"max_position_embeddings": 64}')
-    return folder
-
-
-@pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory, reviews_csv: Path) -> Path:
     """A folder with a random BERT of 2 layers, 32 wide, and a tokenizer that knows the words of `reviews_csv`."""
     import torch

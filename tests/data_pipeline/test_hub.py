@@ -11,19 +11,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from data_pipeline.encoder import resolve_encoder
 from tests.helpers.facts import assert_names
 from tests.helpers.fake_hub import FakeHub, serving
 
 REPOSITORY, REVISION = "org/tiny-bert", "0123456789abcdef0123456789abcdef01234567"
-WEIGHTS = b"not really weights" * 1000
+WEIGHTS = save({"weight": np.zeros(5000, dtype=np.float32)})
+PICKLE = "pytorch_model.bin"
 HASH = hashlib.sha256(WEIGHTS).hexdigest()
 FILES = {
     "config.json": b'{"model_type": "bert", "max_position_embeddings": 64}',
     "model.safetensors": WEIGHTS,
-    "pytorch_model.bin": b"the same weights once more",
+    PICKLE: b"the same weights once more",
     "tokenizer_config.json": b"{}",
     "vocab.txt": b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n",
 }
@@ -156,13 +159,13 @@ class TestDownload:
         snapshot = Path(answer["folder"])
 
         assert answer["sha256"] == HASH
-        assert {path.name for path in snapshot.iterdir()} == FILES.keys() - {"pytorch_model.bin"}
+        assert {path.name for path in snapshot.iterdir()} == FILES.keys() - {PICKLE}
         assert (snapshot / "model.safetensors").readlink().name == HASH
         assert ask(environment=environment) == ask(download=False, environment=OFFLINE) == answer
         assert len(hub.asked) == asked
 
     def test_altered_weights_are_refused_until_the_damaged_file_is_deleted(self, ask, hub, tmp_path):
-        altered = WEIGHTS.replace(b"really", b"Really")
+        altered = save({"weight": np.ones(5000, dtype=np.float32)})
         hub.announced["model.safetensors"] = HASH
         hub.files["model.safetensors"] = altered
         error = ask(environment={"HF_ENDPOINT": hub.url})["error"]
@@ -175,14 +178,33 @@ class TestDownload:
 
     def test_an_unusable_repository_is_refused_before_its_weights_are_downloaded(self, ask, hub):
         environment = {"HF_ENDPOINT": hub.url}
-        for name in ("config.json", "model.safetensors"):
-            content = hub.files.pop(name)
-            assert_names(ask(environment=environment)["error"], REPOSITORY, name, REVISION, "`hub`")
-            hub.files[name] = content
+        for name, fact in (("config.json", "config.json"), ("model.safetensors", "save_pretrained"), (PICKLE, "`hub`")):
+            hub.files.pop(name)
+            assert_names(ask(environment=environment)["error"], REPOSITORY, fact, REVISION, "`hub`")
+            hub.files |= {"config.json": FILES["config.json"]}
+        hub.files |= FILES
 
         hub.files["config.json"] = b'{"model_type": "t5", "max_position_embeddings": 64}'
         assert_names(ask(environment=environment)["error"], "'t5'", "bert", "distilbert", "roberta")
         assert not hub.fetched("model.safetensors")
+
+    def test_shards_are_downloaded_with_their_index_and_each_is_compared_with_its_hash(self, ask, hub, tmp_path):
+        names = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+        listed = {"weight_map": {f"weight{number}": name for number, name in enumerate(names)}}
+        hub.files |= {name: save({tensor: np.zeros(9)}) for tensor, name in listed["weight_map"].items()}
+        hub.files["model.safetensors.index.json"] = json.dumps(listed).encode()
+        del hub.files["model.safetensors"]
+        hub.announced[names[1]] = HASH
+        environment = {"HF_ENDPOINT": hub.url}
+        error = ask(environment=environment)["error"]
+        [damaged] = tmp_path.rglob(f"blobs/{HASH}")
+        assert_names(error, names[1], HASH, damaged)
+
+        damaged.unlink()
+        del hub.announced[names[1]]
+        answer = ask(environment=environment)
+        assert {*names} < {path.name for path in Path(answer["folder"]).iterdir()}
+        assert ask(download=False, environment=OFFLINE) == answer
 
     def test_a_repository_without_a_tokenizer_is_refused(self, ask, hub):
         del hub.files["vocab.txt"]

@@ -54,9 +54,10 @@ class _Answer(BaseHTTPRequestHandler):
         hub, path = self.server, self.path.partition("?")[0]
         hub.asked.append(f"{self.command} {path}")
         tree, resolve = f"/api/models/{hub.repository}/tree/", f"/{hub.repository}/resolve/"
+        about = f"/api/models/{hub.repository}/revision/"
         if path.startswith("/large/"):  # where a large file's redirection leads
             self._say(200, hub.files[path.removeprefix("/large/")])
-        elif not path.startswith((tree, resolve)):
+        elif not path.startswith((tree, resolve, about)):
             self._say(404, error="RepoNotFound")
         elif hub.refusal is not None:
             self._say(hub.refusal[0], error=hub.refusal[1])
@@ -64,6 +65,9 @@ class _Answer(BaseHTTPRequestHandler):
             self._say(404, error="RevisionNotFound")
         elif path.startswith(tree):
             self._say(200, json.dumps([self._entry(name) for name in hub.files]).encode())
+        elif path.startswith(about):
+            said = {"id": hub.repository, "sha": hub.revision, "siblings": [{"rfilename": name} for name in hub.files]}
+            self._say(200, json.dumps(said).encode())
         else:
             self._file(path.removeprefix(f"{resolve}{hub.revision}/"))
 

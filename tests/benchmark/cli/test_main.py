@@ -14,13 +14,6 @@ from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded_plan import cells, record_plan
 from tests.helpers.shell import ROOT
 
-
-@pytest.fixture(scope="session")
-def tiny_encoder(encoder_without_weights):
-    """No command here loads one."""
-    return encoder_without_weights
-
-
 # Wrong use
 
 

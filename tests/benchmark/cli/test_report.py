@@ -10,12 +10,6 @@ from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded_plan import cells
 
 
-@pytest.fixture(scope="session")
-def tiny_encoder(encoder_without_weights):
-    """No command here loads one."""
-    return encoder_without_weights
-
-
 @pytest.mark.usefixtures("recorded")
 def test_the_report_is_the_table_of_the_recorded_runs_and_needs_no_config_file(call):
     Path("experiments.yaml").unlink()

@@ -14,11 +14,6 @@ from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded import NOWHERE, Made, epoch
 
 
-@pytest.fixture(scope="session")
-def tiny_encoder(encoder_without_weights):
-    return encoder_without_weights
-
-
 @pytest.fixture
 def made(write_config):
     """`made("lstm")` is a finished run of that experiment as this machine would do it, not yet recorded."""

@@ -15,12 +15,6 @@ from tests.helpers.facts import assert_names
 from tests.helpers.recorded import NOWHERE, results_of
 
 
-@pytest.fixture(scope="session")
-def tiny_encoder(encoder_without_weights):
-    """None is loaded here."""
-    return encoder_without_weights
-
-
 @pytest.mark.parametrize("value", ["60,120,200", "[60, 120, 200]", " 60, 120, 200"])
 def test_several_sizes_of_an_option_or_the_file_have_a_run_each(write_config, value):
     suite = load_suite(write_config(), settings=parse_assignments([f"data.train_size={value}", "seeds=1,2"]))

@@ -9,12 +9,6 @@ from tests.helpers.official import members, write_folder
 DATA = {"source": "aclimdb", "path": None, "train_size": "all", "val_size": 12, "test_size": "all"}
 
 
-@pytest.fixture(scope="session")
-def tiny_encoder(encoder_without_weights):
-    """No encoder is loaded here."""
-    return encoder_without_weights
-
-
 @pytest.fixture
 def official(write_config, tmp_path, monkeypatch):
     """An experiments.yaml whose only profile trains the RNN on the official reviews, in a directory without a store."""

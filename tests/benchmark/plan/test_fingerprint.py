@@ -1,5 +1,6 @@
 """The fingerprint of a run: different with whatever can change its result, the same with everything else."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,12 +54,6 @@ OTHER_FINETUNED = {
     "head_learning_rate_scale": 10.0,
 }
 OTHER_BOW = {"ngrams": 3, "max_features": 1000, "min_count": 1, "naive_bayes": False, "alpha": 0.5, "dropout": 0.1}
-
-
-@pytest.fixture(scope="session")
-def tiny_encoder(tmp_path_factory):
-    """Only its place counts here; no network is built."""
-    return tmp_path_factory.mktemp("no-encoder")
 
 
 def run_of(model="lstm", tokens=None, training=None, **model_settings) -> RunConfig:
@@ -163,20 +158,20 @@ def test_where_the_encoder_lies_and_what_it_is_called_do_not_change_it(model, ch
 
 
 @pytest.mark.parametrize("file", ["tokenizer.json", "config.json", "model.safetensors"])
-def test_each_file_of_the_encoder_changes_it(write_config, tmp_path, file):
-    def mark_with(addition: str) -> str:
-        folder = tmp_path / "encoder"
-        folder.mkdir(exist_ok=True)
-        for name in ("config.json", "model.safetensors", "tokenizer.json"):
-            (folder / name).write_text('{"max_position_embeddings": 64}' + (addition if name == file else ""))
+def test_each_file_of_the_encoder_changes_it(write_config, tmp_path, tiny_encoder, file):
+    folder = shutil.copytree(tiny_encoder, tmp_path / "encoder")
+
+    def mark() -> str:
         path = write_config(
             profiles={"quick": {"experiments": ["bert-frozen"]}},
             experiments={"bert-frozen": {"model": {"encoder": {"path": str(folder)}}}},
         )
         return make_plan(load_suite(path), NOWHERE).runs[0].fingerprint
 
-    assert mark_with("") != mark_with("\n")
-    assert mark_with("") == mark_with("")
+    before, content = mark(), (folder / file).read_bytes()
+    assert mark() == before
+    (folder / file).write_bytes(content + b"\n" if file.endswith("json") else content[:-1] + b"\1")
+    assert mark() != before
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,6 @@ from tests.helpers.facts import assert_names
 from tests.helpers.recorded import HUB, NOWHERE, SPEED
 
 
-@pytest.fixture(scope="session")
-def tiny_encoder(encoder_without_weights):
-    """None is loaded here."""
-    return encoder_without_weights
-
-
 class TestRunStates:
     def test_runs_without_a_record_are_missing(self, write_config):
         found = run_states(load_suite(write_config(), settings={"seeds": [1, 2]}), NOWHERE, None)

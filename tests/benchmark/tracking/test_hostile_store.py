@@ -30,12 +30,6 @@ COMMANDS = {
 }
 
 
-@pytest.fixture(scope="session")
-def tiny_encoder(encoder_without_weights):
-    """No command here loads one."""
-    return encoder_without_weights
-
-
 @pytest.fixture(scope="module")
 def recorded_database(empty_database, tmp_path_factory) -> Path:
     """A database with a plan and some runs; tests take a copy."""

@@ -7,7 +7,9 @@ import os
 import re
 import tarfile
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from data_pipeline import aclimdb
 from data_pipeline.aclimdb import PARSED_FILE, read_aclimdb
@@ -99,7 +101,7 @@ def test_what_is_no_review_in_a_folder_is_neither_read_nor_waited_for(given, cac
 class TestEncoders:
     @pytest.fixture
     def folder(self, given):
-        (given / "model.safetensors").write_bytes(b"no weights")
+        (given / "model.safetensors").write_bytes(save({"weight": np.zeros(2)}))
         (given / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n")
         return given
 

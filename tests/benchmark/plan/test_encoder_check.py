@@ -1,0 +1,233 @@
+"""An encoder is looked at whole before a plan begins: what would be read otherwise than its files say is refused."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from benchmark.plan.plan import check_encoder
+from data_pipeline.encoder import Encoder, resolve_encoder
+from data_pipeline.encoder_kinds import KINDS
+from data_pipeline.errors import DataError
+from models.registry import ModelContext
+from tests.helpers.encoders import SPECIAL, WORDS, edit_config, edit_weights, reviews, write_encoder, write_tokenizer
+from tests.helpers.facts import assert_names
+from tests.helpers.networks import finetuned, frozen
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The encoder of each kind; tests change a copy."""
+    return {kind: write_encoder(tmp_path_factory.mktemp(kind), kind) for kind in KINDS}
+
+
+@pytest.fixture
+def copy(written, tmp_path):
+    return lambda kind="bert": shutil.copytree(written[kind], tmp_path / "encoder")
+
+
+def look(folder) -> Encoder:
+    found = resolve_encoder(folder)
+    check_encoder(found)
+    return found
+
+
+def refusal(folder) -> str:
+    with pytest.raises(DataError) as caught:
+        look(folder)
+    line = str(caught.value).replace(str(folder), "FOLDER")
+    assert "\n" not in line
+    assert len(line) < 300, line
+    return line
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_publishers_files_are_taken(written, kind):
+    assert look(written[kind]).max_positions == (62 if kind == "roberta" else 64)
+
+
+class TestConfig:
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            *(("position_embedding_type", "relative_key"), ("pruned_heads", {"0": [1]}), ("is_decoder", True)),
+            *(("add_cross_attention", True), ("is_encoder_decoder", True), ("cross_attention_hidden_size", 32)),
+            *(("quantization_config", {"bits": 8}), ("auto_map", {"AutoModel": "model.Mine"}), ("adapters", {"a": 1})),
+            *(("hidden_act", "no_such"), ("num_attention_heads", 5), ("num_hidden_layers", 0), ("hidden_size", 64)),
+            *(("num_hidden_layers", 1), ("num_hidden_layers", 3), ("num_hidden_layers", 10**9), ("vocab_size", 10**12)),
+            *(("use_return_dict", False), ("layer_norm_eps", "small"), ("type_vocab_size", 3)),
+            ("max_position_embeddings", 32),
+        ],
+    )
+    def test_what_the_network_would_not_follow_is_refused_by_name(self, copy, key, value):
+        line = refusal(edit_config(copy(), **{key: value}))
+
+        names = (key, "layer.", "embeddings", "hidden size", "no_such", "numbers")
+        assert any(part in line for part in names), line
+        assert "FOLDER" in line
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_what_says_nothing_about_the_states_changes_nothing(self, written, copy, kind):
+        said = {
+            **{"return_dict": False, "chunk_size_feed_forward": 16, "torchscript": True},
+            **{"output_hidden_states": True, "output_attentions": True, "use_cache": False, "dtype": "float16"},
+            **{"position_embedding_type": "absolute", "is_decoder": False, "pruned_heads": {}, "id2label": {"0": "x"}},
+            **{"pooler_type": "first_token_transform", "gradient_checkpointing": True, "attn_implementation": "eager"},
+        }
+        changed = edit_config(copy(kind), **said)
+        look(changed)
+        batch = reviews([8, 3], KINDS[kind].pad_id)
+
+        for build in (frozen, finetuned):
+            logits = [build(ModelContext(20, encoder_dir=folder)).eval()(batch) for folder in (written[kind], changed)]
+            assert torch.equal(*logits)
+
+    @pytest.mark.parametrize("value", [None, "1", -1])
+    def test_a_roberta_without_an_id_of_padding_is_told_so(self, copy, value):
+        assert_names(
+            refusal(edit_config(copy("roberta"), pad_token_id=value)), "pad_token_id", repr(value), "config.json"
+        )
+
+
+class TestWeights:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "bert.encoder.layer.0.attention.self.query.lora_A.default.weight",
+            "bert.encoder.layer.0.output.adapters.task.adapter_down.0.weight",
+            "bert.encoder.layer.2.output.dense.weight",
+            "bert.encoder.layer.0.attention.self.distance_embedding.weight",
+        ],
+    )
+    def test_left_over_ones_are_refused_by_name(self, copy, name):
+        folder = edit_weights(copy(), lambda tensors: tensors | {name: torch.ones(2, 2)})
+
+        assert_names(refusal(folder), name)
+        with pytest.raises(ValueError, match="left over"):
+            frozen(ModelContext(10, encoder_dir=folder))
+
+    @pytest.mark.parametrize("name", ["bert.pooler.dense.weight", "classifier.weight", "bert.embeddings.position_ids"])
+    def test_heads_and_buffers_of_the_publisher_are_not_needed(self, copy, name):
+        look(edit_weights(copy(), lambda tensors: tensors | {name: torch.ones(1, 2)}))
+
+    def test_a_missing_one_is_named(self, copy):
+        lost = "encoder.layer.1.output.dense.weight"
+        folder = edit_weights(copy(), lambda tensors: {k: v for k, v in tensors.items() if not k.endswith(lost)})
+
+        assert_names(refusal(folder), lost)
+
+    def test_an_adapter_beside_them_is_refused(self, copy):
+        folder = copy()
+        (folder / "adapter_config.json").write_text("{}")
+
+        assert_names(refusal(folder), "adapter_config.json")
+
+
+PLACEHOLDERS = {
+    "git-lfs": lambda _: b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 90868376\n",
+    "empty": lambda _: b"",
+    "web page": lambda _: b"<!DOCTYPE html>\n<html><title>404</title></html>",
+    "cut": lambda content: content[: len(content) // 2],
+}
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json", "config.json", "vocab.txt"])
+@pytest.mark.parametrize("what", PLACEHOLDERS)
+def test_a_file_that_is_another_one_or_half_is_named(copy, file, what):
+    folder = copy()
+    if file == "vocab.txt":
+        (folder / "tokenizer.json").unlink()
+        (folder / file).write_text("".join(f"{word}\n" for word in [*SPECIAL["bert"], *WORDS]))
+        look(folder)
+    (folder / file).write_bytes(PLACEHOLDERS[what]((folder / file).read_bytes()))
+
+    line = refusal(folder)
+    assert_names(line, "tokenizer" if file == "vocab.txt" and what == "cut" else file)
+    assert what == "cut" or what in line
+
+
+class TestShards:
+    @pytest.fixture
+    def shards(self, copy):
+        from transformers import AutoModelForMaskedLM
+
+        folder = copy()
+        model = AutoModelForMaskedLM.from_pretrained(folder)
+        (folder / "model.safetensors").unlink()
+        model.save_pretrained(folder, max_shard_size="20KB")
+        assert len(list(folder.glob("model-*.safetensors"))) > 1
+        return folder
+
+    def test_they_are_the_same_encoder(self, written, shards):
+        look(shards)
+        batch = reviews([8, 3], 0)
+
+        one, many = (frozen(ModelContext(20, encoder_dir=folder)).eval() for folder in (written["bert"], shards))
+        assert torch.equal(one(batch), many(batch))
+
+    def test_every_shard_is_part_of_the_fingerprint(self, shards):
+        before = look(shards)
+        edit = sorted(shards.glob("model-*.safetensors"))[-1]
+        content = bytearray(edit.read_bytes())
+        content[-1] ^= 1
+        edit.write_bytes(content)
+
+        after = look(shards)
+        assert (after.fingerprint, after.weights_sha256) != (before.fingerprint, before.weights_sha256)
+        assert resolve_encoder(shards, after.weights_sha256) == after
+        with pytest.raises(DataError, match=before.weights_sha256):
+            resolve_encoder(shards, before.weights_sha256)
+
+    def test_a_lost_or_wrong_shard_is_named(self, shards):
+        index, shard = shards / "model.safetensors.index.json", sorted(shards.glob("model-*.safetensors"))[0]
+        listed = json.loads(index.read_text())
+        for weight_map in ({}, {"x": "../model.safetensors"}, listed["weight_map"] | {"x": shard.name}):
+            index.write_text(json.dumps({"weight_map": weight_map}))
+            assert_names(refusal(shards), index.name)
+        index.write_text(json.dumps(listed))
+        shard.unlink()
+        assert_names(refusal(shards), shard.name)
+
+
+def test_a_pickle_is_refused_with_the_line_that_converts_it(copy):
+    folder = copy()
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+    assert_names(refusal(folder), "pytorch_model.bin", "AutoModel", "save_pretrained", "FOLDER")
+
+
+class TestTokenizer:
+    def test_another_padding_than_the_configs_is_refused_with_both_ids(self, copy):
+        line = refusal(edit_config(copy("roberta"), pad_token_id=5))
+        assert_names(line, "got 1", "expected 5")
+
+    def test_the_tokenizer_of_another_encoder_is_refused(self, copy):
+        folder = copy("roberta")
+        vocab_size = write_tokenizer(folder, "bert")
+        assert_names(refusal(folder), "tokenizer", f"got {vocab_size}")
+
+    @pytest.mark.parametrize(("says", "taken"), [(None, False), (False, True), (True, True)])
+    def test_a_bare_vocabulary_with_capitals_must_say_whether_they_count(self, copy, says, taken):
+        folder = copy()
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            (folder / name).unlink()
+        words = [*SPECIAL["bert"], *WORDS]
+        (folder / "vocab.txt").write_text("".join(f"{word}\n" for word in words))
+        look(folder)
+        (folder / "vocab.txt").write_text("".join(f"{word}\n" for word in [*words[:-1], "Good"]))
+        if says is not None:
+            (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": says}))
+
+        if taken:
+            look(folder)
+        else:
+            assert_names(refusal(folder), "vocab.txt", "'Good'", "do_lower_case")
+
+    def test_a_bare_vocabulary_without_special_tokens_is_refused(self, copy):
+        folder = copy()
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            (folder / name).unlink()
+        (folder / "vocab.txt").write_text("".join(f"word{number}\n" for number in range(20)))
+
+        assert_names(refusal(folder), "[CLS]")
