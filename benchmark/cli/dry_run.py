@@ -16,7 +16,7 @@ from benchmark.output import say, spell_bytes, spell_seconds
 from benchmark.plan.status import run_states
 from benchmark.profiling.estimate import estimate
 from benchmark.profiling.measure import hardware_here, measure_in_subprocess
-from benchmark.tracking.client import without_secrets
+from benchmark.tracking.address import without_secrets
 from benchmark.tracking.records import Throughput
 from benchmark.tracking.store import TrackingStore
 

@@ -13,7 +13,7 @@ import torch
 from benchmark.doctor.finding import Finding, note, ok, problem
 from benchmark.output import spell_bytes
 from benchmark.plan.workspace import Workspace
-from benchmark.tracking.client import sqlite_file
+from benchmark.tracking.address import sqlite_file
 from benchmark.training.device import resolve_device, resolve_precision
 from benchmark.training.environment import processor_name
 

@@ -10,7 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from benchmark.doctor.finding import PROBLEM, Finding, note, ok, problem
-from benchmark.tracking.client import TrackingError, quiet_client, sqlite_file, store_exists, without_secrets
+from benchmark.tracking.address import local_path, sqlite_address, sqlite_file, store_exists, without_secrets
+from benchmark.tracking.client import TrackingError, quiet_client
+from benchmark.tracking.files import follow_database
 from benchmark.tracking.lock import is_orphan, local_lock
 from benchmark.tracking.records import REPRODUCTION, RUN, STUDY, TRIAL, RunRecord, Status
 from benchmark.tracking.store import TrackingStore
@@ -36,11 +38,12 @@ def check_store(uri: str) -> tuple[Finding, list[Recorded] | None]:
     with TemporaryDirectory() as folder:
         opened = uri
         if file is not None:
-            opened = f"sqlite:///{folder}/copy.db"
-            if fault := _copy(file, Path(folder, "copy.db")):
+            copy = Path(folder, "copy.db")
+            opened = sqlite_address(copy)
+            if fault := _copy(file, copy):
                 return fault, None
         try:
-            return ok(f"{public}: in order"), list(_recorded(opened, Path(folder)))
+            return ok(f"{public}: in order"), list(_recorded(opened, Path(folder), file))
         except TrackingError as error:
             return Finding(PROBLEM, str(error).replace(without_secrets(opened, opened), public)), None
 
@@ -49,12 +52,19 @@ def run_findings(recorded: Sequence[Recorded]) -> Iterator[Finding]:
     """Find runs that are RUNNING without a process."""
     running = [each for each in recorded if each.run.status is Status.RUNNING]
     stopped = 0
+    folders = [local_path(run.artifacts) for _, kind, run in recorded if run.status is Status.FINISHED and kind == RUN]
+    gone = [folder for folder in folders if folder and not folder.is_dir()]
+    if gone:
+        yield problem(
+            f"{len(gone)} of {len(folders)} finished runs have lost their files, one of them {gone[0]}",
+            "put the folder `mlruns` back beside the database",
+        )
     for profile, kind, run in running:
         name = f"{run.name} (MLflow run {run.run_id}) is RUNNING"
         command = f"python -m benchmark run {run.experiment} --profile {profile}"
         if local_lock(run.lock) is None:
             yield note(
-                f"{name} on another machine (lock {run.lock or 'unknown'}); if its process is gone, "
+                f"{name} on another host or cache folder (lock {run.lock or 'unknown'}); if its process is gone, "
                 f"`{command} --fresh` does it again"
             )
         elif is_orphan(run):
@@ -89,8 +99,10 @@ def _copy(file: Path, copy: Path) -> Finding | None:
     return None
 
 
-def _recorded(uri: str, folder: Path) -> Iterator[Recorded]:
+def _recorded(uri: str, folder: Path, file: Path | None) -> Iterator[Recorded]:
     store, every = TrackingStore(uri, folder), experiment_name("")
+    if file is not None:
+        follow_database(uri, file)  # as `run` and `report` do in the database itself
     for experiment in quiet_client(uri, folder / "client.lock").search_experiments():
         if experiment.name.startswith(every):
             profile = experiment.name.removeprefix(every)

@@ -16,7 +16,7 @@ from benchmark.output import spell_seconds
 from benchmark.plan.plan import Plan, PlannedRun
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.client import TrackingError
-from benchmark.tracking.lock import hold, make_exclusive
+from benchmark.tracking.lock import hold, lock_name, make_exclusive
 from benchmark.tracking.records import REPRODUCTION, RunRecord, Status, best_run
 from benchmark.tracking.store import TrackingStore
 
@@ -42,10 +42,11 @@ def run_plan(plan: Plan, names: Sequence[str], workspace: Workspace, say: Say, *
         KeyboardInterrupt: interrupted; the current run is recorded as KILLED.
     """
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
-    reconcile(store, plan.record.profile, workspace, say)
-    with hold(workspace.lock(f"plan-{plan.record.fingerprint}"), shared=True) as plan_lock:
+    reconcile(store, plan.record.profile, say)
+    lock = workspace.lock(f"plan-{plan.record.fingerprint}")
+    with hold(lock, shared=True) as plan_lock:
         with hold(workspace.lock("plans")):  # or two processes that begin at once would each create a parent run
-            parent_id = store.open_plan(plan.record)
+            parent_id = store.open_plan(plan.record, lock_name(lock))
         with suppress(KeyboardInterrupt):
             counts = _run_missing(plan, names, Claims(store, workspace, say, parent_id, fresh=fresh))
             _close(store, parent_id, plan_lock, _plan_status(store, plan, failed=counts[Status.FAILED] > 0))
@@ -62,7 +63,7 @@ def run_plan(plan: Plan, names: Sequence[str], workspace: Workspace, say: Say, *
 def run_again(planned: PlannedRun, original: RunRecord, workspace: Workspace, say: Say) -> RunRecord:
     """Do a recorded run once more from its beginning, as a new MLflow run nested in the original."""
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
-    reconcile(store, planned.config.profile, workspace, say)
+    reconcile(store, planned.config.profile, say)
     again = replace(planned, kind=REPRODUCTION)
     with Claims(store, workspace, say, original.run_id, fresh=True).claim(again) as run:
         _work(run, again, workspace)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, serve
-from benchmark.tracking.client import TrackingError, mask_secrets
+from benchmark.tracking.address import mask_secrets
+from benchmark.tracking.client import TrackingError
 
 
 def main() -> int:

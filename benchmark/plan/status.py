@@ -9,7 +9,7 @@ from statistics import fmean
 from benchmark.config.schema import RunConfig, Suite
 from benchmark.plan.plan import PlannedRun, make_plan
 from benchmark.plan.workspace import Workspace
-from benchmark.tracking.lock import is_orphan
+from benchmark.tracking.lock import is_orphan, local_lock
 from benchmark.tracking.records import RunRecord, Status, best_run
 from benchmark.tracking.store import TrackingStore
 from data_pipeline.encoder import EncoderNotHereError
@@ -50,7 +50,8 @@ def state_of(run: RunRecord | None, planned: PlannedRun, workspace: Workspace) -
     if run.status is Status.FINISHED:
         return "finished", ""
     if run.status is Status.RUNNING and not is_orphan(run):
-        return "running", f"a process is at work on it (lock {run.lock})"
+        elsewhere = "" if local_lock(run.lock) else f" on another host or cache folder; if not, `run {name} --fresh`"
+        return "running", f"a process is at work on it{elsewhere} (lock {run.lock})"
     step = last_step(workspace.checkpoint_dir(planned.identity))
     advice = f"`run {name}` resumes after step {step}" if step else f"`run {name}` does it again"
     return ("failed", f"{run.error}; {advice}") if run.status is Status.FAILED else ("interrupted", advice)

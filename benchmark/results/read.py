@@ -16,7 +16,8 @@ import yaml
 
 from benchmark.output import flattened
 from benchmark.results.results import Details, PlanResults, RecordedRun, finished_runs, join_runs
-from benchmark.tracking.client import TrackingError, local_path
+from benchmark.tracking.address import local_path
+from benchmark.tracking.client import TrackingError
 from benchmark.tracking.explanations import explanations_in
 from benchmark.tracking.records import CONFIG_FILE, ENVIRONMENT_FILE, EXPLANATIONS_FILE, PREDICTIONS_FILE, RunRecord
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import re
-import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
-from urllib.request import url2pathname
 
 from filelock import FileLock
 
+from benchmark.tracking.address import address_for_libraries, sqlite_file, store_exists, without_secrets
+from benchmark.tracking.files import follow_database
 from data_pipeline.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"  # MLflow's own default, so a plain
 
 # MLflow waits 20 s for a database that another program holds, and then fails; we ask it again for so long.
 LOCK_SECONDS = 100.0
-RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"  # MLflow reads it at each request
+RETRIES, TIMEOUT = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"  # MLflow reads them at each request
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # read when mlflow is imported
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -36,9 +36,6 @@ DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     RETRIES: "8",
 }
-
-SECRET_NAMES = ("password", "passwd", "pwd", "sslpassword", "token")  # in a URI's query
-SHORTEST_SECRET = 4  # characters: a shorter one would be found everywhere
 
 LOCKED = r"database( table)? is locked"
 ADVICE = (  # by what the reason says; the first that fits
@@ -90,24 +87,6 @@ def existing_uri(option: str | None) -> str:
     return uri
 
 
-def store_exists(uri: str) -> bool:
-    """Return False for an sqlite file that does not exist; other stores are only known once they are opened."""
-    file = sqlite_file(uri)
-    return file is None or file.exists()
-
-
-def sqlite_file(uri: str) -> Path | None:
-    """Return the database's file, None for a store of another kind."""
-    scheme, _, file = uri.partition(":///")
-    return Path(file) if scheme == "sqlite" else None
-
-
-def local_path(address: str) -> Path | None:
-    """Return where artifacts of this address are on this machine's disk, None if they are elsewhere."""
-    location = urlsplit(address)
-    return Path(url2pathname(location.path)) if location.scheme in {"", "file"} else None
-
-
 def quiet_client(uri: str, lock: Path, *, probe: bool = True) -> MlflowClient:
     """Open, under the lock, a client that sends no telemetry, prints nothing, and whose failures are StoreErrors.
 
@@ -116,10 +95,14 @@ def quiet_client(uri: str, lock: Path, *, probe: bool = True) -> MlflowClient:
     """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+    import mlflow
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     _silence_libraries()
+    folder = Path(mlflow.__file__).parent
+    if "%" in str(folder) and not uri.startswith("http"):
+        raise TrackingError(f"{folder}: MLflow opens no database from a folder with % in its name. Rename the folder.")
     held = FileLock(lock)  # two processes that create the tables at once leave neither with a database
     try:
         held.acquire()
@@ -128,10 +111,16 @@ def quiet_client(uri: str, lock: Path, *, probe: bool = True) -> MlflowClient:
             f"--cache-dir {lock.parent}: cannot be written ({error.strerror}). Make it writable or name another."
         ) from None
     try:
-        if probe:
-            _probe(uri)
+        file = sqlite_file(uri)
+        if file is not None:
+            if file.is_dir():  # MLflow would try for minutes
+                raise IsADirectoryError(f"{file} is a folder")
+            file.parent.mkdir(parents=True, exist_ok=True)
         client = _PatientClient(uri)
-        client.ask("opening", client.open)
+        with _one_try() if probe else nullcontext():
+            client.ask("opening", client.open)
+        if file is not None:
+            client.ask("opening", follow_database, uri, file)
     except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError, StoreError) as error:
         reason = error.reason if isinstance(error, StoreError) else without_secrets(str(error), uri)
         raise TrackingError(
@@ -147,29 +136,6 @@ def stop_waiting(client: MlflowClient) -> None:
     """Wait no more for a store that is locked or gone: the user has interrupted us, or we have waited long enough."""
     cast(_PatientClient, client).patience = 0.0
     os.environ[RETRIES] = "1"
-
-
-def without_secrets(text: str, uri: str | None = None) -> str:
-    """Return the text in one line, without the user and password of the URI, by default of itself."""
-    secret_free = mask_secrets(text, text if uri is None else uri)
-    return " ".join(secret_free.split())[:300]  # last, or a secret that is cut in two would not be found
-
-
-def mask_secrets(text: str, uri: str) -> str:
-    """Return the text without the URI's user and password, as written there, decoded, or in its query."""
-    try:
-        parts = urlsplit(uri)
-    except ValueError:  # no URI, but it may hold a password all the same
-        return re.sub(r"://[^\s@]*@", "://", text)
-    user = parts.netloc.rpartition("@")[0]
-    if user:
-        text = text.replace(f"{user}@", "")
-    given = [value for name, value in parse_qsl(parts.query) if name.lower() in SECRET_NAMES]
-    for secret in filter(None, [parts.password, *given]):
-        for written in {secret, unquote(secret), quote(secret)}:
-            if len(written) >= SHORTEST_SECRET:
-                text = text.replace(written, "***")
-    return text
 
 
 class _PatientClient:
@@ -188,7 +154,7 @@ class _PatientClient:
         """Make MLflow's client and read something."""
         from mlflow import MlflowClient
 
-        self._client = MlflowClient(tracking_uri=self._uri)
+        self._client = MlflowClient(tracking_uri=address_for_libraries(self._uri))
         self._client.search_experiments(max_results=1)
 
     def __getattr__(self, name: str) -> Any:
@@ -241,15 +207,20 @@ class _Retries(logging.Handler):
             logger.warning("no answer (%s); asking again", without_secrets(str(record.args[1]), ""))
 
 
-def _probe(uri: str) -> None:
-    """Raise OSError if nothing accepts connections at a server's address, which MLflow would try for minutes."""
-    file = sqlite_file(uri)
-    if file is not None and file.is_dir():  # the database's library would try for minutes
-        raise IsADirectoryError(f"{file} is a folder")
-    parts = urlsplit(uri)
-    if parts.scheme in {"http", "https"} and parts.hostname:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        socket.create_connection((parts.hostname, port), timeout=10).close()
+@contextmanager
+def _one_try() -> Iterator[None]:
+    """Let MLflow ask a server once, with whatever proxy and certificates it uses, instead of again for minutes."""
+    asked = {RETRIES: "0", TIMEOUT: os.environ.get(TIMEOUT, "30")}
+    before = {name: os.environ.get(name) for name in asked}
+    os.environ.update(asked)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _is_refusal(error: Exception) -> bool:

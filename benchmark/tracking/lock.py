@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmark.tracking.records import RunRecord, Status
+
+ID_FILE = "id"
 
 
 @contextmanager
@@ -59,23 +62,52 @@ def make_exclusive(file: int) -> bool:
 
 
 def lock_name(path: Path) -> str:
-    """Return the host and file by which a run's record names its lock."""
-    return f"{socket.gethostname()}:{path.resolve()}"
+    """Return host, folder's id and file by which a run's record names its lock; give the folder an id if it has none.
+
+    The id tells folders of one path apart, as two machines of one host name have them, and one that was made anew.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with hold(path.with_name(f"{ID_FILE}.lock")):
+        file = path.with_name(ID_FILE)
+        if not _read_id(file):
+            file.write_text(uuid.uuid4().hex[:16], encoding="ascii")
+        return f"{socket.gethostname()}/{_read_id(file)}:{path.resolve()}"
 
 
 def local_lock(name: str) -> Path | None:
-    """Return the file of a lock on this host, None for another host's."""
-    host, _, path = name.partition(":")
-    return Path(path) if host == socket.gethostname() and path else None
+    """Return the file of a lock in a folder of this host, None for one of another host or folder."""
+    machine, _, path = name.partition(":")
+    host, _, folder_id = machine.partition("/")
+    if host != socket.gethostname() or not path:
+        return None
+    lock = Path(path)
+    # Older versions recorded no id: there an absent file may be another machine's of this name.
+    is_here = _read_id(lock.with_name(ID_FILE)) == folder_id if folder_id else lock.exists()
+    return lock if is_here else None
+
+
+@contextmanager
+def hold_if_orphan(name: str) -> Iterator[bool]:
+    """Hold the lock that a record names during the block and yield True; yield False if a process may hold it."""
+    lock = local_lock(name)
+    if lock is None:
+        yield False
+        return
+    with hold_if_free(lock) as free:
+        yield free
 
 
 def is_orphan(run: RunRecord) -> bool:
-    """Return whether the run says RUNNING and no process on this host holds its lock; False for other hosts' runs."""
-    lock = local_lock(run.lock)
-    if run.status is not Status.RUNNING or lock is None:
-        return False
-    with hold_if_free(lock) as free:
-        return free
+    """Return whether the run says RUNNING and no process holds its lock; False where the lock is not on this host."""
+    with hold_if_orphan(run.lock) as orphan:
+        return run.status is Status.RUNNING and orphan
+
+
+def _read_id(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii")
+    except (FileNotFoundError, PermissionError):
+        return ""
 
 
 def _take(file: int, kind: int) -> bool:

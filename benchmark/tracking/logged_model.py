@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.tracking import tags
-from benchmark.tracking.client import local_path
+from benchmark.tracking.address import local_path
 from models.saved import CARD_FILE, FORMAT_VERSION, read_saved_model
 
 if TYPE_CHECKING:

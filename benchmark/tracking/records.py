@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 # Kinds of runs.
-RUN, REPRODUCTION, THROUGHPUT, STUDY, TRIAL = "run", "reproduction", "throughput", "study", "trial"
+PLAN, RUN, REPRODUCTION, THROUGHPUT, STUDY, TRIAL = "plan", "run", "reproduction", "throughput", "study", "trial"
 
 # Artifacts of a run that are read back.
 CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE = "config.yaml", "environment.json", "predictions.parquet"

@@ -11,17 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.tracking import tags
-from benchmark.tracking.client import (
-    StoreError,
-    TrackingError,
-    quiet_client,
-    sqlite_file,
-    stop_waiting,
-    store_exists,
-    without_secrets,
-)
+from benchmark.tracking.address import sqlite_file, store_exists, without_secrets
+from benchmark.tracking.client import StoreError, TrackingError, quiet_client, stop_waiting
+from benchmark.tracking.files import files_address
 from benchmark.tracking.mlflow_tracker import MlflowTracker
-from benchmark.tracking.records import STUDY, THROUGHPUT, PlanRecord, RunRecord, Status, Throughput
+from benchmark.tracking.records import PLAN, STUDY, THROUGHPUT, PlanRecord, RunRecord, Status, Throughput
 from benchmark.tracking.view import EXPERIMENT_NOTE, VIEW_TAG, view_state
 
 if TYPE_CHECKING:
@@ -62,8 +56,8 @@ class TrackingStore:
 
     # Plans and studies
 
-    def open_plan(self, plan: PlanRecord) -> str:
-        """Reopen the plan's parent run, found by its tag, or create it; return its id.
+    def open_plan(self, plan: PlanRecord, lock: str = "") -> str:
+        """Reopen the plan's parent run, found by its tag, or create it; record its lock and return its id.
 
         Two processes must not do this for one plan at once, or each creates a parent; see run_plan.py.
         """
@@ -76,21 +70,17 @@ class TrackingStore:
         else:
             name = f"plan: {len(plan.models)} models x {len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
             labels = tags.origin_tags(f"run all --profile {plan.profile}")
-            labels |= {tags.KIND: "plan", tags.PLAN: plan.fingerprint, tags.NOTE: plan.describe()}
+            labels |= {tags.KIND: PLAN, tags.PLAN: plan.fingerprint, tags.NOTE: plan.describe()}
             run_id = str(self._create_run(experiment_id, name, labels).info.run_id)
         # For a found run too: a kill may have come before its file was written.
         self._client.log_dict(run_id, plan.to_json(), _PLAN_FILE)
-        self._client.set_tag(run_id, tags.USED_AT, f"{time.time():.3f}")
+        for tag, value in ((tags.LOCK, lock), (tags.USED_AT, f"{time.time():.3f}")):
+            self._client.set_tag(run_id, tag, value)
         return run_id
 
     def close_plan(self, run_id: str, status: Status) -> None:
         """Write the plan's status, last."""
         self._client.set_terminated(run_id, status.value)
-
-    def open_plans(self, profile: str) -> dict[str, str]:
-        """Return the ids of the profile's plans that say RUNNING, each with the plan's fingerprint."""
-        runs = self._find(profile, f"tags.`{tags.KIND}` = 'plan' AND status = 'RUNNING'")
-        return {str(run.info.run_id): run.data.tags[tags.PLAN] for run in runs}
 
     def latest_plan(self, profile: str) -> PlanRecord | None:
         """Return the profile's plan that was used last, which is the one that `report` shows."""
@@ -159,8 +149,10 @@ class TrackingStore:
         return RunRecord.of(found[0])
 
     def supersede(self, run_id: str) -> None:
-        """Keep the run in MLflow, and count it no more: not in a table, not for what is left to do."""
+        """Keep the run in MLflow, ended, and count it no more: not in a table, not for what is left to do."""
         self._client.set_tag(run_id, tags.KIND, tags.SUPERSEDED)
+        if self.run(run_id).status is Status.RUNNING:
+            self.reopen(run_id).finish(Status.KILLED, "superseded while it was RUNNING")
 
     def speeds(self, profile: str, hardware: str = "") -> dict[str, Throughput]:
         """Return by fingerprint what `throughput` measured last, on this hardware or, if empty, on the last used."""
@@ -216,8 +208,7 @@ class TrackingStore:
             return found
         name = tags.experiment_name(profile)
         file = sqlite_file(self.uri)
-        # Beside the database; MLflow's own choice would be the working directory, whichever that is.
-        beside = (file.resolve().parent / "mlruns" / name).as_uri() if file is not None else None
+        beside = files_address(file, name) if file is not None else None
         try:
             return str(self._client.create_experiment(name, beside, tags={tags.NOTE: EXPERIMENT_NOTE}))
         except StoreError as error:
@@ -244,7 +235,7 @@ class TrackingStore:
             raise TrackingError(f"there is no run {run_id} ({error.reason})") from None
 
     def _latest_plan_run(self, profile: str) -> str | None:
-        plans = self._find(profile, f"tags.`{tags.KIND}` = 'plan'")
+        plans = self._find(profile, f"tags.`{tags.KIND}` = '{PLAN}'")
         latest = max(plans, key=lambda run: float(run.data.tags.get(tags.USED_AT, "0")), default=None)
         return None if latest is None else str(latest.info.run_id)
 

@@ -16,7 +16,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import IO
 from urllib.parse import urlsplit
 
-from benchmark.tracking.client import without_secrets
+from benchmark.tracking.address import address_for_libraries, without_secrets
 from data_pipeline.errors import InputError
 
 DEFAULT_PORT = 5000
@@ -90,7 +90,7 @@ def ui_server(uri: str, host: str, port: int) -> Iterator[UiServer]:
             stdout=log,
             stderr=subprocess.STDOUT,
             # A command line is visible to every user of the machine, and would show a password.
-            env=os.environ | SETTINGS | {"MLFLOW_BACKEND_STORE_URI": uri},
+            env=os.environ | SETTINGS | {"MLFLOW_BACKEND_STORE_URI": address_for_libraries(uri)},
             process_group=0,  # Ctrl-C reaches us alone, and the group is ended as a whole
         )
         try:

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from benchmark.tracking.client import without_secrets
+from benchmark.tracking.address import address_for_libraries, sqlite_file, store_exists, without_secrets
 from benchmark.tracking.lock import hold
 from benchmark.tuning.study import EXPERIMENT, GRACE_SECONDS, HEARTBEAT_SECONDS, PROFILE
 from data_pipeline.errors import InputError, did_you_mean
@@ -53,24 +53,21 @@ def open_storage(
     warnings.filterwarnings("ignore", category=ExperimentalWarning)
     public = without_secrets(uri, uri)
     try:
-        url = make_url(uri)
-        backend = url.get_backend_name()
+        backend = make_url(uri).get_backend_name()
     except (ArgumentError, ValueError):
         raise StorageError(f"--storage {public}: not a URL such as {DEFAULT_STORAGE}") from None
-    is_sqlite = backend == "sqlite"
-    if is_sqlite and url.database in {None, "", ":memory:"}:
-        raise StorageError(f"--storage {uri}: a database in memory ends with its process. Use `{DEFAULT_STORAGE}`.")
-    if is_sqlite and not create and not Path(str(url.database)).exists():
+    address, is_sqlite = address_for_libraries(uri), sqlite_file(uri) is not None
+    if not create and not store_exists(uri):
         raise StorageError(f"{uri}: no study yet. `python -m benchmark tune NAME` begins one.")
     try:
         with hold(lock):
-            engine = create_engine(uri)
+            engine = create_engine(address)
             tables = set(inspect(engine).get_table_names())
             engine.dispose()
             if "experiments" in tables and "studies" not in tables:  # both keep a table alembic_version of their own
                 raise StorageError(f"--storage {public}: MLflow's database. Use another, such as {DEFAULT_STORAGE}.")
             return RDBStorage(
-                uri,
+                address,
                 engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}} if is_sqlite else {"pool_pre_ping": True},
                 heartbeat_interval=HEARTBEAT_SECONDS,
                 grace_period=GRACE_SECONDS,

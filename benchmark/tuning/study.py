@@ -19,7 +19,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmark.config.search_space import SearchSpace
-from benchmark.tracking.lock import hold_if_free, local_lock
+from benchmark.tracking.lock import hold_if_orphan
 from benchmark.tuning.plan import PlannedStudy, SearchOptions
 
 # User attributes of a trial.
@@ -99,11 +99,8 @@ def _is_dead(trial: FrozenTrial) -> bool:
     if LOCK not in trial.user_attrs:  # a worker on another host takes it at this moment, or died in that moment
         assert trial.datetime_start is not None
         return (datetime.now() - trial.datetime_start).total_seconds() > GRACE_SECONDS
-    lock = local_lock(trial.user_attrs[LOCK])
-    if lock is None:
-        return False
-    with hold_if_free(lock) as free:
-        return free
+    with hold_if_orphan(trial.user_attrs[LOCK]) as orphan:
+        return orphan
 
 
 def trial_seconds(trial: FrozenTrial) -> float:

@@ -4,16 +4,16 @@ import hashlib
 import json
 import os
 import platform
-import sqlite3
 import subprocess
 import sys
 import tarfile
-from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+
+from benchmark.tracking.files import follow_database
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 EXPECTED = json.loads((FIXTURES / "expected.json").read_text(encoding="utf-8"))
@@ -32,14 +32,11 @@ assert all("code" in package.__file__.split("/") for package in (data_pipeline, 
 
 
 def extracted(folder: Path) -> Path:
-    """Unpack the recorded working directory, and let its store's absolute paths begin with its new place."""
+    """Unpack the recorded working directory, and let its store's absolute paths begin with its new place as we do."""
     with tarfile.open(FIXTURES / "records-b11dd94.tar.gz") as archive:
         archive.extractall(folder, filter="data")
-    moved = (EXPECTED["root"], str(folder / "records"))
-    places = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
-    with closing(sqlite3.connect(folder / "records" / "mlflow.db")) as database, database:
-        for table, column in places.items():
-            database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", moved)  # noqa: S608  fixed words
+    database = folder / "records" / "mlflow.db"
+    follow_database(f"sqlite:///{database}", database)
     return folder / "records"
 
 

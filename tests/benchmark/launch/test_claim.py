@@ -7,6 +7,7 @@ import pytest
 
 from benchmark.config.load import load_suite
 from benchmark.launch.claim import Claims
+from benchmark.launch.recovery import reconcile
 from benchmark.plan.plan import make_plan
 from benchmark.tracking import tags
 from benchmark.tracking.records import Status
@@ -91,4 +92,20 @@ def test_a_run_of_another_host_is_left_alone_unless_it_is_to_be_fresh(claims, pl
 
     with replace(claims, fresh=True).claim(planned) as run:
         assert (run.state, run.record.run_id != other) == ("open", True)
-    assert store.run(other).tags[tags.KIND] == tags.SUPERSEDED
+    closed = store.run(other)
+    assert (closed.tags[tags.KIND], closed.status) == (tags.SUPERSEDED, Status.KILLED)
+
+
+def test_a_run_killed_under_another_host_name_is_closed_by_fresh_alone(claims, planned, store, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("socket.gethostname", lambda: "a-container")
+        killed = store.start_run("quick", "rnn seed 1", claims._labels(planned)).run_id
+    reconcile(store, "quick", lambda _: pytest.fail("touched"))
+
+    with claims.claim(planned) as run:
+        assert run.state == "busy"
+    assert_names(run.record.error, "a-container", "--fresh")
+    with replace(claims, fresh=True).claim(planned) as run:
+        assert run.state == "open"
+
+    assert (store.run(killed).status, store.run(killed).tags[tags.KIND]) == (Status.KILLED, tags.SUPERSEDED)

@@ -1,7 +1,7 @@
 """How runs stand, and what is put right of what a kill left; the store is real, the locks are, the runs are made up."""
 
+import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -49,7 +49,7 @@ def start(store, plan, planned, workspace):
     def make(lock: str | None = None, kind: str = "run"):
         lock = lock_name(workspace.lock(planned.identity)) if lock is None else lock
         labels = run_tags(
-            parent=store.open_plan(plan.record),
+            parent=store.open_plan(plan.record, lock_name(workspace.lock(f"plan-{plan.record.fingerprint}"))),
             experiment="rnn",
             seed=1,
             fingerprint=planned.fingerprint,
@@ -107,7 +107,7 @@ class TestReconcile:
     @pytest.mark.parametrize("kind", ["run", "reproduction"])
     def test_what_a_kill_left_running_is_killed(self, store, start, workspace, kind):
         run_id, said = start(kind=kind).run_id, []
-        reconcile(store, "quick", workspace, said.append)
+        reconcile(store, "quick", said.append)
 
         assert store.run(run_id).status is Status.KILLED
         assert "killed" in store.run(run_id).error
@@ -115,20 +115,24 @@ class TestReconcile:
         assert_names(line, "rnn seed 1", run_id, "killed")
         assert store.run(store.run(run_id).tags[tags.PARENT]).status is Status.KILLED  # the plan
 
-    def test_the_run_of_a_lock_whose_file_is_gone_is_killed(self, store, start, tmp_path, workspace):
-        """The cache was removed while the run's process was dead."""
-        run_id = start(lock=lock_name(Path(tmp_path, "gone", "run.lock"))).run_id
-        reconcile(store, "quick", workspace, lambda _: None)
+    def test_the_run_of_another_cache_of_one_path_and_host_is_not_touched(self, store, start, planned, workspace):
+        """A second machine of that name has a folder of that path too, or the user has removed the first."""
+        run = start()
+        shutil.rmtree(workspace.cache_dir)
+        lock_name(workspace.lock("another"))
+        assert_names(stands(store, planned, workspace)[1], store.run(run.run_id).lock, "`run rnn --fresh`")
+        reconcile(store, "quick", lambda _: pytest.fail("touched"))
 
-        assert store.run(run_id).status is Status.KILLED
+        assert store.run(run.run_id).status is Status.RUNNING
 
     def test_what_is_at_work_is_not_touched(self, store, start, plan, planned, workspace, store_uri):
         with (
             hold(workspace.lock(planned.identity)),
             hold(workspace.lock(f"plan-{plan.record.fingerprint}"), shared=True),
         ):
-            run_id, parent = start().run_id, store.open_plan(plan.record)
-            reconcile(store, "quick", workspace, lambda _: pytest.fail("touched"))
+            run = start()
+            run_id, parent = run.run_id, store.run(run.run_id).tags[tags.PARENT]
+            reconcile(store, "quick", lambda _: pytest.fail("touched"))
 
         assert store.run(run_id).status is Status.RUNNING
         assert MlflowClient(store_uri).get_run(parent).info.status == "RUNNING"
@@ -136,18 +140,18 @@ class TestReconcile:
     def test_what_another_host_does_is_running_and_not_touched(self, store, start, planned, workspace):
         run_id = start(lock="another-host:/its/lock").run_id
         assert stands(store, planned, workspace)[0] == "running"
-        reconcile(store, "quick", workspace, lambda _: pytest.fail("touched"))
+        reconcile(store, "quick", lambda _: pytest.fail("touched"))
 
         assert store.run(run_id).status is Status.RUNNING
 
     def test_what_ends_while_they_are_listed_stays_as_it_ended(self, store, start, plan, workspace, monkeypatch):
-        ended, closed = start(), store.open_plan(plan.record)
-        listed, plans = store.runs("quick"), [store.open_plans("quick"), {}]
+        ended = start()
+        closed = store.run(ended.run_id).tags[tags.PARENT]
+        listed = {kind: store.runs("quick", kind) for kind in ("run", "plan")}
         ended.finish(Status.FINISHED)
         store.close_plan(closed, Status.FINISHED)
-        monkeypatch.setattr(TrackingStore, "runs", lambda _, profile, kind="run": listed if kind == "run" else [])
-        monkeypatch.setattr(TrackingStore, "open_plans", lambda *_: plans.pop(0))
-        reconcile(store, "quick", workspace, lambda _: pytest.fail("touched"))
+        monkeypatch.setattr(TrackingStore, "runs", lambda _, profile, kind="run": listed.get(kind, []))
+        reconcile(store, "quick", lambda _: pytest.fail("touched"))
 
         assert store.run(ended.run_id).status is Status.FINISHED
         assert store.run(closed).status is Status.FINISHED
@@ -156,7 +160,7 @@ class TestReconcile:
         ends = {status: start() for status in (Status.FINISHED, Status.FAILED, Status.KILLED)}
         for status, tracker in ends.items():
             tracker.finish(status)
-        reconcile(store, "quick", workspace, lambda _: pytest.fail("touched"))
+        reconcile(store, "quick", lambda _: pytest.fail("touched"))
 
         assert all(store.run(tracker.run_id).status is status for status, tracker in ends.items())
 
@@ -166,7 +170,7 @@ class TestReconcile:
         experiment_id = client.get_run(run_id).info.experiment_id
         half, whole = (client.create_logged_model(experiment_id, name=name, source_run_id=run_id) for name in "hw")
         client.finalize_logged_model(whole.model_id, "READY")
-        reconcile(store, "quick", workspace, lambda _: None)
+        reconcile(store, "quick", lambda _: None)
 
         assert [model.model_id for model in client.search_logged_models([experiment_id])] == [whole.model_id]
         assert half.model_id != whole.model_id

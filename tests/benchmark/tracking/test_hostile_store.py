@@ -15,7 +15,6 @@ from benchmark.config.load import load_suite
 from benchmark.experiment.artifacts import dataset_records
 from benchmark.experiment.model_card import model_card
 from benchmark.plan.plan import make_plan
-from benchmark.tracking.client import mask_secrets
 from benchmark.tracking.store import TrackingStore
 from data_pipeline.errors import one_line
 from data_pipeline.sources import load_corpus
@@ -131,20 +130,6 @@ def test_no_review_text_stands_in_what_mlflow_shows(write_config, tmp_path):
 
     assert EVIL in corpus.train[0].text
     assert not [text for text in shown if "alert" in text or "<script" in text]
-
-
-@pytest.mark.parametrize(
-    ("uri", "secret"),
-    [
-        ("http://me:hush-hush@host:5000", "hush-hush"),
-        ("http://me:hush%2Fhush@host:5000", "hush/hush"),
-        ("http://me:hush%2Fhush@host:5000", "hush%2Fhush"),
-        ("postgresql://host/db?user=me&password=hush-hush", "hush-hush"),
-        ("postgresql://host/db?sslpassword=hush%20hush", "hush hush"),
-    ],
-)
-def test_a_password_is_found_in_a_text_however_it_is_written(uri, secret):
-    assert secret not in mask_secrets(f"no answer from {uri}: wrong password {secret}", uri)
 
 
 def test_a_folder_in_the_place_of_the_database_is_reported_at_once(call, tmp_path, monkeypatch):

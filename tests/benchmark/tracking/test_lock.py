@@ -1,13 +1,15 @@
 """Locks: who holds one, who waits, and that the kernel frees what a dead process held."""
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from benchmark.tracking.lock import hold, hold_if_free, local_lock, lock_name, make_exclusive
+from benchmark.tracking.lock import hold, hold_if_free, hold_if_orphan, local_lock, lock_name, make_exclusive
 
 HOLDER = """
 import sys
@@ -101,6 +103,33 @@ def test_those_who_share_a_lock_do_not_wait_for_each_other(path, start_holder):
         assert make_exclusive(file)
 
 
-def test_a_lock_is_known_by_host_and_file(path):
-    assert local_lock(lock_name(path)) == path.resolve()
-    assert [local_lock(name) for name in ("another-host:/a/file", "", "nonsense")] == [None] * 3
+def test_a_lock_is_known_by_host_folder_and_file(path, monkeypatch):
+    name = lock_name(path)
+    assert lock_name(path) == name
+    assert local_lock(name) == path.resolve()
+    assert [local_lock(each) for each in (f"another-host:{path}", "", "nonsense")] == [None] * 3
+    with hold_if_orphan(name) as orphan:
+        assert orphan  # the folder is known, and in it nothing holds a lock that is not there
+    with hold(path), hold_if_orphan(name) as orphan:
+        assert not orphan
+    monkeypatch.setattr("socket.gethostname", lambda: "another-host")
+    assert local_lock(name) is None
+
+
+def test_a_folder_that_was_made_anew_is_another(path):
+    """So is a second machine's of that host name and path: its lock is not there, and not free."""
+    name = lock_name(path)
+    shutil.rmtree(path.parent)
+    for found in (None, lock_name(path)):
+        with hold_if_orphan(name) as orphan:
+            assert not orphan
+        assert found != name
+
+
+def test_a_name_that_an_older_version_recorded_is_that_file_where_there_is_one(path):
+    name = f"{socket.gethostname()}:{path}"
+    assert local_lock(name) is None
+    with hold(path), hold_if_orphan(name) as orphan:
+        assert not orphan
+    with hold_if_orphan(name) as orphan:
+        assert orphan

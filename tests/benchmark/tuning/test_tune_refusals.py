@@ -21,8 +21,8 @@ def place(here, write_config) -> Path:
     [
         (["tune", "bert-frozen"], ["bert-frozen", "experiments.yaml", "search.bert-frozen"]),
         (["tune", "lstm", "--storage", "sqlite:///mlflow.db"], ["sqlite:///mlflow.db", "MLflow"]),
-        (["tune", "lstm", "--storage", "sqlite://"], ["--storage sqlite://:", "memory", "sqlite:///optuna.db"]),
-        (["tune", "lstm", "--storage", "sqlite:///:memory:"], ["--storage sqlite:///:memory:", "sqlite:///optuna.db"]),
+        (["tune", "lstm", "--storage", "sqlite://"], ["--storage", "got sqlite://,"]),
+        (["tune", "lstm", "--storage", "sqlite:///:memory:"], ["--storage", "got sqlite:///:memory:,"]),
         (
             ["tune", "rnn", "lstm", "--sampler", "grid", "--storage", "sqlite:///none.db"],
             ["--sampler grid", "training.learning_rate"],
