@@ -9,9 +9,12 @@
 `python -m benchmark` does the same from the command line. Wrong input raises `benchmark.InputError`.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+TYPE_CHECKING = False  # as type checkers know it; `typing` itself is not imported: a user's file may shadow it
 if TYPE_CHECKING:
+    from typing import Any
+
     from benchmark.api.predict import predict
     from benchmark.api.results import ModelComparison, Results, load_results
     from benchmark.api.run import run
@@ -48,7 +51,13 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         # Not `import_module`: in a served model an import statement finds the model's own code.
-        return getattr(__import__(_MODULES[name], fromlist=(name,)), name)
+        try:
+            return getattr(__import__(_MODULES[name], fromlist=(name,)), name)
+        except ImportError:
+            from benchmark.startup import refuse_shadowing
+
+            refuse_shadowing()
+            raise
     raise AttributeError(f"module 'benchmark' has no attribute {name!r}")
 
 

@@ -53,7 +53,7 @@ def python_finding(tested: str) -> Finding:
 
 def pip_finding(constraints: Path) -> Finding:
     """Ask pip whether a package is missing, or has a version that another one does not allow."""
-    answer = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    answer = subprocess.run([sys.executable, "-P", "-m", "pip", "check"], capture_output=True, text=True, check=False)
     if answer.returncode and not answer.stdout:
         return note("`pip check` cannot be called here, so nothing is known of missing packages")
     if answer.returncode:

@@ -18,6 +18,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+from benchmark.startup import worker_command
+
 EXIT_DONE = 0
 EXIT_FAILED = 1  # something ran and failed
 EXIT_USAGE = 2  # bad input, reported in one line
@@ -45,7 +47,7 @@ def reduce_garbage_collection() -> None:
 
 
 def run_worker(module: str, request: Mapping[str, Any], locks: Sequence[int]) -> int:
-    """Run `python -m MODULE`, whose `main` calls `serve`, and return its exit status, negative if a signal ended it.
+    """Call the module's `main`, which calls `serve`, in a process; return its status, negative if a signal ended it.
 
     Args:
         module: one of ours.
@@ -56,7 +58,7 @@ def run_worker(module: str, request: Mapping[str, Any], locks: Sequence[int]) ->
         KeyboardInterrupt: interrupted; the worker was interrupted too, and has ended.
     """
     worker = subprocess.Popen(  # noqa: S603  one of our modules
-        [sys.executable, "-m", module],
+        worker_command(module),
         stdin=subprocess.PIPE,
         text=True,
         env=worker_environment(),

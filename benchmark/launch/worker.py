@@ -69,7 +69,3 @@ def _run(request: dict[str, Any]) -> int:
     except TrackingError:  # the parent tries once more, and reports what the store lacks
         progress.say(reason)
     return EXIT_INTERRUPTED if status is Status.KILLED else EXIT_FAILED
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 
 from benchmark.config.schema import RunConfig
 from benchmark.launch.process import worker_environment
 from benchmark.plan.plan import PlannedRun
 from benchmark.plan.workspace import Workspace
+from benchmark.startup import worker_command
 from benchmark.tracking import tags
 from benchmark.tracking.records import THROUGHPUT, Status, Throughput
 from benchmark.tracking.store import TrackingStore
@@ -24,8 +24,8 @@ def measure_in_subprocess(run: RunConfig, device: DeviceSetting) -> Throughput:
     Raises:
         InputError: the subprocess failed; the message ends with its last line.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmark.profiling.throughput"],
+    done = subprocess.run(  # noqa: S603  one of our modules
+        worker_command("benchmark.profiling.throughput"),
         input=json.dumps({"settings": run.settings(), "device": device}) + "\n",
         capture_output=True,
         text=True,

@@ -2,8 +2,7 @@
 
 B reviews in the batch, T tokens.
 
-`python -m benchmark.profiling.throughput` reads a run's settings as JSON and prints its speed as JSON. Each model has a
-process of its own, so that its peak memory is its own.
+As a process of its own it reads a run's settings as JSON and prints its speed as JSON: its peak memory is the model's.
 """
 
 from __future__ import annotations
@@ -235,7 +234,3 @@ def main() -> None:
     request = json.loads(sys.stdin.readline())
     measured = measure(run_from_settings(request["settings"]), request["device"])
     print(json.dumps(asdict(measured)))  # noqa: T201  the answer to the parent process
-
-
-if __name__ == "__main__":
-    main()

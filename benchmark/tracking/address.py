@@ -62,7 +62,9 @@ def store_exists(address: str) -> bool:
 def local_path(address: str) -> Path | None:
     """Return where artifacts of this address are on this machine's disk, None if they are elsewhere."""
     location = urlsplit(address)
-    return Path(url2pathname(location.path)) if location.scheme in {"", "file"} else None
+    if not location.scheme:
+        return Path(address)  # a plain path is not encoded
+    return Path(url2pathname(location.path)) if location.scheme == "file" else None
 
 
 def without_secrets(text: str, address: str | None = None) -> str:

@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from benchmark.tracking import tags
 from benchmark.tracking.address import local_path
 from models.saved import CARD_FILE, FORMAT_VERSION, read_saved_model
@@ -51,7 +53,7 @@ def save_pyfunc(folder: Path, bundle: Path, *, model_id: str | None = None, run_
     mlflow.pyfunc.save_model(
         str(folder),
         python_model=str(_SCRIPT),
-        artifacts={ARTIFACT: str(bundle)},
+        artifacts={ARTIFACT: bundle.absolute().as_uri()},  # of a plain path MLflow would decode what looks escaped
         pip_requirements=requirements(saved.tokenizer),
         # No inputs: MLflow would refuse lists of texts, and read a missing text as the text "None".
         signature=ModelSignature(outputs=Schema([*answers])),
@@ -115,5 +117,7 @@ def fetch_bundle(client: MlflowClient, model: LoggedModel, folder: Path) -> Path
     root = local_path(model.artifact_location)
     if root is None:
         root = Path(download_artifacts(model.artifact_location, dst_path=str(folder), tracking_uri=client.tracking_uri))
-    artifacts = Model.load(str(root)).flavors["python_function"]["artifacts"]
+    # Not Model.load, which takes the folder for an address and decodes what looks escaped.
+    content = yaml.safe_load((root / "MLmodel").read_text(encoding="utf-8"))
+    artifacts = Model.from_dict(content).flavors["python_function"]["artifacts"]
     return root / str(artifacts[ARTIFACT]["path"])

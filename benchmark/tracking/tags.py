@@ -1,6 +1,7 @@
 """MLflow tags by which runs are found and described."""
 
 import getpass
+import os
 
 KIND = "benchmark.kind"  # plan, a kind of run as in records.py, or SUPERSEDED
 SUPERSEDED = "set aside"  # a run that counts no more: started over by --fresh, or its checkpoint is lost
@@ -21,9 +22,17 @@ def experiment_name(profile: str) -> str:
     return f"{EXPERIMENT_PREFIX}{profile}"
 
 
+def user_name() -> str:
+    """Return the user's name, of a user id without an entry in passwd its number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the latter from Python 3.13 on
+        return str(os.getuid())
+
+
 def origin_tags(command: str) -> dict[str, str]:
     """Return the tags that say who made a run, and by which command."""
-    return {USER: getpass.getuser(), SOURCE: f"python -m benchmark {command}", SOURCE_TYPE: "LOCAL"}
+    return {USER: user_name(), SOURCE: f"python -m benchmark {command}", SOURCE_TYPE: "LOCAL"}
 
 
 def run_tags(

@@ -22,7 +22,12 @@ from data_pipeline.errors import InputError
 DEFAULT_PORT = 5000
 START_SECONDS, END_SECONDS = 180.0, 10.0  # that the server may take to start, or to end
 # The server's job runner is for evaluations by language models: seven processes, of no use here.
-SETTINGS = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+# The server starts Python again; no file of the working folder may be imported in place of a library.
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "PYTHONSAFEPATH": "1",
+}
 
 
 class AddressError(InputError):

@@ -189,5 +189,6 @@ def _retire(store: TrackingStore, study: Study, trial: FrozenTrial, *, killed: b
             raise
 
 
-if __name__ == "__main__":
-    sys.exit(serve(search))
+def main() -> int:
+    """Do the search that standard input describes and return the exit status."""
+    return serve(search)

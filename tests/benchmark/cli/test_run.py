@@ -18,6 +18,7 @@ import pytest
 from benchmark.config.load import load_suite
 from benchmark.plan.plan import make_plan
 from benchmark.plan.workspace import Workspace
+from benchmark.startup import worker_command
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 from tests.helpers.facts import assert_names
@@ -25,6 +26,7 @@ from tests.helpers.recorded import NOWHERE
 from tests.helpers.shell import PATIENCE, Shell, finish, first_epoch, rows, slow_rnn
 
 MODELS = ["rnn", "bert-finetuned"]  # each needs a process and its imports; all four are trained in tests/faults
+WORKER = tuple(worker_command("benchmark.launch.worker")[1:])
 
 
 @pytest.fixture
@@ -173,7 +175,7 @@ def test_a_run_that_fails_and_one_whose_process_is_killed_are_recorded_with_the_
 def start_child(shell: Shell) -> Callable[..., subprocess.Popen[str]]:
     """`start_child(profile)` starts the process of the profile's one run, as `run` would, and is its parent."""
 
-    def start(profile: str, program: Sequence[str] = ("-m", "benchmark.launch.worker")) -> subprocess.Popen[str]:
+    def start(profile: str, program: Sequence[str] = WORKER) -> subprocess.Popen[str]:
         workspace = Workspace(shell.uri, shell.folder / "cache-of-children", "cpu")
         plan = make_plan(load_suite(shell.folder / "experiments.yaml", profile), NOWHERE)
         store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
