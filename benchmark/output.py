@@ -103,13 +103,29 @@ def _descriptor(path: Path) -> int | None:
 
 
 def spell_seconds(seconds: float) -> str:
-    """Return e.g. `48 s`, `3 min 20 s` or `2 h 05 min`."""
+    """Return e.g. `0.4 s`, `48 s`, `3 min 20 s` or `2 h 05 min`."""
+    if 0 < seconds < 0.95:
+        return f"{seconds:.1g} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def spell_count(count: float) -> str:
+    """Return e.g. `22.6 M`, `17.3 k` or `842`."""
+    # Each unit begins where the smaller one would be rounded up to a thousand.
+    for begin, size, letter in ((999_950, 1e6, "M"), (999.5, 1e3, "k")):
+        if count >= begin:
+            return f"{count / size:.1f} {letter}"
+    return f"{count:.0f}"
+
+
+def spell_figure(value: float) -> str:
+    """Return e.g. `1,234.5`, `1.2` or `0.034`."""
+    return f"{value:,.1f}" if value >= 0.95 else f"{value:.2g}"
 
 
 def spell_value(value: object) -> str:

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 WIDTH = 4.4  # inches; at 72 units per inch the letters below are 10 units of 317 wide
 LONGEST_NAME = 28  # characters of a model's name in a picture; tables have the whole name
+WIDEST_OF_TWO = 20  # characters of two names side by side in a legend
 INK, MUTED, RULE, PAPER = "#1b1b1a", "#5e5e5b", "#dcdbd6", "#fdfdfc"
 # Okabe & Ito's colours, which colour-blind readers can tell apart; the weakest on white come last.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#f0e442")
@@ -138,6 +139,7 @@ def finish(figure: Figure, key: str, title: str, alt: str, table: Table) -> Pict
 def legend(figure: Figure, axes: Axes, columns: int = 3) -> None:
     """Draw the legend above the plot."""
     handles, labels = axes.get_legend_handles_labels()
+    columns = columns if max(map(len, labels)) < WIDEST_OF_TWO else 1
     figure.legend(handles, labels, loc="outside upper left", ncols=columns, handlelength=2.6, columnspacing=1.2)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from benchmark.analysis.pairwise import Pair, PairwiseTests
-from benchmark.output import spell_seconds
+from benchmark.output import spell_count, spell_figure, spell_seconds
 from benchmark.report.rows import Row, Verdict
 from benchmark.tracking.records import PlanRecord
 
@@ -16,8 +16,8 @@ ABOUT_EQUAL = ("bert-frozen", "lstm")
 FAR_BETTER = (("bert-finetuned", "bert-frozen"), ("bert-finetuned", "lstm"))
 
 Price = tuple[str, Callable[[Row], float | None], Callable[[float], str]]
-LATENCY: Price = ("latency of one review", lambda row: row.cost.latency_ms, lambda value: f"{value:.1f} ms")
-SIZE: Price = ("size", lambda row: row.cost.parameters, lambda value: f"{value / 1e6:.1f} M parameters")
+LATENCY: Price = ("latency of one review", lambda row: row.cost.latency_ms, lambda value: f"{spell_figure(value)} ms")
+SIZE: Price = ("size", lambda row: row.cost.parameters, lambda value: f"{spell_count(value)} parameters")
 
 
 def narrate(plan: PlanRecord, verdict: Verdict) -> tuple[str, ...]:

@@ -58,6 +58,14 @@ class Page:
     chosen: Chosen
 
     @property
+    def lead(self) -> str:
+        """The first sentence: how many models have all their runs."""
+        every = len(self.report.results.plan.models)
+        done = len({row.plan.experiment for row in self.report.verdict.rows if row.complete})
+        models = f"{every} model{'' if every == 1 else 's'}" if done == every else f"{done} of {every} models"
+        return f"{models} read the same film reviews and predicted for each whether its writer liked the film."
+
+    @property
     def review_ids(self) -> list[str]:
         """Ids of the reviews whose text the page shows."""
         return [str(self.report.results.ids[place]) for place in self.chosen.all_places]
@@ -113,7 +121,7 @@ def _sections(
             "cost",
             "Cost",
             "Accuracy against cost",
-            "Further left is cheaper, further up is more accurate. The stepped line is the Pareto front: a model off "
+            "Further left is cheaper, further up is more accurate. The stepped line is the Pareto front: a model below "
             "it (hollow) is dominated, because another model is at least as accurate and costs no more.",
             cost_pictures(rows, look),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,8 @@ from benchmark.results.results import Details, PlanResults
 
 TRAIN, VAL, CHOSEN = drawing.COLOURS[:3]
 _STEPS = [step * 10.0**power for power in range(-3, 12) for step in (1, 2, 5)]
-_SECONDS = [*(0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800), *(3600.0 * n for n in (1, 2, 5, 10, 24, 48))]
+_SECONDS = [step for step in _STEPS if step < 20]
+_SECONDS += [*(20, 30, 60, 120, 300, 600, 1200, 1800), *(3600.0 * hours for hours in (1, 2, 5, 10, 24, 48, 120, 240))]
 MEASURED = ("test accuracy, %", "95 % interval")
 
 
@@ -115,30 +117,23 @@ def _cost_picture(key: str, price: Price, known: Mapping[str, tuple[Row, float]]
     front = pareto_front({name: (row.accuracy, cost) for name, (row, cost) in known.items()})
     costs = [cost for _, cost in known.values()]
     low, high = min(costs) / 1.6, max(costs) * 1.6
-    with canvas(3.2) as (figure, axes):
+    with canvas(3.2 + 0.1 * len(known)) as (figure, axes):
         axes.set_xscale("log")
         axes.set_xlim(low, high)
         steps = [(known[name][1], 100 * known[name][0].accuracy) for name in front]
-        axes.step(*zip(*steps, strict=True), where="post", color=MUTED, linewidth=1)
         for row, cost in known.values():
             style, accuracy = look[row.name], 100 * row.accuracy
             axes.errorbar(cost, accuracy, _gaps([row]), color=style.colour, elinewidth=1)
             face = style.colour if row.name in front else PAPER
-            axes.plot(cost, accuracy, style.marker, color=style.colour, markerfacecolor=face, markersize=8)
-            right = cost > (low * high) ** 0.5
-            axes.annotate(
-                label(row.name),
-                (cost, accuracy),
-                (-8 if right else 8, 4),
-                textcoords="offset points",
-                ha="right" if right else "left",
-                va="bottom",
-                bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.5},
-            )
+            mark = axes.plot(cost, accuracy, style.marker, color=style.colour, label=label(row.name))[0]
+            mark.set(markerfacecolor=face, markersize=8)
         _plain_ticks(axes.xaxis, low, high, _SECONDS if spell is spell_seconds else _STEPS, spell)
         axes.set_xlabel(f"{name_of_price}, logarithmic")
         axes.set_ylabel("test accuracy, %")
-        axes.margins(y=0.15)
+        bottom, _ = axes.set_ylim(axes.get_ylim())
+        corners = [(steps[0][0], bottom), *steps, (high, steps[-1][1])]  # a line, however few models it joins
+        axes.step(*zip(*corners, strict=True), where="post", color=MUTED, linewidth=1, zorder=1, gid="front")
+        drawing.legend(figure, axes, columns=2)
         alt = f"Each model's accuracy against its {name_of_price}. Pareto front, cheapest first: {', '.join(front)}."
         lines = [(name, spell(cost), *_measured(row), "yes" * (name in front)) for name, (row, cost) in known.items()]
         table = Table(("model", name_of_price, *MEASURED, "on the front"), lines)
@@ -205,14 +200,16 @@ def pair_picture(size: int, comparison: PairwiseTests) -> Picture:
 
 
 def _plain_ticks(axis: Axis, low: float, high: float, steps: Sequence[float], spell: Callable[[float], str]) -> None:
-    """Set at most five ticks of a logarithmic axis, at round values, written as `2 min` for `2 min 00 s`."""
-    inside = [step for step in steps if low <= step <= high]
-    every = -(-len(inside) // 5) or 1
-    texts = [spell(value) for value in inside[::every]]
-    for long, short in ((" 00 s", ""), (" 00 min", ""), (" parameters", ""), (".0 M", " M"), (".0 ms", " ms")):
-        texts = [text.replace(long, short) for text in texts]
+    ticks = round_ticks(low, high, steps, spell)
     axis.set_minor_locator(NullLocator())
-    axis.set_ticks(inside[::every], texts)
+    axis.set_ticks(list(ticks), list(ticks.values()))
+
+
+def round_ticks(low: float, high: float, steps: Sequence[float], spell: Callable[[float], str]) -> dict[float, str]:
+    """Return at most five of the steps between low and high, written as `2 min` for `2 min 00 s`."""
+    inside = [step for step in steps if low <= step <= high]
+    chosen = inside[:: -(-len(inside) // 5) or 1]
+    return {value: re.sub(r" 00 (s|min)$| parameters$|\.0(?= |$)", "", spell(value)) for value in chosen}
 
 
 def _loss(value: float | None) -> str:

@@ -12,7 +12,7 @@ from benchmark.tracking.records import RunRecord, Status
 
 # Tags of a run that say what it was made from and on, with their names on the page.
 TAGS = {"corpus": "reviews", "corpus_fingerprint": "their fingerprint", "precision": "precision", "device": "device"}
-RUN_COLUMNS = ("model", "seed", "state", "epoch chosen", "training", "hardware", "command to reproduce it")
+RUN_COLUMNS = ("model", "seed", "state", "epoch chosen", "train time", "hardware", "command to reproduce it")
 
 
 def provenance(results: PlanResults, details: Details) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _run_cells(run: RunRecord | None) -> tuple[str, ...]:
     return (
         "finished",
         f"{best:.0f}" if best is not None else "",
-        spell_seconds(seconds) if seconds is not None else "",
+        spell_seconds(seconds + run.metrics.get("features_seconds", 0.0)) if seconds is not None else "",
         hardware,
         f"python -m benchmark reproduce {run.run_id}",
     )

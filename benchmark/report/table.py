@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.output import spell_seconds
+from benchmark.output import spell_count, spell_figure, spell_seconds
 from benchmark.report.narrative import narrate
 from benchmark.report.notes import report_notes
 from benchmark.report.rows import Row, Spread, Verdict, make_verdict
@@ -66,15 +66,6 @@ def spell_spread(spread: Spread, scale: float = 100, digits: int = 2) -> str:
     return mean if spread.sd is None else f"{mean} ± {scale * spread.sd:.{digits}f}"
 
 
-def spell_count(count: float) -> str:
-    """Write `22.6 M`, `17.3 k` or `842`."""
-    # Each unit begins where the smaller one would be rounded up to a thousand.
-    for begin, size, letter in ((999_950, 1e6, "M"), (999.5, 1e3, "k")):
-        if count >= begin:
-            return f"{count / size:.1f} {letter}"
-    return f"{count:.0f}"
-
-
 def _state(row: Row) -> str:
     """Say why an incomplete row has no accuracy."""
     unfinished = [state.lower() for state in row.states if state != Status.FINISHED]
@@ -120,7 +111,7 @@ COST = (
     Column("of which features", lambda row: row.cost.features_seconds, spell_seconds),
     Column("tuning", _tuning, lambda found: f"{spell_seconds(found[0])}, {found[1]} trials"),
     Column("inference, reviews/s", lambda row: row.cost.inference_reviews_per_second, "{:,.1f}".format),
-    Column("one review, ms", lambda row: row.cost.latency_ms, "{:,.1f}".format),
+    Column("one review, ms", lambda row: row.cost.latency_ms, spell_figure),
     Column("peak memory, MiB", lambda row: row.cost.peak_memory_mib, "{:,.0f}".format),
 )
 

@@ -14,7 +14,9 @@ from tests.helpers.facts import assert_names
 @pytest.mark.parametrize(
     ("seconds", "spelled"),
     [
-        (0.4, "0 s"),
+        (0, "0 s"),
+        (0.4, "0.4 s"),
+        (0.96, "1 s"),
         (59.4, "59 s"),
         (59.6, "1 min 00 s"),
         (200, "3 min 20 s"),

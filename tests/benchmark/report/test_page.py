@@ -70,6 +70,25 @@ class TestThePage:
         commands = page.locator("#method").get_by_text(re.compile("^python -m benchmark reproduce [0-9]{32}$"))
         expect(commands).to_have_count(len(ACCURACY) * 3 * 2)
 
+    def test_writes_no_text_of_a_picture_over_another_however_alike_the_models_are(self, show):
+        alike = dict.fromkeys([*ACCURACY, "lstm-attention", "a-model-whose-name-is-long"], 0.8)
+        page = show(MadePage(reviews=60, accuracy=alike, train_sizes=(1000, 4000)).html()).page
+
+        for picture in page.locator("figure > svg").all():
+            texts = picture.locator("text").evaluate_all(
+                "all => all.map(text => text.getBoundingClientRect().toJSON())"
+            )
+            for place, one in enumerate(texts):
+                for other in texts[:place]:
+                    across = min(one["right"], other["right"]) - max(one["left"], other["left"])
+                    down = min(one["bottom"], other["bottom"]) - max(one["top"], other["top"])
+                    assert min(across, down) < 3, picture.get_attribute("aria-labelledby")
+
+    def test_shows_each_command_whole_on_a_desk(self, page):
+        table = page.get_by_role("group", name="Runs", exact=True)
+
+        assert table.evaluate("table => table.scrollWidth <= table.clientWidth")
+
     def test_of_nothing_finished_says_what_failed(self, show):
         shown = show(MadePage(reviews=0, accuracy={}, error="boom").html())
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from benchmark.analysis.metrics import expected_calibration_error
+from benchmark.output import spell_count
 from benchmark.report.forms import render
-from benchmark.report.table import Report, make_report, spell_count
+from benchmark.report.table import Report, make_report
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status
 from tests.helpers.facts import assert_names
 from tests.helpers.recorded import made_logits, results_of
