@@ -65,20 +65,21 @@ def make_corpus(
 
 
 def audit(corpus: Corpus) -> tuple[str, ...]:
-    """Return the class counts and the duplicates that a reader of the figures should know, one line per fact.
+    """Return the classes' counts and the duplicates that a reader of the figures should know, one sentence per fact.
 
     Only an official test part has duplicates: `make_corpus` leaves them out of what it splits.
     """
     counts = {part: Counter(review.label for review in reviews) for part, reviews in corpus.parts.items()}
-    lines = [f"negative + positive: {', '.join(f'{part} {n[0]:,} + {n[1]:,}' for part, n in counts.items())}"]
+    classes = [f"{part} {n[0]:,} + {n[1]:,} ({n[1] / n.total():.1%} positive)" for part, n in counts.items()]
+    lines = [f"Reviews, negative + positive: {', '.join(classes)}.".replace("%", " %")]
     if corpus.left_out:
-        lines.append(f"{corpus.left_out:,} reviews of the source are left out: their text occurs in it more than once")
+        lines.append(f"{corpus.left_out:,} reviews of the source are left out: their text occurs in it more than once.")
     train, val, test = ({review.text for review in reviews} for reviews in corpus.parts.values())
     if repeated := len(corpus.test) - len(test):
-        lines.append(f"{repeated:,} reviews of the official test part repeat the text of another one; they are kept")
+        lines.append(f"{repeated:,} reviews of the official test part repeat the text of another one; they are kept.")
     if in_train_or_val := len(train & test) + len(val & test):
         lines.append(
             f"{in_train_or_val:,} texts of the official test part occur in train or val too; they are kept, and those"
-            f" in train ({len(train & test):,}) are marked in the predictions"
+            f" in train ({len(train & test):,}) are marked in the predictions."
         )
     return tuple(lines)

@@ -58,6 +58,21 @@ class Part:
         """(N,) bool, True where a review is truncated."""
         return self.token_counts > self.max_length
 
+    @property
+    def unknown_share(self) -> float:
+        """Share of the whole reviews' tokens that the vocabulary lacks, 0 to 1; special tokens do not count."""
+        return float(self._is_unknown.mean())
+
+    @property
+    def unreadable(self) -> int:
+        """Number of reviews without any known token: empty ones, and those whose words are all unknown."""
+        return int(np.logical_and.reduceat(self._is_unknown, self._tokens.offsets[: len(self)]).sum())
+
+    @property
+    def _is_unknown(self) -> np.ndarray:
+        tokens = self._tokens.tokens[: self._tokens.offsets[len(self)]]
+        return np.asarray(tokens == self._tokenizer.unk_id)
+
     def first(self, count: int) -> "Part":
         """Return the first `count` reviews of the part, or all where there are fewer."""
         return replace(

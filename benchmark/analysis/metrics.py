@@ -15,7 +15,7 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
 
 
 def classification_metrics(labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
-    """Return scikit-learn's scores of binary predictions: accuracy, f1, roc_auc (0 to 1) and log_loss in nats.
+    """Return scores of binary predictions: accuracy, f1, roc_auc, those of `class_scores` (0 to 1), log_loss in nats.
 
     F1 is of the positive class.
     """
@@ -28,6 +28,18 @@ def classification_metrics(labels: np.ndarray, logits: np.ndarray) -> dict[str, 
         "f1": float(metrics.f1_score(labels, predicted)),
         "roc_auc": float(metrics.roc_auc_score(labels, positive)),
         "log_loss": float(metrics.log_loss(labels, positive, labels=[0, 1])),
+        **class_scores(labels, logits),
+    }
+
+
+def class_scores(labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
+    """Return balanced_accuracy, the mean over both classes of the share labelled correctly, and f1_negative."""
+    predicted = logits.argmax(axis=1)
+    right = [np.count_nonzero((labels == label) & (predicted == label)) for label in (0, 1)]
+    of_class = np.bincount(labels, minlength=2)
+    return {
+        "balanced_accuracy": float(np.mean([right[0] / of_class[0], right[1] / of_class[1]])),
+        "f1_negative": float(2 * right[0] / (of_class[0] + np.count_nonzero(predicted == 0))),
     }
 
 

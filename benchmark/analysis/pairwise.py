@@ -22,12 +22,13 @@ from benchmark.analysis.significance import (
     smallest_detectable_difference,
 )
 
+CONSTANT = "constant answer"
 ALPHA = 0.05  # of the family; intervals are of one pair or row each, at 1 - ALPHA
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two methods, or one network of each, the better one first. Accuracies are 0 to 1.
+    """Two methods, or one network of each, the better one first, or one and the constant answer. Accuracies are 0 to 1.
 
     Attributes:
         difference: accuracy of the first - accuracy of the second.
@@ -92,16 +93,27 @@ def compare_all(methods: Mapping[str, np.ndarray]) -> PairwiseTests:
     return _compare_all_methods(methods) if several > 1 else _compare_all_networks(methods)
 
 
+def compare_with_constant(methods: Mapping[str, np.ndarray], constant: np.ndarray) -> dict[str, Pair]:
+    """Compare each method with an answer that reads no review, by the tests of `compare_all`; a family of their own.
+
+    Args:
+        methods: (S, N) by name.
+        constant: (N,) whether the constant answer is right about each review.
+    """
+    pairs = [
+        _method_pair(name, CONSTANT, correct, np.stack([constant, constant]))
+        if len(correct) > 1
+        else _network_pair(name, CONSTANT, correct[0], constant, tests=len(methods))
+        for name, correct in methods.items()
+    ]
+    return {pair.first: pair for pair in _correct(pairs)}
+
+
 def _compare_all_methods(methods: Mapping[str, np.ndarray]) -> PairwiseTests:
     names = _best_first(methods)
     compared = [name for name in names if len(methods[name]) > 1]
-    pairs = []
-    for first, second in combinations(compared, 2):
-        one, other = methods[first], methods[second]
-        interval, p = compare_methods(one, other, 1 - ALPHA)
-        difference = float(one.mean() - other.mean())
-        pairs.append(Pair(first, second, difference, interval, p, p, discordance(one, other), None))
-    family = _correct(pairs)
+    together = combinations(compared, 2)
+    family = _correct([_method_pair(one, other, methods[one], methods[other]) for one, other in together])
     test = "t-test over seeds and reviews (Welch)"
     left_out = tuple(name for name in names if name not in compared)
     return PairwiseTests("methods", test, family, _letters(compared, family), left_out)
@@ -112,15 +124,21 @@ def _compare_all_networks(methods: Mapping[str, np.ndarray]) -> PairwiseTests:
     networks = {name: correct[0] for name, correct in methods.items()}
     names = _best_first(networks)
     together = list(combinations(names, 2))
-    pairs = []
-    for first, second in together:
-        one, other = networks[first], networks[second]
-        p, share = mcnemar_exact(one, other), discordance(one, other)
-        detectable = smallest_detectable_difference(len(one), share, alpha=ALPHA / len(together))
-        interval = network_difference_interval(one, other, 1 - ALPHA)
-        pairs.append(Pair(first, second, float(one.mean() - other.mean()), interval, p, p, share, detectable))
+    pairs = [_network_pair(one, other, networks[one], networks[other], tests=len(together)) for one, other in together]
     family = _correct(pairs)
     return PairwiseTests("networks", "McNemar's exact test", family, _letters(names, family))
+
+
+def _method_pair(first: str, second: str, one: np.ndarray, other: np.ndarray) -> Pair:
+    interval, p = compare_methods(one, other, 1 - ALPHA)
+    return Pair(first, second, float(one.mean() - other.mean()), interval, p, p, discordance(one, other), None)
+
+
+def _network_pair(first: str, second: str, one: np.ndarray, other: np.ndarray, *, tests: int) -> Pair:
+    p, share = mcnemar_exact(one, other), discordance(one, other)
+    detectable = smallest_detectable_difference(len(one), share, alpha=ALPHA / tests)
+    interval = network_difference_interval(one, other, 1 - ALPHA)
+    return Pair(first, second, float(one.mean() - other.mean()), interval, p, p, share, detectable)
 
 
 def _best_first(methods: Mapping[str, np.ndarray]) -> list[str]:

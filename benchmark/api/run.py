@@ -71,7 +71,7 @@ def run(
     )
     plan = make_plan(suite, workspace, chosen)
     say(f"profile {suite.profile}: {plan.record.corpus}, {plan.record.spell_sizes()}")
-    for line in plan.audit:
+    for line in plan.record.audit:
         say(f"  {line}")
     outcome = run_plan(plan, chosen, workspace, say, fresh=fresh)
     say(f"{outcome.finished} finished, {outcome.skipped} skipped, {outcome.failed} failed\n")

@@ -15,6 +15,7 @@ from benchmark.analysis.metrics import classification_metrics
 from benchmark.experiment.artifacts import dataset_records, write_conditions, write_results
 from benchmark.experiment.bundle import write_bundle
 from benchmark.experiment.features import with_features
+from benchmark.experiment.unknown import check_unknown
 from benchmark.plan.fingerprint import Inputs, fingerprint
 from benchmark.plan.plan import PlannedRun, resolve_run_encoder
 from benchmark.plan.workspace import Workspace
@@ -82,7 +83,7 @@ def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: MlflowTra
     An interrupted run resumes from its newest checkpoint. The caller writes the run's status, after everything else.
 
     Raises:
-        DataError: reviews, encoder or cache cannot be read.
+        DataError: reviews, encoder or cache cannot be read, or hardly any token of the reviews is known.
         CheckpointError: the run began under conditions that would change its result.
         NonFiniteError: a loss or gradient is not a number.
     """
@@ -166,6 +167,7 @@ def _prepare(run: _Run, corpus: Corpus, part_names: Sequence[str]) -> _Prepared:
     with run.timed("tokenize"):
         cache_dir = run.workspace.cache_dir
         data = build_data(corpus, experiment.tokens, spec.tokenizer, encoder_dir, cache_dir, parts=part_names)
+    check_unknown(data, run.tracker, run.progress)
     tags = {"corpus_fingerprint": corpus.fingerprint, "split_fingerprint": corpus.split_fingerprint}
     tags |= {"encoder_fingerprint": encoder_hash} if encoder_hash else {}
     run.tracker.set_tags({"corpus": corpus.name, **tags})

@@ -62,16 +62,10 @@ class PlannedRun:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A suite, ready to run.
-
-    Attributes:
-        record: what the report reads.
-        audit: what the reader should know of the reviews, one fact per line.
-    """
+    """A suite, ready to run; `record` is what the report reads."""
 
     record: PlanRecord
     runs: tuple[PlannedRun, ...]
-    audit: tuple[str, ...] = ()
 
 
 def encoder_name(run: RunConfig) -> str | None:
@@ -164,6 +158,7 @@ def make_plan(suite: Suite, workspace: Workspace, names: Collection[str] = (), *
         held_out_test=corpus.held_out_test,
         val_size=len(corpus.val),
         test_size=len(corpus.test),
+        audit=audit(max(corpora.values(), key=lambda each: len(each.train))),
     )
     settled = {  # the sizes of the parts, so that a record never says `all`
         data: data.model_copy(update={"train_size": len(corpus.train), "test_size": len(corpus.test)})
@@ -177,7 +172,7 @@ def make_plan(suite: Suite, workspace: Workspace, names: Collection[str] = (), *
         )
         for run in runs
     ]
-    return Plan(record, tuple(planned), audit(corpus))
+    return Plan(record, tuple(planned))
 
 
 def _refuse_tuned_on_test(suite: Suite, names: Collection[str], corpora: Mapping[DataConfig, Corpus]) -> None:

@@ -22,8 +22,9 @@ HTML = "html"
 ENDINGS = {".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex", ".txt": "terminal", ".html": HTML}
 PAGE_FILE = "index.html"
 SCHEMA_VERSION = 2  # of docs/report-schema.md; raised when a name or unit changes or goes, not when something is added
+SCORES = ("balanced_accuracy", "f1", "f1_negative", "roc_auc", "log_loss", "ece")
 COUNTS = ("parameters", "trainable", "tuning_trials")
-FIGURE_ENDINGS = ("_mean", "_sd", "_low", "_high", "_seconds", "_per_second", "_ms", "_mib")
+FIGURE_ENDINGS = ("_mean", "_sd", "_low", "_high", "_seconds", "_per_second", "_ms", "_mib", "_p")
 
 
 def destination(form: str | None, output: Path | None) -> tuple[str, Path | None]:
@@ -79,6 +80,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "seeds": list(plan.seeds),
         "val_size": plan.val_size,
         "test_size": plan.test_size,
+        "majority_accuracy": report.results.majority_accuracy,
         "rows": [_row(row) for row in report.verdict.rows],
         "comparisons": [_comparison(size, found) for size, found in report.verdict.comparisons.items()],
         "findings": list(report.findings),
@@ -103,7 +105,8 @@ def _row(row: Row) -> dict[str, Any]:
         "test_accuracy": row.scores.get("accuracy", unknown)._asdict(),
         "test_accuracy_interval": row.interval._asdict() if row.interval else {"low": None, "high": None},
         "test_accuracy_by_seed": list(row.accuracies),
-        **{f"test_{name}": row.scores.get(name, unknown)._asdict() for name in ("f1", "roc_auc", "log_loss", "ece")},
+        **{f"test_{name}": row.scores.get(name, unknown)._asdict() for name in SCORES},
+        "majority_adjusted_p": row.majority.adjusted_p if row.majority else None,
         **asdict(row.cost),
         "published": dict(row.plan.published) if row.plan.published else None,
     }

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from benchmark.analysis.pairwise import Pair, PairwiseTests
 from benchmark.output import spell_count, spell_figure, spell_seconds
 from benchmark.report.rows import Row, Verdict
+from benchmark.results.results import PlanResults
 from benchmark.tracking.records import PlanRecord
+from data_pipeline.split import CLASSES
 
 EQUAL = 1.0  # percentage points: two accuracies within so much of each other are called about equal
 CLAIMS_SOURCE = "2021 course experiment"
@@ -20,21 +22,44 @@ LATENCY: Price = ("latency of one review", lambda row: row.cost.latency_ms, lamb
 SIZE: Price = ("size", lambda row: row.cost.parameters, lambda value: f"{spell_count(value)} parameters")
 
 
-def narrate(plan: PlanRecord, verdict: Verdict) -> tuple[str, ...]:
-    """Return the findings about the rows of the largest train size that has a comparison, a paragraph each."""
-    if not verdict.comparisons:
-        return ()
-    size = max(verdict.comparisons)
+def narrate(results: PlanResults, verdict: Verdict) -> tuple[str, ...]:
+    """Return the findings about the rows of the largest train size that has a comparison, a paragraph each.
+
+    Without a comparison the only finding is which models are no better than always giving the same answer.
+    """
+    size = max(verdict.comparisons or results.plan.train_sizes)
+    complete = {row.name: row for row in verdict.rows if row.plan.train_size == size and row.complete}
+    constant = tuple(_majority(results, list(complete.values())))
+    if size not in verdict.comparisons:
+        return constant
     comparison = verdict.comparisons[size]
-    rows = {row.name: row for row in verdict.rows if row.plan.train_size == size and row.complete}
+    rows = {name: row for name, row in complete.items() if row.beats_majority}
     return (
-        *_scope(plan, comparison, size),
-        _best(comparison, rows),
+        *_scope(results.plan, comparison, size),
+        *constant,
+        *_best(comparison, rows),
         *_claims(comparison, rows),
         *_baseline(comparison, rows),
         *_choice(rows),
         *_incomplete(verdict, size),
     )
+
+
+def _majority(results: PlanResults, rows: Sequence[Row]) -> Iterator[str]:
+    """Name the models that are not better than always answering the larger class: no other finding praises them."""
+    no_better = {row.name: row for row in rows if row.majority is not None and not row.beats_majority}
+    if no_better and (share := results.majority_accuracy) is not None:
+        figures = "; ".join(
+            f"{name} {_percent(row.accuracy)}, p {spell_p(row.majority.adjusted_p)}"
+            for name, row in no_better.items()
+            if row.majority is not None
+        )
+        yield (
+            f"{_listed(list(no_better))} {'is' if len(no_better) == 1 else 'are'} not significantly better than always "
+            f"answering {CLASSES[results.larger_class]}, which is right for {_percent(share)} of the test reviews "
+            f"({figures} after Holm's correction): nothing shows that "
+            f"{'it learns' if len(no_better) == 1 else 'they learn'} from the words."
+        )
 
 
 def _scope(plan: PlanRecord, comparison: PairwiseTests, size: int) -> Iterator[str]:
@@ -54,8 +79,10 @@ def _scope(plan: PlanRecord, comparison: PairwiseTests, size: int) -> Iterator[s
         yield f"Not compared, because they have one seed only: {', '.join(comparison.left_out)}."
 
 
-def _best(comparison: PairwiseTests, rows: dict[str, Row]) -> str:
+def _best(comparison: PairwiseTests, rows: dict[str, Row]) -> Iterator[str]:
     best, *others = comparison.letters
+    if best not in rows:
+        return
     interval = rows[best].interval
     assert interval is not None
     tied = [name for name in others if (pair := comparison.pair(best, name)) is not None and not pair.separated]
@@ -63,9 +90,10 @@ def _best(comparison: PairwiseTests, rows: dict[str, Row]) -> str:
         f"{best} has the highest test accuracy, {_percent(rows[best].accuracy)} (95 % interval "
         f"{100 * interval.low:.2f} to {100 * interval.high:.2f})"
     )
-    if not tied:
-        return f"{figure}; it is significantly better than every other model."
-    return f"{figure}; it is not significantly better than {_listed(tied, 'or')}."
+    if tied:
+        yield f"{figure}; it is not significantly better than {_listed(tied, 'or')}."
+    else:
+        yield f"{figure}; it is significantly better than every other model."
 
 
 def _claims(comparison: PairwiseTests, rows: dict[str, Row]) -> Iterator[str]:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from benchmark.output import spell_seconds
 from benchmark.report.rows import UNKNOWN_SETUP, Row, Verdict
 from benchmark.results.results import PlanResults
-from benchmark.tracking.records import PlanRecord, PlanRow, Status
+from benchmark.tracking.records import MANY_UNKNOWN, UNKNOWN_TOKENS, UNREADABLE_REVIEWS, PlanRecord, PlanRow, Status
+from data_pipeline.split import CLASSES
 
 TESTS = {
     "networks": "McNemar's test: of the reviews that only one of two networks labels correctly, equally accurate "
     "networks would have half each.",
     "methods": "The t-test asks whether networks of other seeds, on other reviews, would differ too.",
 }
+PARTS = ("train", "val", "test")
+BALANCED_ACCURACY = (
+    "Balanced accuracy (balanced): the mean of two shares, of the negative and of the positive reviews that are "
+    "labelled correctly; a model that always gives the same answer has 50 %."
+)
 LEGEND = (
     "Holm's correction: the more pairs, the smaller p each must reach; the risk to call any equal pair different stays "
     "below 5 %.",
@@ -33,7 +39,7 @@ def report_notes(results: PlanResults, verdict: Verdict) -> tuple[str, ...]:
         notes.append("The test part is held out of the corpus's training reviews: these are no official test figures.")
     if encoders := {row.encoder for row in plan.rows if row.encoder}:
         notes.append(f"Encoder of the BERT rows: {', '.join(sorted(encoders))}.")
-    notes += _machine_notes(results)
+    notes += [*plan.audit, *_majority_notes(results), *_unknown_notes(results), *_machine_notes(results)]
     if any(row.complete for row in verdict.rows):
         notes += _legend(plan, verdict)
     notes += dict.fromkeys(_tuned_note(row) for row in plan.rows if row.tuned)
@@ -43,6 +49,46 @@ def report_notes(results: PlanResults, verdict: Verdict) -> tuple[str, ...]:
             if run is not None and run.error and run.status is not Status.FINISHED:
                 notes.append(f"{run.name} {run.status.value.lower()}: {run.error} (MLflow run {run.run_id})")
     return tuple(notes)
+
+
+def _majority_notes(results: PlanResults) -> list[str]:
+    """Say what accuracy a model reaches that reads no review."""
+    if (share := results.majority_accuracy) is None:
+        return []
+    said = f"Always answering {CLASSES[results.larger_class]} is right for {100 * share:.2f} % of the test reviews"
+    return [f"{said}."] if share == 0.5 else [f"{said}; its balanced accuracy is 50 %.", BALANCED_ACCURACY]
+
+
+def _unknown_notes(results: PlanResults) -> list[str]:
+    """Say which share of the tokens the vocabularies lack, and how many reviews have no other tokens."""
+    parts, notes = " / ".join(PARTS), []
+    if shares := _by_part(results, UNKNOWN_TOKENS):
+        groups = [f"{names} {' / '.join(f'{100 * each:.1f}' for each in found)} %" for found, names in shares.items()]
+        notes.append(f"Unknown tokens (the vocabulary lacks them), {parts}: {'; '.join(groups)}.")
+    if many := [names for found, names in shares.items() if max(found) > MANY_UNKNOWN]:
+        notes.append(
+            f"Warning: to {', '.join(many)} more than {100 * MANY_UNKNOWN:.0f} % of the tokens are unknown; figures "
+            "say little of a model that reads so little."
+        )
+    unreadable = _by_part(results, UNREADABLE_REVIEWS)
+    groups = [
+        f"{names} {' / '.join(f'{each:,.0f}' for each in found)}" for found, names in unreadable.items() if any(found)
+    ]
+    if groups:
+        notes.append(f"Reviews without a known token, {parts}: {'; '.join(groups)}.")
+    return notes
+
+
+def _by_part(results: PlanResults, metric: str) -> dict[tuple[float, ...], str]:
+    """Return the models by their values of a metric of train, val and test; older records have none."""
+    found: dict[tuple[float, ...], list[str]] = {}
+    keys = [f"{metric}{part}" for part in PARTS]
+    for row in results.plan.rows:
+        size = f" (trained on {row.train_size:,})" if len(results.plan.train_sizes) > 1 else ""
+        for run in results.finished(row)[:1]:  # all seeds read the same reviews
+            if run.metrics.keys() >= set(keys):
+                found.setdefault(tuple(run.metrics[key] for key in keys), []).append(f"{row.experiment}{size}")
+    return {values: ", ".join(names) for values, names in found.items()}
 
 
 def _machine_notes(results: PlanResults) -> list[str]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from benchmark.analysis.intervals import ConfidenceInterval, accuracy_interval
-from benchmark.analysis.metrics import expected_calibration_error
-from benchmark.analysis.pairwise import PairwiseTests, compare_all
+from benchmark.analysis.metrics import class_scores, expected_calibration_error
+from benchmark.analysis.pairwise import Pair, PairwiseTests, compare_all, compare_with_constant
 from benchmark.results.results import SCORES, PlanResults
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord
 
@@ -59,7 +59,8 @@ class Row:
         setup: why the published figure cannot be subtracted from ours; empty where it can.
         accuracies: of each seed, 0 to 1.
         interval: 95 %, for the mean of the accuracies.
-        scores: accuracy, f1, roc_auc, ece (0 to 1) and log_loss (nats).
+        scores: accuracy, balanced_accuracy, f1, f1_negative, roc_auc, ece (0 to 1) and log_loss (nats).
+        majority: the row against always answering the larger class; None: incomplete.
         letters: rank among the rows of the same train size; empty where the row is not compared.
         machines: that the runs were computed on.
     """
@@ -72,6 +73,7 @@ class Row:
     accuracies: tuple[float, ...] = ()
     interval: ConfidenceInterval | None = None
     scores: Mapping[str, Spread] = field(default_factory=dict)
+    majority: Pair | None = None
     letters: str = ""
     machines: frozenset[str] = frozenset()
 
@@ -85,6 +87,11 @@ class Row:
         """Mean over seeds of a complete row."""
         return self.scores["accuracy"].mean
 
+    @property
+    def beats_majority(self) -> bool:
+        """Whether a complete row is significantly better than always answering the larger class."""
+        return self.majority is not None and self.majority.separated and self.majority.difference > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -96,14 +103,17 @@ class Verdict:
 
 def make_verdict(results: PlanResults) -> Verdict:
     """Compute the figures and comparisons of a plan's results."""
-    comparisons = {}
+    comparisons: dict[int, PairwiseTests] = {}
+    against_majority: dict[int, dict[str, Pair]] = {}
     for size in results.plan.train_sizes:
         complete = [(row, _all_finished(results, row)) for row in results.plan.rows if row.train_size == size]
         methods = {row_name(row): results.correct(runs) for row, runs in complete if runs}
         if len(methods) > 1:
             comparisons[size] = compare_all(methods)
-    rows = tuple(_row(results, row, comparisons.get(row.train_size)) for row in results.plan.rows)
-    return Verdict(rows, comparisons)
+        against_majority[size] = compare_with_constant(methods, results.labels == results.larger_class)
+    rows = (_row(results, row, comparisons.get(row.train_size)) for row in results.plan.rows)
+    rows = (replace(row, majority=against_majority[row.plan.train_size].get(row.name)) for row in rows)
+    return Verdict(tuple(rows), comparisons)
 
 
 def row_name(row: PlanRow) -> str:
@@ -124,13 +134,17 @@ def _row(results: PlanResults, row: PlanRow, comparison: PairwiseTests | None) -
         return found
     correct = results.correct(runs)
     accuracies = tuple(float(each.mean()) for each in correct)
-    errors = [expected_calibration_error(results.labels, results.logits[run.run_id]) for run in runs]
+    logits = [results.logits[run.run_id] for run in runs]
     scores = {score: [run.metrics[f"test/{score}"] for run in runs] for score in SCORES}
+    # Of the predictions: records of older versions lack them.
+    of_classes = [class_scores(results.labels, each) for each in logits]
+    scores |= {score: [found[score] for found in of_classes] for score in of_classes[0]}
+    scores |= {"ece": [expected_calibration_error(results.labels, each) for each in logits]}
     return replace(
         found,
         accuracies=accuracies,
         interval=accuracy_interval(correct),
-        scores={key: Spread.of(each) for key, each in ({"accuracy": accuracies} | scores | {"ece": errors}).items()},
+        scores={key: Spread.of(each) for key, each in ({"accuracy": accuracies} | scores).items()},
         letters=comparison.letters.get(name, "") if comparison else "",
         machines=frozenset(run.tags["hardware"] for run in runs if "hardware" in run.tags),
     )

@@ -93,11 +93,13 @@ def _tuning(row: Row) -> tuple[float, int] | None:
 MODEL = Column("model", lambda row: f"{row.name} (baseline)" if row.plan.baseline else row.name)
 TRAINED_ON = Column("trained on", lambda row: row.plan.train_size, "{:,}".format)
 ACCURACY = Column("test accuracy, %", lambda row: row.scores.get("accuracy"), spell_spread, _state)
+BALANCED = Column("balanced, %", lambda row: row.scores.get("balanced_accuracy"), spell_spread)
 QUALITY = (
     Column("rank", lambda row: row.letters),
     Column("seeds", lambda row: f"{row.states.count(Status.FINISHED)} of {len(row.states)}"),
     ACCURACY,
     Column("95 % interval", lambda row: row.interval, lambda ends: f"{100 * ends.low:.2f} to {100 * ends.high:.2f}"),
+    BALANCED,
     Column("F1, %", lambda row: row.scores.get("f1"), spell_spread),
     Column("ROC-AUC, %", lambda row: row.scores.get("roc_auc"), spell_spread),
     Column("log loss", lambda row: row.scores.get("log_loss"), lambda spread: spell_spread(spread, 1, digits=3)),
@@ -155,9 +157,11 @@ def make_report(results: PlanResults) -> Report:
     verdict = make_verdict(results)
     sizes = sorted(results.plan.train_sizes)
     names = (MODEL, TRAINED_ON) if len(sizes) > 1 else (MODEL,)
+    # Where both classes are equally frequent, the two accuracies are the same.
+    quality = [column for column in QUALITY if column is not BALANCED or (results.majority_accuracy or 0.5) > 0.5]
     cost = [column for column in COST if any(column.value(row) is not None for row in verdict.rows)]
     tables = [
-        ReportTable("Quality", (*names, *QUALITY), verdict.rows),
+        ReportTable("Quality", (*names, *quality), verdict.rows),
         ReportTable("Cost", (*names, *cost), verdict.rows),
     ]
     if len(sizes) > 1:
@@ -167,7 +171,7 @@ def make_report(results: PlanResults) -> Report:
         columns = [Column(MODEL.title, lambda found: MODEL.text(next(iter(found.values()))))]
         columns += [_at_size(size) for size in sizes]
         tables.append(ReportTable("Test accuracy, %, by training reviews", columns, list(models.values())))
-    findings = tuple(map(one_line, narrate(results.plan, verdict)))
+    findings = tuple(map(one_line, narrate(results, verdict)))
     return Report(results, verdict, tuple(tables), findings, tuple(map(one_line, report_notes(results, verdict))))
 
 

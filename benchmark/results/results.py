@@ -48,6 +48,16 @@ class PlanResults:
     logits: Mapping[str, np.ndarray]
     speeds: Mapping[str, Throughput] = field(default_factory=dict)
 
+    @property
+    def larger_class(self) -> int:
+        """Label that most test reviews have; 1 where both labels are equally frequent."""
+        return int(2 * self.labels.sum() >= len(self.labels))
+
+    @property
+    def majority_accuracy(self) -> float | None:
+        """Accuracy of always answering the larger class, 0.5 to 1; None where no run is finished."""
+        return float((self.labels == self.larger_class).mean()) if len(self.labels) else None
+
     def of(self, row: PlanRow) -> list[RunRecord | None]:
         """Return the row's run of each seed, the finished one if there is one, in the order of the plan's seeds."""
         return [best_run(self.runs, row.fingerprint, seed) for seed in self.plan.seeds]

@@ -21,6 +21,11 @@ PLAN, RUN, REPRODUCTION, THROUGHPUT, STUDY, TRIAL = "plan", "run", "reproduction
 CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE = "config.yaml", "environment.json", "predictions.parquet"
 EXPLANATIONS_FILE = "explanations.json"
 
+# Metrics of a run, each with the name of a part behind it.
+UNKNOWN_TOKENS = "unknown_tokens/"  # share of the part's tokens that the vocabulary lacks
+UNREADABLE_REVIEWS = "unreadable_reviews/"  # reviews of the part without a known token
+MANY_UNKNOWN = 0.2  # a larger share of unknown tokens is reported
+
 
 class Status(StrEnum):
     """MLflow's words for the state of a run; FINISHED is written last and means that the record is complete."""
@@ -170,6 +175,7 @@ class PlanRecord:
         rows: in the order of the table.
         held_out_test: the test part was cut from the training reviews: no official test figure.
         val_size: the same for all rows, as is `test_size`.
+        audit: what a reader of the figures must know of the reviews, one sentence each; older records have none.
     """
 
     profile: str
@@ -179,6 +185,7 @@ class PlanRecord:
     held_out_test: bool
     val_size: int
     test_size: int
+    audit: tuple[str, ...] = ()
 
     @property
     def train_sizes(self) -> tuple[int, ...]:
@@ -197,8 +204,9 @@ class PlanRecord:
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits by which the plan's parent run is found again."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
+        """16 hex digits by which the plan's parent run is found again; the audit follows from the rest."""
+        wanted = {key: value for key, value in self.to_json().items() if key != "audit"}
+        return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:16]
 
     def describe(self) -> str:
         """Describe the plan in one paragraph, for visitors of MLflow's page."""
@@ -222,7 +230,8 @@ class PlanRecord:
         """
         try:
             rows = tuple(PlanRow(**row) for row in content["rows"])
-            return cls(**{**content, "rows": rows, "seeds": tuple(content["seeds"])})
+            lists = {"rows": rows, "seeds": tuple(content["seeds"]), "audit": tuple(content.get("audit", ()))}
+            return cls(**{**content, **lists})
         except (TypeError, KeyError) as error:
             raise ValueError(f"not a plan of this version: {error}") from None
 

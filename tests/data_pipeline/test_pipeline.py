@@ -169,6 +169,28 @@ class TestTruncation:
         assert max(length for _, _, length in longer.values()) > 16
 
 
+class TestUnknownTokens:
+    TEXTS = ("the film", "die hervorragende", "", "the grandios film was toll")
+
+    @by_kind
+    def test_share_and_reviews_without_a_known_token(self, build, kind):
+        tokenizer = build(kind).tokenizer
+        part = part_of_texts(self.TEXTS, tokenizer, SHORT)
+        rows = list(tokenizer.encode(self.TEXTS))
+        (nothing,) = rows[2].tolist()  # a text without tokens is one unknown token
+        unknown = [[token == nothing for token in row] for row in rows]
+
+        assert unknown[0] == [False, False]
+        assert part.unknown_share == pytest.approx(sum(map(sum, unknown)) / sum(map(len, unknown)))
+        assert part.unreadable == sum(map(all, unknown)) >= 1
+
+    def test_words_are_counted_in_whole_reviews_and_in_those_of_the_part_alone(self, build):
+        part = part_of_texts(self.TEXTS, build("word").tokenizer, SHORT.model_copy(update={"max_length": 1}))
+
+        assert (part.unknown_share, part.unreadable) == (0.5, 2)
+        assert (part.first(1).unknown_share, part.first(1).unreadable) == (0.0, 0)
+
+
 class TestFeatures:
     def test_batches_carry_features_in_place_of_tokens(self, build):
         part = build().parts["val"]

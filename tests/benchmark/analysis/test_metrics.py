@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from benchmark.analysis.metrics import (
+    class_scores,
     classification_metrics,
     expected_calibration_error,
     probabilities,
@@ -31,11 +33,29 @@ def test_scores_by_hand():
             "f1": 2 * 2 / (2 * 2 + 1 + 1),  # of the positive class: two true positives, one false, one missed
             "roc_auc": 4 / 6,  # pairs in the right order: 0.9 beats 0.8 and 0.1; 0.6 and 0.3 beat 0.1 alone
             "log_loss": -sum(map(math.log, [0.9, 0.6, 0.3, 0.2, 0.9])) / 5,
+            "balanced_accuracy": (2 / 3 + 1 / 2) / 2,
+            "f1_negative": 2 * 1 / (2 * 1 + 1 + 1),
         }
     )
     assert (never_positive["f1"], never_positive["accuracy"]) == (0.0, pytest.approx(2 / 5))
     surely_wrong = classification_metrics(np.array([1, 0]), np.array([[1e6, 0.0], [0.0, 1e6]], dtype=np.float32))
     assert 30 < surely_wrong["log_loss"] < math.inf
+
+
+@pytest.mark.parametrize("positive", [0.5, 0.95, 0.05])
+def test_scores_of_classes_are_scikit_learns(positive):
+    chance = np.random.default_rng(0)
+    labels = (chance.random(400) < positive).astype(int)
+    for logits in (chance.normal(size=(400, 2)), np.tile([0.0, 1.0], (400, 1)), np.tile([1.0, 0.0], (400, 1))):
+        predicted = logits.argmax(axis=1)
+
+        assert class_scores(labels, logits) == pytest.approx(
+            {
+                "balanced_accuracy": metrics.balanced_accuracy_score(labels, predicted),
+                "f1_negative": metrics.f1_score(labels, predicted, pos_label=0),
+            },
+            rel=1e-12,
+        )
 
 
 class TestProbabilities:

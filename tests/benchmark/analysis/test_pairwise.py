@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from benchmark.analysis.intervals import network_difference_interval
-from benchmark.analysis.pairwise import compare_all
+from benchmark.analysis.pairwise import compare_all, compare_with_constant
 from benchmark.analysis.significance import compare_methods, holm, mcnemar_exact, smallest_detectable_difference
 
 
@@ -76,3 +77,32 @@ def test_a_method_that_draws_nothing_may_be_given_its_one_row_twice(suite):
     found = compare_all({"lstm": suite["lstm"], "bow": np.repeat(suite["bert-finetuned"][:1], 2, axis=0)})
 
     assert found.letters == {"bow": "a", "lstm": "b"}
+
+
+class TestTheConstantAnswer:
+    def test_one_network_is_compared_by_the_exact_test_as_a_family_of_its_own(self, suite):
+        constant = np.arange(2000) % 10 < 7
+        networks = {name: correct[:1] for name, correct in suite.items()}
+        found = compare_with_constant(networks, constant)
+
+        assert list(found) == list(suite)
+        for name, (correct,) in networks.items():
+            ours, theirs = np.count_nonzero(correct & ~constant), np.count_nonzero(constant & ~correct)
+            assert found[name].p == stats.binomtest(ours, ours + theirs).pvalue
+            assert found[name].difference == correct.mean() - 0.7
+        assert [pair.adjusted_p for pair in found.values()] == holm([pair.p for pair in found.values()])
+        assert {name: pair.separated for name, pair in found.items()}["bert-finetuned"]
+
+    def test_several_seeds_are_compared_as_a_method(self, suite):
+        constant = np.arange(2000) % 10 < 7
+        found = compare_with_constant(suite, constant)
+
+        for name, correct in suite.items():
+            assert found[name].p == compare_methods(correct, np.stack([constant] * 2))[1]
+
+    @pytest.mark.parametrize("seeds", [1, 3])
+    def test_one_that_always_gives_the_same_answer_is_equal_to_it(self, seeds):
+        constant = np.arange(60) < 57
+        (pair,) = compare_with_constant({"bow": np.stack([constant] * seeds)}, constant).values()
+
+        assert (pair.p, pair.separated) == (1.0, False)

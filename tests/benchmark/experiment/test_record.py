@@ -160,6 +160,8 @@ class TestRecord:
             {
                 "test/accuracy": metrics.accuracy_score(table["label"], difference > 0),
                 "test/f1": metrics.f1_score(table["label"], difference > 0),
+                "test/f1_negative": metrics.f1_score(table["label"], difference > 0, pos_label=0),
+                "test/balanced_accuracy": metrics.balanced_accuracy_score(table["label"], difference > 0),
                 "test/roc_auc": metrics.roc_auc_score(table["label"], positive),
                 "test/log_loss": metrics.log_loss(table["label"], positive),
             },
@@ -168,6 +170,12 @@ class TestRecord:
         assert {key: found[key] for key in recorded.outcome.metrics} == recorded.outcome.metrics
         logits = table[["logit_negative", "logit_positive"]].to_numpy()
         assert np.array_equal(logits, recorded.outcome.predictions.logits)
+
+    def test_unknown_tokens_are_on_record_for_each_part(self, recorded):
+        found = {key: value for key, value in recorded.metrics.items() if key.startswith(("unknown", "unreadable"))}
+
+        kinds = ("unknown_tokens", "unreadable_reviews")
+        assert found == dict.fromkeys([f"{kind}/{part}" for kind in kinds for part in SIZES], 0.0)
 
     def test_predictions_stand_beside_the_reviews_they_are_of(self, recorded):
         table, reviews = recorded.predictions(), load_corpus(recorded.planned.config.data).test

@@ -94,7 +94,7 @@ def test_a_run_on_official_reviews_records_stars_films_and_duplicates_across_par
 
     assert plan.runs == of_folder.runs
     assert plan.runs[0].config.data.train_size == 36
-    assert_names(" ".join([plan.record.corpus, *plan.audit]), "48 + 48", "18 + 18", "6 + 6", "24 + 24")
+    assert_names(" ".join([plan.record.corpus, *plan.record.audit]), "48 + 48", "18 + 18", "6 + 6", "24 + 24")
     assert len(table) == 48
     assert set(table["stars"]) == {1, 2, 3, 4, 7, 8, 9, 10}
     assert table["film"].str.startswith("tt1").all()

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from benchmark.report.narrative import pareto_front
 from benchmark.report.table import Report, make_report
@@ -28,6 +29,25 @@ def published(name):
         "setup": None,
         "train_size": None,
     }
+
+
+def unbalanced(predictions, seeds=(1,), reviews=200) -> Report:
+    """A report on reviews of which 95 % are positive; `predictions` makes from the labels what each model predicts."""
+    labels = np.ones(reviews, dtype=np.int64)
+    labels[: reviews // 20] = 0
+    rows, runs, logits = [], [], {}
+    for name, predict in predictions.items():
+        rows.append(PlanRow(name, name, None, None, 100, "s", baseline=name == "bow"))
+        for seed in seeds:
+            predicted = predict(labels)
+            run = f"{name}-{seed}"
+            logits[run] = np.stack([1.0 - predicted, predicted], axis=1).astype("float32")
+            metrics = {f"test/{score}": 0.5 for score in ("f1", "roc_auc", "log_loss")}
+            metrics |= {"test/accuracy": float((predicted == labels).mean()), "parameters_total": 1e6}
+            metrics |= {"parameters_trainable": 10.0, "train_seconds": 10.0}
+            runs.append(RunRecord(run, run, name, seed, name, Status.FINISHED, metrics))
+    plan = PlanRecord("quick", seeds, tuple(rows), "reviews", False, 10, reviews)
+    return make_report(PlanResults(plan, runs, np.arange(reviews), labels, logits))
 
 
 def report_of(accuracies, seeds=(1,), *, apart=1.0, seconds=None, missing=(), speeds=None, baseline=()) -> Report:
@@ -98,6 +118,50 @@ class TestTheBest:
 
         assert_names(said, "lstm", "rnn")
         assert "gru" not in said
+
+
+def all_but(wrong):
+    """Predict the labels, but for the first `wrong` reviews."""
+
+    def predict(labels):
+        predicted = labels.copy()
+        predicted[:wrong] = 1 - predicted[:wrong]
+        return predicted
+
+    return predict
+
+
+class TestTheLargerClass:
+    @pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])
+    def test_models_that_always_give_it_are_named_and_praised_nowhere(self, seeds):
+        report = unbalanced({"rnn": np.ones_like, "bow": np.ones_like}, seeds)
+        (said,) = [line for line in report.findings if "rnn" in line]
+
+        assert_names(said, "rnn", "bow", "always answering positive", "95.00 %", "p 1.000")
+        assert not [line for line in report.findings if "highest" in line or "baseline" in line or "Pareto" in line]
+
+    def test_the_p_value_is_that_of_the_exact_test_corrected_over_the_models(self):
+        predictions = {"rnn": all_but(7), "bow": np.ones_like}  # rnn alone is right on 3 reviews, and never wrong alone
+        said = finding(unbalanced(predictions), "always answering")
+
+        alone = stats.binomtest(3, 3).pvalue
+        assert_names(said, f"rnn 96.50 %, p {2 * alone:.3f}", "bow 95.00 %, p 1.000")
+
+    def test_a_model_that_is_better_is_praised_and_the_others_are_not(self):
+        report = unbalanced({"rnn": np.ones_like, "lstm": lambda labels: labels, "bow": np.zeros_like})
+
+        assert finding(report, "highest").startswith("lstm")
+        assert "lstm" not in finding(report, "always answering")
+        (front,) = [line for line in report.findings if "Pareto" in line and "time" in line] or [""]
+        assert "rnn" not in front
+
+    def test_one_model_alone_is_compared_with_it_too(self):
+        (said,) = unbalanced({"rnn": np.ones_like}).findings
+
+        assert_names(said, "rnn", "always answering positive", "95.00 %")
+
+    def test_nothing_is_said_where_all_are_better(self):
+        assert not [line for line in report_of(FAR).findings if "always answering" in line]
 
 
 class TestTheClaimsOf2021:

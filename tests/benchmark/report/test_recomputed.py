@@ -7,6 +7,7 @@ from scipy.special import softmax
 from sklearn import metrics
 
 from benchmark.analysis.metrics import classification_metrics
+from benchmark.report.forms import table_frame
 from benchmark.report.table import make_report
 from benchmark.results.results import PlanResults, join_runs
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status
@@ -17,7 +18,7 @@ MODELS = {"lstm": 1.0, "rnn": 0.4, "bow": 2.0}  # how far the logits of the two 
 
 def predictions(name: str, seed: int) -> pd.DataFrame:
     generator = np.random.default_rng([seed, *name.encode()])
-    labels = np.arange(N) % 2
+    labels = (np.arange(N) % 3 == 0).astype(int)
     logits = generator.normal(size=(N, 2)).astype("float32")
     logits[np.arange(N), labels] += MODELS[name]
     order = generator.permutation(N)  # a run may have written its reviews in any order
@@ -71,6 +72,7 @@ def calibration_error(labels, chances) -> float:
 
 SCORES = {
     "test accuracy, %": (lambda labels, chances: metrics.accuracy_score(labels, chances > 0.5), 100, 2),
+    "balanced, %": (lambda labels, chances: metrics.balanced_accuracy_score(labels, chances > 0.5), 100, 2),
     "F1, %": (lambda labels, chances: metrics.f1_score(labels, chances > 0.5), 100, 2),
     "ROC-AUC, %": (metrics.roc_auc_score, 100, 2),
     "log loss": (metrics.log_loss, 1, 3),
@@ -90,3 +92,19 @@ def test_every_figure_is_what_scikit_learn_computes_of_the_predictions(tables):
     letters = table["rank"].loc[accuracy.sort_values(ascending=False).index]
     assert list(letters) == sorted(letters)
     assert letters.iloc[0].startswith("a")
+
+
+def test_scores_of_both_classes_are_computed_of_the_predictions_of_old_records_too(tables):
+    results = results_of(tables)
+    for run in results.runs:
+        for score in ("balanced_accuracy", "f1_negative"):
+            del run.metrics[f"test/{score}"]
+    frame = table_frame(make_report(results)).set_index("model")
+
+    for name in MODELS:
+        found = [tables[name, seed] for seed in SEEDS]
+        negative = [
+            metrics.f1_score(table["label"], table["logit_positive"] > table["logit_negative"], pos_label=0)
+            for table in found
+        ]
+        assert frame.loc[name, "test_f1_negative_mean"] == pytest.approx(np.mean(negative))

@@ -1,5 +1,6 @@
 """The comparison table, made from records alone: what a row says, and what it must not say."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -281,3 +282,48 @@ def test_why_a_run_failed_stands_in_the_notes():
 
     assert_names(notes[-1], "lstm seed 2", "failed", "NonFiniteError: loss is nan", "id-lstm-2")
     assert not [note for note in notes if "lstm seed 3" in note]
+
+
+UNKNOWN = {"unknown_tokens/train": 0.01, "unknown_tokens/val": 0.034, "unknown_tokens/test": 0.25}
+UNREADABLE = {"unreadable_reviews/train": 0, "unreadable_reviews/val": 1, "unreadable_reviews/test": 0}
+
+
+def test_unknown_tokens_are_noted_by_part_and_many_are_warned_about():
+    plan = plan_of(row_of(), row_of("bert", BERT))
+    few = dict.fromkeys(UNKNOWN, 0.0) | dict.fromkeys(UNREADABLE, 0)
+    runs = [run_of(**UNKNOWN, **UNREADABLE), run_of(fingerprint=BERT, name="bert", **few)]
+    share, warning, unreadable = [note for note in report_of(plan, runs).notes if "known" in note]
+
+    assert_names(share, "train / val / test", "lstm 1.0 / 3.4 / 25.0 %", "bert 0.0 / 0.0 / 0.0 %")
+    assert_names(warning, "lstm", "20 %")
+    assert_names(unreadable, "lstm 0 / 1 / 0")
+    assert "bert" not in warning + unreadable
+
+
+def test_records_without_unknown_tokens_have_no_note_of_them():
+    assert not [note for note in report_of(plan_of(row_of()), [run_of()]).notes if "known" in note]
+
+
+def test_the_audit_of_the_plan_is_in_the_notes_and_not_in_its_fingerprint():
+    plan = plan_of(row_of())
+    audited = replace(plan, audit=("Reviews: train 1 + 3.", "7 reviews are left out."))
+    old = {key: value for key, value in plan.to_json().items() if key != "audit"}
+
+    assert set(report_of(audited, []).notes) - set(report_of(plan, []).notes) == set(audited.audit)
+    assert audited.fingerprint == plan.fingerprint
+    assert PlanRecord.from_json(old) == plan
+    assert PlanRecord.from_json(json.loads(json.dumps(audited.to_json()))) == audited
+
+
+def test_balanced_accuracy_has_a_column_and_a_note_where_the_classes_differ_in_size():
+    results = results_of(plan_of(row_of()), [run_of()])
+    labels = (np.arange(1000) % 20 > 0).astype(int)
+    unequal = make_report(replace(results, labels=labels, logits={"id-lstm-1": np.tile([0.0, 1.0], (1000, 1))}))
+
+    assert row(unequal)["balanced, %"] == "50.00"
+    (majority,) = [note for note in unequal.notes if note.startswith("Always answering")]
+    assert_names(majority, "positive", "95.00 %", "50 %")
+    assert [note for note in unequal.notes if note.startswith("Balanced accuracy")]
+    equal = make_report(results)
+    assert "balanced, %" not in row(equal)
+    assert [note for note in equal.notes if "50.00 % of the test reviews" in note]

@@ -123,7 +123,7 @@ def test_no_review_text_stands_in_what_mlflow_shows(write_config, tmp_path):
     plan, corpus = make_plan(suite, NOWHERE), load_corpus(suite.data[0])
     scores = ("test/accuracy", "test/f1", "test/roc_auc", "test/log_loss")
     metrics = dict.fromkeys(("best_epoch", "best_val_loss", "best_val_accuracy", *scores), 1.0)
-    shown = [plan.record.describe(), json.dumps(plan.record.to_json()), *plan.audit]
+    shown = [plan.record.describe(), json.dumps(plan.record.to_json()), *plan.record.audit]
     for planned in plan.runs:
         shown.append(model_card(planned, corpus, metrics))
         shown += [json.dumps(asdict(record)) for record in dataset_records(corpus, planned.config.data)]
