@@ -57,8 +57,7 @@ def _majority(results: PlanResults, rows: Sequence[Row]) -> Iterator[str]:
         yield (
             f"{_listed(list(no_better))} {'is' if len(no_better) == 1 else 'are'} not significantly better than always "
             f"answering {CLASSES[results.larger_class]}, which is right for {_percent(share)} of the test reviews "
-            f"({figures} after Holm's correction): nothing shows that "
-            f"{'it learns' if len(no_better) == 1 else 'they learn'} from the words."
+            f"({figures} after Holm's correction): this accuracy does not show that anything was learned."
         )
 
 

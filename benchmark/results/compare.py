@@ -146,7 +146,8 @@ def first_difference(comparison: RunComparison) -> Difference | None:
     and the machine do not count.
     """
     sections = comparison.sections
-    scores = [each.name for each in sections["metrics"].different if each.name.startswith("test/")]
+    different = [each for each in sections["metrics"].different if each.name.startswith("test/")]
+    scores = [each.name for each in different if None not in (each.a, each.b)]  # a version may record one more
     found = [
         *_pick("data", sections, _INPUTS),
         *sorted(_pick("epochs", sections, _PER_EPOCH), key=lambda each: each.epoch or 0),

@@ -178,6 +178,10 @@ def test_equal_runs_have_no_first_difference(recorded):
     assert first(a, b) is None
 
 
+def test_a_score_that_only_a_newer_version_records_is_no_difference(recorded):
+    assert first(recorded(), recorded(metrics=Made().metrics | {"test/balanced_accuracy": 0.5})) is None
+
+
 LIFE = [
     ({"tags": Made().tags | {"corpus_fingerprint": "d" * 64}}, "corpus_fingerprint"),
     ({"tags": Made().tags | {"split_fingerprint": "d" * 64}}, "split_fingerprint"),
