@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmark.config.load import locate_config
 from benchmark.doctor.finding import Finding, note, ok, problem
+from benchmark.plan.plan import check_local_encoders
 from data_pipeline.config import DataConfig
 from data_pipeline.encoder import EMBEDDED_NAME, resolve_encoder
 from data_pipeline.errors import DataError
@@ -27,9 +29,15 @@ def embedded_findings() -> Iterator[Finding]:
 
 
 def encoder_findings() -> Iterator[Finding]:
-    """Check the weights of the installed package; raise DataError where they are missing or changed."""
+    """Check the encoder of the installed package, and those in folders that ./experiments.yaml names.
+
+    Raises:
+        DataError: one is missing, damaged or changed.
+    """
     resolve_encoder()
     yield ok(f"{EMBEDDED_NAME}: weights with the known hash")
+    for encoder in check_local_encoders(locate_config(None)):
+        yield ok(f"{encoder.folder}: config, weights and tokenizer fit each other")
 
 
 def official_findings(place: Place) -> Iterator[Finding]:

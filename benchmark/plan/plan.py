@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from benchmark.config.errors import ConfigError
+from benchmark.config.load import load_suite, profile_names
 from benchmark.config.schema import RunConfig, Suite, run_from_settings
 from benchmark.config.tuned import tuned_file
 from benchmark.plan.fingerprint import Inputs, encoder_config, fingerprint
@@ -16,7 +19,7 @@ from benchmark.tracking.records import RUN, PlanRecord, PlanRow
 from benchmark.training.device import DeviceSetting, resolve_device, resolve_precision
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus, audit
-from data_pipeline.encoder import EMBEDDED_FINGERPRINT, EMBEDDED_NAME, Encoder, resolve_encoder
+from data_pipeline.encoder import CONFIG_FILE, EMBEDDED_FINGERPRINT, EMBEDDED_NAME, Encoder, resolve_encoder
 from data_pipeline.encoder_weights import read_shapes
 from data_pipeline.sources import read_source
 from data_pipeline.tokenizer_files import check_tokenizer
@@ -92,6 +95,21 @@ def resolve_run_encoder(run: RunConfig, *, download: bool = True) -> Encoder | N
     if found.fingerprint != EMBEDDED_FINGERPRINT:
         check_encoder(found)
     return found
+
+
+def check_local_encoders(file: Path) -> list[Encoder]:
+    """Return the encoders in folders that an experiments.yaml names, where they are on this machine, checked.
+
+    Raises:
+        ConfigError: the file is not valid.
+        DataError: an encoder is damaged, or would not be read as its files say.
+    """
+    runs = [run for profile in profile_names(file) for run in load_suite(file, profile).runs()]
+    named = {config.path: run for run in runs if (config := encoder_config(run)) and config.path is not None}
+    # `Path.is_file` would raise OSError for a name that is too long.
+    there = [run for path, run in named.items() if os.path.isfile(path / CONFIG_FILE)]  # noqa: PTH113
+    found = map(resolve_run_encoder, there)
+    return [encoder for encoder in found if encoder is not None]
 
 
 @cache

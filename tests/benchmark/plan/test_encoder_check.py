@@ -231,3 +231,16 @@ class TestTokenizer:
         (folder / "vocab.txt").write_text("".join(f"word{number}\n" for number in range(20)))
 
         assert_names(refusal(folder), "[CLS]")
+
+
+@pytest.mark.parametrize("command", [["validate"], ["list"], ["run", "bert-frozen"], ["doctor"]])
+def test_every_command_refuses_a_damaged_encoder_before_anything_is_done(here, call, copy, write_config, command):
+    folder = copy()
+    write_config(experiments={"bert-frozen": {"model": {"encoder": {"path": str(folder)}}}})
+    (folder / "model.safetensors").write_bytes(PLACEHOLDERS["git-lfs"](b""))
+
+    status, out, err = call(*command)
+
+    assert status == (1 if command == ["doctor"] else 2)
+    assert_names(out if command == ["doctor"] else err, str(folder / "model.safetensors"), "git-lfs")
+    assert not (here / "mlruns").exists()
