@@ -45,7 +45,7 @@ def encoders(tmp_path_factory):
 
 @pytest.fixture(params=CASES)
 def case(request, encoders):
-    """A trained network in eval mode with what it was built from, and `batch(lengths, padding=0)` as its tokenizer pads."""
+    """A trained network in eval mode, what it was built from, and `batch(lengths, padding=0)` as its tokenizer pads."""
     name, kind, settings = request.param
     spec, pad_id = get_model_spec(name), KINDS[kind].pad_id if kind else 0
     context = ModelContext(VOCABULARY, encoder_dir=encoders.get(kind))
