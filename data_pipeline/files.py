@@ -3,12 +3,13 @@
 import hashlib
 import importlib.util
 from collections.abc import Callable, Collection, Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from data_pipeline.errors import DataError
 
 SUMS_FILE = "SHA256SUMS"  # what `sha256sum --check` reads
+LEFTOVERS = ("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx")
 
 T = TypeVar("T")
 
@@ -23,6 +24,12 @@ def try_read(path: Path, read: Callable[[Path], T]) -> T:
         return read(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}. Check the path and its permissions.") from error
+
+
+def is_leftover(name: str) -> bool:
+    """Return whether macOS, Windows or an editor left the file: it or a folder of it is hidden, a backup or theirs."""
+    parts = [part.casefold() for part in PurePosixPath(name).parts]
+    return any(part.startswith((".", "#")) or part.endswith("~") or part in LEFTOVERS for part in parts)
 
 
 def package_folder(package: str, install: str) -> Path:

@@ -14,7 +14,7 @@ from data_pipeline.errors import DataError, ReviewsNotHereError
 from data_pipeline.files import package_folder, sha256_of, try_read
 from data_pipeline.paths import at_home, located
 from data_pipeline.review import Review, identified
-from data_pipeline.table import LABELS, read_labelled, read_rows
+from data_pipeline.table import read_labelled, read_rows
 
 OFFICIAL_NAME = "IMDB (official split)"
 OFFICIAL_URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
@@ -94,7 +94,7 @@ def read_source(config: DataConfig, place: Place, *, download: bool = True) -> S
         path = place.data or cached_archive(place.cache_dir, download=download)
         return Source(OFFICIAL_NAME, *read_aclimdb(path, place.cache_dir))
     assert config.path is not None, "the settings ask for the `path` of a table"
-    return Source(f"table {config.path.name}", identified(read_labelled(config.path)))
+    return Source(f"table {config.path.name}", identified(read_labelled(config.path, config.columns, config.labels)))
 
 
 def official_archive(cache_dir: Path) -> Path:
@@ -126,5 +126,5 @@ def _read_embedded() -> list[tuple[str, int]]:
     if found != EMBEDDED_SHA256:
         fix = f"Run `{EMBEDDED_INSTALL} --force-reinstall`."
         raise DataError(f"{path}: has changed (sha256 {found}, expected {EMBEDDED_SHA256}). {fix}")
-    rows = read_rows(path, ("text", "label", "source"))
-    return [(row.values["text"], LABELS[row.values["label"]]) for row in rows if row.values["source"] == "imdb"]
+    rows = read_rows(path, {column: (column,) for column in ("text", "label", "source")})
+    return [(row.values["text"], int(row.values["label"])) for row in rows if row.values["source"] == "imdb"]

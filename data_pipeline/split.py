@@ -59,8 +59,12 @@ class _Pool:
         self._seed, self._by_film = seed, by_film
 
     def resolve(self, sizes: dict[str, Size]) -> dict[str, int]:
-        """Return the sizes as numbers; raise DataError where they are more than there are."""
-        numbers = {part: size for part, size in sizes.items() if size != "all"}
+        """Return the sizes, shares among them, as numbers; raise DataError where they are more than there are."""
+        numbers = {
+            part: size if isinstance(size, int) else max(2, round(size * len(self._left)))
+            for part, size in sizes.items()
+            if size != "all"
+        }
         rest = len(self._left) - sum(numbers.values())
         if rest < 0 or (rest == 0 and len(numbers) < len(sizes)):
             names = " and ".join(f"{part}_size" for part in ("train", "val", "test") if part in numbers)

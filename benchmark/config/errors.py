@@ -128,6 +128,7 @@ def _keys_at(schema: Any, place: Place) -> list[str]:
     for part in place:
         if isinstance(schema, type) and issubclass(schema, BaseModel) and part in schema.model_fields:
             schema = schema.model_fields[str(part)].annotation
+            schema = get_args(schema)[0] if type(None) in get_args(schema) else schema  # `X | None`
         else:  # an entry of a dict or tuple: its last type argument that is a schema
             schema = next((a for a in reversed(get_args(schema)) if isinstance(a, type)), None)
     return list(schema.model_fields) if isinstance(schema, type) and issubclass(schema, BaseModel) else []

@@ -14,6 +14,7 @@ from benchmark.config.schema import ExperimentConfig, Suite, use_plugin
 from benchmark.config.tuned import TunedSettings, read_tuned, tuned_file
 from benchmark.config.yaml_file import parse_yaml, read_yaml
 from benchmark.output import spell_value
+from data_pipeline.config import TABLE_SIZES
 from data_pipeline.errors import did_you_mean
 from data_pipeline.paths import at_home, located
 
@@ -79,7 +80,11 @@ def load_suite(
             validated(ExperimentConfig, raw, str(tuned_file(profile, name)), (name,))
         raw, where = changed(raw, name)
         experiments[name] = validated(ExperimentConfig, raw, where, (name,))
-    raw, where = changed({**chosen.model_dump(include=set(PROFILE_SECTIONS)), "experiments": names}, "")
+    written = {**chosen.model_dump(include=set(PROFILE_SECTIONS)), "experiments": names}
+    raw, where = changed(written, "")
+    if chosen.data.source != "table" and isinstance(raw["data"], dict) and raw["data"].get("source") == "table":
+        written["data"] = {key: value for key, value in written["data"].items() if key not in TABLE_SIZES}
+        raw, where = changed(written, "")  # the profile's sizes are those of other reviews
     if seeds:
         raw, where = {**raw, "seeds": list(seeds)}, "--seed" if where == str(path) else f"{where}, --seed"
     wanted = validated(ProfileConfig, raw, where)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data_pipeline.errors import InputError
 from data_pipeline.paths import at_home
-from data_pipeline.table import Row, read_rows, text_fault
+from data_pipeline.table import USUAL, Row, read_rows, text_fault
 
 
 class ReviewInputError(InputError):
@@ -53,7 +53,7 @@ def read_table(path: Path) -> ReviewInput:
     Raises:
         DataError: the file cannot be read or has no such column.
     """
-    return _from_rows(read_rows(at_home(path), ["text"]), f"{path}, ")
+    return _from_rows(read_rows(at_home(path), {"text": USUAL["text"]}), f"{path}, ")
 
 
 def _text_row(number: int, where: str, text: str) -> Row:

@@ -178,8 +178,8 @@ def make_plan(suite: Suite, workspace: Workspace, names: Collection[str] = (), *
         test_size=len(corpus.test),
         audit=audit(max(corpora.values(), key=lambda each: len(each.train))),
     )
-    settled = {  # the sizes of the parts, so that a record never says `all`
-        data: data.model_copy(update={"train_size": len(corpus.train), "test_size": len(corpus.test)})
+    settled = {  # the sizes of the parts, so that a record never says `all` or a share
+        data: data.model_copy(update={f"{part}_size": len(reviews) for part, reviews in corpus.parts.items()})
         for data, corpus in corpora.items()
     }
     planned = [

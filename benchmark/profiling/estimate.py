@@ -64,10 +64,15 @@ def estimate(
 
 
 def part_sizes(data: DataConfig) -> tuple[int, int, int]:
-    """Return the reviews of train, val and test; `all` is the size of an official part."""
-    test = OFFICIAL_PART_SIZE if data.test_size == "all" else data.test_size
-    train = OFFICIAL_PART_SIZE - data.val_size if data.train_size == "all" else data.train_size
-    return train, data.val_size, test
+    """Return the reviews of train, val and test; `all` and shares are of an official part."""
+
+    def number(size: float) -> int:
+        return round(size * OFFICIAL_PART_SIZE) if isinstance(size, float) else size
+
+    val = number(data.val_size)
+    test = OFFICIAL_PART_SIZE if data.test_size == "all" else number(data.test_size)
+    train = OFFICIAL_PART_SIZE - val if data.train_size == "all" else number(data.train_size)
+    return train, val, test
 
 
 def _run_seconds(run: RunConfig, speed: Throughput, *, extract: bool) -> float:

@@ -44,6 +44,14 @@ class TestSplit:
         assert {name: len(part) for name, part in parts.items()} == {"train": 20, "val": 10, "test": 14}
         assert {name: sum(r.label for r in part) for name, part in parts.items()} == {"train": 10, "val": 5, "test": 7}
 
+    def test_a_size_may_be_a_share_of_all_without_duplicates_and_a_table_is_shared_by_default(self):
+        source = reviews([*pairs(150, 150), ("good 0", 1)])
+        table = DataConfig(source="table", path="mine.csv")
+
+        assert {name: len(part) for name, part in split(source, table).items()} == {"test": 60, "val": 30, "train": 210}
+        shares = table.model_copy(update={"train_size": 0.5, "val_size": 0.001})
+        assert {name: len(part) for name, part in split(source, shares).items()} == {"test": 60, "val": 2, "train": 150}
+
     def test_each_review_is_in_one_part_in_which_classes_are_mixed(self):
         parts = split(reviews(pairs()), config(train=60, val=20, test=20))
         labels = [review.label for review in parts["train"]]

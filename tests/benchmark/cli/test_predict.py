@@ -268,7 +268,7 @@ class TestTable:
     @pytest.mark.parametrize(
         ("content", "facts"),
         [
-            (b"review\nfine\n", ["reviews.csv, line 1", "text", "'review'"]),
+            (b"words\nfine\n", ["reviews.csv, line 1", "text", "'words'", "--text-column"]),
             (b'"te"xt\nfine\n', ["reviews.csv, line 1", "quotes"]),
             (b"text,text\nfine,bad\n", ["reviews.csv, line 1", "text"]),
             (b"text\n", ["--input FILE"]),

@@ -11,6 +11,7 @@ from benchmark.config.errors import ConfigError
 from benchmark.config.load import load_suite, locate_config, parse_assignments, profile_names
 from benchmark.config.schema import run_from_settings
 from benchmark.config.yaml_file import YamlError
+from data_pipeline.config import DataConfig
 from models.registry import get_model_spec
 from tests.helpers.facts import assert_names
 
@@ -219,6 +220,46 @@ def test_two_options_may_be_valid_only_together(write_config):
     data = load_suite(path, settings={"data.source": "table", "data.path": "mine.csv"}).data[0]
 
     assert (data.source, data.path) == ("table", Path("mine.csv").absolute())
+
+
+def test_an_option_that_names_a_table_leaves_the_sizes_that_were_written_for_other_reviews(write_config):
+    sizes = {"train_size": 3000, "val_size": 500, "test_size": 1000}
+    path = write_config(profiles={"quick": {"data": {"source": "embedded", "path": None, **sizes}}})
+    table = {"data.source": "table", "data.path": "mine.csv"}
+
+    def chosen(**options):
+        return [(data.train_size, data.val_size, data.test_size) for data in load_suite(path, settings=options).data]
+
+    assert chosen() == [(3000, 500, 1000)]
+    assert chosen(**table) == [("all", 0.1, 0.2)]
+    assert chosen(**table, **{"data.train_size": [0.2, 50], "data.test_size": 20}) == [(0.2, 0.1, 20), (50, 0.1, 20)]
+    assert chosen(**{"data.split_seed": 3}) == [(3000, 500, 1000)]
+
+
+def test_columns_and_labels_of_a_table_are_set_by_options_and_read_back(write_config):
+    options = [
+        "data.columns={text: review, label: sentiment}",
+        "data.columns.text=words",
+        "data.labels.negative=[bad, 1]",
+        "data.labels.positive=good",
+    ]
+    suite = load_suite(write_config(), settings=parse_assignments(options))
+    data = run_from_settings(suite.runs()[0].settings()).data
+
+    assert data == suite.data[0] == DataConfig.model_validate(data.model_dump(mode="json"))
+    assert (data.columns.text, data.columns.label) == ("words", "sentiment")
+    assert (data.labels.negative, data.labels.positive) == (("bad", 1), ("good",))
+    for wrong, facts in (
+        ("data.columns.txt=a", ["data.columns.txt", "text"]),
+        ("data.labels.negative=[pos]", ["data.labels", "pos"]),
+        ("data.labels.negative=[]", ["data.labels.negative"]),
+        ("data.val_size=1.5", ["data.val_size", "share"]),
+    ):
+        [line] = option_faults(write_config(), wrong)
+        assert_names(line, *facts)
+    plain = write_config(profiles={"quick": {"data": {"source": "embedded", "path": None}}})
+    [line] = option_faults(plain, "data.columns.text=a")
+    assert_names(line, "columns", "source: table")
 
 
 def test_relative_paths_start_at_the_file_that_says_them_and_those_of_options_at_the_working_folder(
