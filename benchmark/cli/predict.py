@@ -7,6 +7,7 @@ import csv
 import json
 import shutil
 import sys
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     chosen = parser.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--model", metavar="NAME", help="experiment whose finished run of lowest val loss is used")
     chosen.add_argument("--run", metavar="ID", help="this run instead; the beginning of its MLflow id is enough")
-    parser.add_argument("--input", type=Path, metavar="FILE", help="CSV or parquet file with the column text")
+    parser.add_argument(
+        "--input", type=Path, metavar="FILE", help="a table: CSV, TSV, JSON, parquet, compressed or not"
+    )
+    parser.add_argument(
+        "--text-column", metavar="NAME", help="its column of texts (default: text, review, or another usual name)"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--output", type=Path, metavar="FILE", help="write a CSV instead of printing a table")
     form.add_argument("--json", action="store_true", help="print one JSON object per review")
@@ -52,6 +58,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if not given.reviews:
         raise ReviewInputError("no usable review. Give texts, `--input FILE`, or lines on standard input")
 
+    import pandas as pd
+
     from benchmark.api.predict import predict as label
 
     answers = label(
@@ -66,13 +74,16 @@ def execute(arguments: argparse.Namespace) -> int:
     )
     answers.insert(0, "line", [review.line for review in given.reviews])
     answers["text"] = [review.text for review in given.reviews]
+    for name in dict.fromkeys(name for review in given.reviews for name in review.others):
+        values = [review.others.get(name) for review in given.reviews]
+        answers[_free_name(name, answers.columns)] = pd.Series(values, dtype=object)
     if arguments.output is not None:
         # Every string in quotes: a text may hold a lone carriage return, which is quoted only when asked for.
         write_whole(arguments.output, answers.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC))
         say(f"wrote {arguments.output}")
     elif arguments.json:
         for answer in answers.to_dict("records"):
-            print(json.dumps(answer))
+            print(json.dumps(answer, default=str))
     else:
         print(_table(answers))
     return EXIT_FAILED if given.faults else EXIT_DONE
@@ -82,12 +93,17 @@ def _read(arguments: argparse.Namespace) -> ReviewInput:
     if arguments.input is not None and arguments.texts:
         raise ReviewInputError("--input: texts are given too. Choose one of them")
     if arguments.input is not None:
-        return read_table(arguments.input)
+        return read_table(arguments.input, arguments.text_column)
     if arguments.texts not in ([], [STDIN]):
         return read_arguments(arguments.texts)
     if sys.stdin.isatty():
         say("One review per line; Ctrl-D ends the input.")
     return read_lines(sys.stdin.buffer.read())
+
+
+def _free_name(name: str, taken: Container[object]) -> str:
+    """Return the name of a column of the user's beside ours, such as `input_label`."""
+    return _free_name(f"input_{name}", taken) if name in taken else name
 
 
 def _table(answers: pd.DataFrame) -> str:

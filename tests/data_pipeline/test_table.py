@@ -174,7 +174,7 @@ def test_rows_without_any_value_are_skipped(read):
 
 
 # Made-up tables and damage: 100 of each, or as many as TABLES says, other ones each time:
-#     TABLES=10000 .venv/bin/python -m pytest -n0 tests/data_pipeline/test_table.py -k made_up
+#     TABLES=10000 .venv/bin/python -m pytest -n0 tests/data_pipeline/test_table.py -k MadeUp
 
 MADE_UP = settings(
     max_examples=int(os.environ.get("TABLES", "100")),

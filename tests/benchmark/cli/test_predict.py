@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -214,14 +215,20 @@ class TestStandardInput:
             assert [(each["line"], each["text"]) for each in called.objects] == [(1, GOOD), (2, BAD)]
 
     def test_a_bad_line_is_named_and_the_rest_is_answered(self, predict):
-        stdin = b"fine\n\n\xff\xfe\na\0b\none\xe2\x80\xa8review\x0bhere\nwithout an end"
+        stdin = b"fine\n \n\xff\xfe\na\0b\none\xe2\x80\xa8review\x0bhere\nwithout an end"
         called = predict("--model", "rnn", "--json", stdin=stdin)
 
         assert called.status == 1
         assert [each["line"] for each in called.objects] == [1, 5, 6]
         assert called.objects[1]["text"] == "one\u2028review\x0bhere"
-        for line, facts in zip(called.err.splitlines()[:3], [("2",), ("3", "UTF-8"), ("4", "NUL")], strict=True):
+        for line, facts in zip(called.err.splitlines()[:2], [("3", "UTF-8"), ("4", "NUL")], strict=True):
             assert_names(line, "standard input, line " + facts[0], *facts)
+
+    def test_blank_lines_are_no_fault(self, predict):
+        called = predict("--model", "rnn", "--json", stdin=f"{GOOD}\n\n \t\n{BAD}\n\n".encode())
+
+        assert called.status == 0
+        assert [each["line"] for each in called.objects] == [1, 4]
 
     def test_no_review_at_all_is_wrong_use(self, predict):
         for stdin in (b"", b"  \n\n"):
@@ -238,6 +245,31 @@ class TestTable:
 
         assert called.status == 0
         assert [(each["line"], each["text"]) for each in called.objects] == [(2, GOOD), (3, BAD)]
+
+    def test_columns_of_the_user_are_kept_beside_the_answers(self, predict, tmp_path):
+        rows = {"id": ["007", "8"], "label": [1, 0], "review": [GOOD, BAD], "seen": [pd.Timestamp("2020-01-02"), None]}
+        pd.DataFrame(rows).to_csv(tmp_path / "r.csv", sep=";", index=False)
+        pd.DataFrame(rows).to_parquet(tmp_path / "r.parquet")
+        pd.DataFrame(rows).to_json(tmp_path / "r.jsonl.gz", orient="records", lines=True)
+        ours = ["line", "label", "probability_negative", "probability_positive", "text"]
+        for name in ("r.csv", "r.parquet", "r.jsonl.gz"):
+            called = predict("--model", "rnn", "--input", name, "--output", "out.csv")
+            out = pd.read_csv(tmp_path / "out.csv", dtype=str)
+
+            assert called.status == 0, called.err
+            assert list(out) == [*ours, "id", "input_label", "seen"]
+            assert list(out["id"]) == ["007", "8"]
+            assert list(out["input_label"]) == ["1", "0"]
+            assert list(out["text"]) == [GOOD, BAD]
+            [first, second] = predict("--model", "rnn", "--input", name, "--json").objects
+            assert (first["id"], str(second["input_label"]), second["text"]) == ("007", "0", BAD)
+
+    def test_the_column_of_texts_can_be_named(self, predict, table):
+        name = table(b"text,kommentar\n1,fine\n2,bad\n")
+        called = predict("--model", "rnn", "--json", "--input", name, "--text-column", "kommentar")
+
+        assert [(each["text"], each["input_text"]) for each in called.objects] == [("fine", "1"), ("bad", "2")]
+        predict("--model", "rnn", "--input", name, "--text-column", "x").assert_refused("no column x", "--text-column")
 
     def test_a_bad_row_is_named_by_its_line_and_the_rest_is_answered(self, predict, table):
         rows = [
