@@ -15,7 +15,7 @@ from benchmark.launch.process import EXIT_DONE
 from benchmark.output import say, spell_bytes, spell_seconds
 from benchmark.plan.status import run_states
 from benchmark.profiling.estimate import estimate
-from benchmark.profiling.measure import hardware_here, measure_in_subprocess
+from benchmark.profiling.measure import hardware_here, measure_speed
 from benchmark.tracking.address import without_secrets
 from benchmark.tracking.records import Throughput
 from benchmark.tracking.store import TrackingStore
@@ -28,7 +28,7 @@ def print_dry_run(arguments: argparse.Namespace, suite: Suite, names: Sequence[s
         if run.experiment_name in known:
             return known[run.experiment_name]
         say(f"measuring {run.experiment_name} on embedded reviews")
-        return measure_in_subprocess(run, place.device)
+        return measure_speed(run, place.device, say)
 
     place = workspace(arguments)
     suite = replace(suite, experiments={name: suite.experiments[name] for name in names})
@@ -57,6 +57,8 @@ def print_dry_run(arguments: argparse.Namespace, suite: Suite, names: Sequence[s
     print(f"\ntime: about {spell_seconds(sum(needed.seconds))} on this machine if all epochs are trained")
     for name in needed.assumed:
         print(f"  {name}: its encoder is not here; a network of BERT base's shape was measured instead")
+    for name in needed.busy:
+        print(f"  {name}: measured while other programs took much of the machine; a quiet one is faster")
     disk = next(path for path in (place.cache_dir.absolute(), *place.cache_dir.absolute().parents) if path.exists())
     print(
         f"disk: {spell_bytes(needed.cache_bytes)} in the cache, {spell_bytes(shutil.disk_usage(disk).free)} free there"

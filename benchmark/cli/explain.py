@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -28,6 +29,7 @@ from benchmark.tracking.explanations import (
 from benchmark.tracking.records import RunRecord
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.device import resolve_device
+from benchmark.training.progress import Progress
 from data_pipeline.review import Review
 from data_pipeline.sources import load_corpus
 
@@ -125,7 +127,15 @@ def _explanations(
     if missing:
         say(f"{run.name}: explaining {len(missing)} reviews")
         made = attributions.explain(load_classifier(store, run, device), [review.text for review in missing])
-        found = found | {review.id: each for review, each in zip(missing, made, strict=True)}
+        progress = Progress(sys.stderr)
+        progress.start(run.name, len(missing))
+        try:
+            found = dict(found)
+            for review, each in zip(missing, made, strict=True):
+                found[review.id] = each
+                progress.advance(1)
+        finally:
+            progress.finish()
         write_explanations(store, run.run_id, Explanations(reviews=found))
     for review in reviews:
         if (error := found[review.id].completeness_error) > TOLERANCE:

@@ -15,7 +15,7 @@ from benchmark.launch.process import EXIT_DONE
 from benchmark.output import say, spell_seconds
 from benchmark.plan.status import run_states
 from benchmark.profiling.estimate import estimate
-from benchmark.profiling.measure import measure_in_subprocess, record_speed
+from benchmark.profiling.measure import measure_speed, record_speed
 from benchmark.tracking.records import Throughput
 from benchmark.tracking.store import TrackingStore
 
@@ -32,6 +32,7 @@ FIGURES = {
     "matrix products alone, GFLOP/s": ("matmul_gflops", ",.1f"),
     "share of that peak": ("share_of_peak", ".0%"),
     "peak memory, MiB": ("peak_memory_mib", ",.0f"),
+    "taken by other programs": ("taken", ".0%"),
 }
 
 
@@ -53,7 +54,9 @@ def execute(arguments: argparse.Namespace) -> int:
     speeds: dict[str, Throughput] = {}
     for name in names:
         say(f"measuring {name}. Close other programs for reliable numbers.")
-        speeds[name] = measure_in_subprocess(firsts[name].config, place.device)
+        speeds[name] = measure_speed(firsts[name].config, place.device, say)
+        if speeds[name].busy:
+            say("  marked as busy: `report` and `run --dry-run` leave it out. Close other programs and measure again.")
         if (planned := firsts[name].planned) is None:
             say(f"  not recorded: {firsts[name].advice}")
         else:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from benchmark.doctor import cache, inputs, machine
+from benchmark.doctor import cache, inputs, machine, start
 from benchmark.doctor.finding import PROBLEM, Finding, problem
 from benchmark.doctor.store import Recorded, check_store, run_findings
 from benchmark.doctor.versions import version_findings
@@ -23,6 +24,8 @@ def examine(workspace: Workspace) -> Iterator[tuple[str, Finding]]:
 
     for name, findings in (
         ("versions", version_findings()),
+        ("user", start.user_findings()),
+        ("working folder", start.folder_findings(Path.cwd())),
         ("processor", machine.processor_findings(workspace)),
         ("memory", machine.memory_findings()),
         ("disk", machine.disk_findings(workspace)),

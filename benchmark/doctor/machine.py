@@ -14,8 +14,10 @@ from benchmark.doctor.finding import Finding, note, ok, problem
 from benchmark.output import spell_bytes
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.address import sqlite_file
+from benchmark.tracking.records import BUSY
 from benchmark.training.device import resolve_device, resolve_precision
 from benchmark.training.environment import processor_name
+from benchmark.training.load import taken_now
 
 MEMORY_NEEDED = 3 * 2**30  # about the peak of fine-tuning the embedded encoder
 CACHE_NEEDED = 2 * 2**30  # 0.7 GiB of checkpoints while it is fine-tuned, 0.9 of features of the 50,000 reviews
@@ -35,6 +37,8 @@ def processor_findings(workspace: Workspace) -> Iterator[Finding]:
     }
     there = ", ".join(name for name, found in features.items() if found) or f"none of {', '.join(features)}"
     text = f"{processor_name()}, {cores} cores, {torch.get_num_threads()} threads, {there}; on {device.type}, "
+    if (taken := taken_now(torch.get_num_threads())) > BUSY:
+        yield note(f"other programs take {100 * taken:.0f} % of it now: `throughput` would mark its figures as busy")
     if precision == "bf16":
         yield ok(f"{text}precision `auto` is bf16")
     else:

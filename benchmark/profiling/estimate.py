@@ -26,12 +26,14 @@ class Estimate:
         cache_bytes: in the cache.
         record_bytes: in the tracking store.
         assumed: experiments whose encoder is not here, measured with a network of BERT base's shape.
+        busy: experiments that were measured while other programs took much of the machine.
     """
 
     seconds: tuple[float, ...]
     cache_bytes: float
     record_bytes: float
     assumed: tuple[str, ...]
+    busy: tuple[str, ...]
 
 
 def estimate(
@@ -60,6 +62,7 @@ def estimate(
         cache_bytes=_cache_bytes(firsts, speeds, workspace) if missing else 0.0,
         record_bytes=weights + len(missing) * RECORD_BYTES,
         assumed=tuple(name for name, speed in speeds.items() if speed.assumed_encoder),
+        busy=tuple(name for name, speed in speeds.items() if speed.busy),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 
 from benchmark.config.schema import RunConfig
 from benchmark.launch.process import worker_environment
@@ -16,6 +17,19 @@ from benchmark.tracking.store import TrackingStore
 from benchmark.training.device import DeviceSetting, resolve_device
 from benchmark.training.environment import environment, machine_tags
 from data_pipeline.errors import InputError
+
+
+def measure_speed(run: RunConfig, device: DeviceSetting, say: Callable[[str], None]) -> Throughput:
+    """Measure the run's speed on this machine, once more if it was busy, and return the less disturbed measurement.
+
+    Raises:
+        InputError: it cannot be measured.
+    """
+    speed = measure_in_subprocess(run, device)
+    if speed.busy:
+        say(f"  other programs took {100 * speed.taken:.0f} % of the machine; measuring once more")
+        speed = min(speed, measure_in_subprocess(run, device), key=lambda each: each.taken)
+    return speed
 
 
 def measure_in_subprocess(run: RunConfig, device: DeviceSetting) -> Throughput:

@@ -30,6 +30,7 @@ from benchmark.tracking.records import Throughput
 from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.device import DeviceSetting, resolve_device, resolve_precision
 from benchmark.training.environment import peak_memory_mib
+from benchmark.training.load import Load
 from benchmark.training.progress import Progress
 from benchmark.training.reproducibility import seed_everything
 from benchmark.training.trainer import Trainer, count_parameters
@@ -49,6 +50,7 @@ WARM_UP = 8  # reviews of the first, slower forward passes
 SINGLES = 40  # reviews labelled one by one
 COUNTED = 8  # reviews whose matrix products are counted
 PEAK_SECONDS = 1.0  # of matrix products for the peak
+PRODUCT_WIDTH, PRODUCT_SECONDS = 512, 0.3  # of the product that is timed before and after
 SPECIAL_WORDS = 2  # padding and the unknown word
 BACKWARD = 3  # a training step's products are three times the forward pass's: gradients of inputs and of weights
 
@@ -65,6 +67,7 @@ def measure(run: RunConfig, device_setting: DeviceSetting) -> Throughput:
 
 
 def _measure(run: RunConfig, device: torch.device, folder: Path) -> Throughput:
+    load, before = Load(), _product_seconds()
     experiment, spec = run.experiment, get_model_spec(run.experiment.model.name)
     encoder_dir, tokenizer_dir, assumed = _encoder_folders(run, folder)
     corpus = load_corpus(DataConfig(train_size=MOST_REVIEWS, val_size=MOST_REVIEWS, test_size=2))
@@ -88,6 +91,7 @@ def _measure(run: RunConfig, device: torch.device, folder: Path) -> Throughput:
     train_rate, validation_rate = bench.training(train, val)
     useful, peak = train_rate * BACKWARD * bench.forward_flops(train) / 1e9, bench.matmul_gflops()
     total, trainable = count_parameters(model)
+    quick, slow = sorted([before, _product_seconds()])
     return Throughput(
         train_reviews_per_second=train_rate,
         train_tokens_per_second=train_rate * tokens,
@@ -106,6 +110,7 @@ def _measure(run: RunConfig, device: torch.device, folder: Path) -> Throughput:
         tokens_per_review=tokens_per_review,
         feature_bytes=feature_bytes,
         assumed_encoder=assumed,
+        taken=max(1 - quick / slow, load.taken(torch.get_num_threads())),
     )
 
 
@@ -199,6 +204,13 @@ class _Bench:
             device=self.device,
             precision=self.precision,
         )
+
+
+def _product_seconds() -> float:
+    """Return the seconds of one matrix product on the processors: it takes longer while other programs run."""
+    matrix = torch.ones(PRODUCT_WIDTH, PRODUCT_WIDTH)
+    timer = Timer("matrix @ matrix", globals={"matrix": matrix}, num_threads=torch.get_num_threads())
+    return timer.blocked_autorange(min_run_time=PRODUCT_SECONDS).median
 
 
 def _rate(seconds_for: Callable[[int], float], most: int) -> float:

@@ -84,6 +84,9 @@ class RunRecord:
         )
 
 
+BUSY = 0.15  # share of a machine: what other programs may take before figures of speed mean nothing
+
+
 @dataclass(frozen=True, slots=True)
 class Throughput:
     """How fast a model is on one machine; MLflow metrics have the fields' names.
@@ -100,6 +103,7 @@ class Throughput:
         tokens_per_review: of whole reviews, before truncation.
         feature_bytes: on disk, of one review's features.
         assumed_encoder: a network of BERT base's shape stood in for an encoder that is not on this machine.
+        taken: share of the machine that other programs took meanwhile; older records do not say.
     """
 
     train_reviews_per_second: float
@@ -119,6 +123,12 @@ class Throughput:
     tokens_per_review: float
     feature_bytes: int
     assumed_encoder: bool = False
+    taken: float = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether other programs took so much that the figures are not to be compared."""
+        return self.taken > BUSY
 
     def metrics(self) -> dict[str, float]:
         """Return the figures for MLflow, without those that are None."""
@@ -130,7 +140,7 @@ class Throughput:
         found: dict[str, Any] = {each.name: metrics.get(each.name) for each in fields(cls)}
         for name in ("parameters_total", "parameters_trainable", "feature_bytes"):
             found[name] = int(found[name])
-        return cls(**found | {"assumed_encoder": bool(found["assumed_encoder"])})
+        return cls(**found | {"assumed_encoder": bool(found["assumed_encoder"]), "taken": found["taken"] or 0.0})
 
 
 @dataclass(frozen=True, slots=True)

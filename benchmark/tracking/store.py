@@ -155,11 +155,15 @@ class TrackingStore:
             self.reopen(run_id).finish(Status.KILLED, "superseded while it was RUNNING")
 
     def speeds(self, profile: str, hardware: str = "") -> dict[str, Throughput]:
-        """Return by fingerprint what `throughput` measured last, on this hardware or, if empty, on the last used."""
+        """Return by fingerprint what `throughput` measured last, on this hardware or, if empty, on the last used.
+
+        What was measured while the machine was busy is left out.
+        """
         runs = [run for run in self.runs(profile, THROUGHPUT) if run.status is Status.FINISHED]
-        machine = hardware or (runs[0].tags.get("hardware") if runs else None)
-        wanted = [run for run in reversed(runs) if run.tags.get("hardware") == machine]
-        return {run.fingerprint: Throughput.from_metrics(run.metrics) for run in wanted}
+        speeds = [(run, speed) for run in runs if not (speed := Throughput.from_metrics(run.metrics)).busy]
+        machine = hardware or (speeds[0][0].tags.get("hardware") if speeds else None)
+        wanted = [(run, speed) for run, speed in reversed(speeds) if run.tags.get("hardware") == machine]
+        return {run.fingerprint: speed for run, speed in wanted}
 
     def history(self, run_id: str, key: str) -> dict[int, float]:
         """Return a metric's values by step."""

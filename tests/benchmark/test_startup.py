@@ -139,4 +139,4 @@ def test_a_run_works_for_a_user_without_name_and_home_in_a_hostile_folder_with_s
     assert '"label": "positive"' in said.stdout
     with closing(sqlite3.connect(folder / "mlflow.db")) as database:
         assert set(database.execute("SELECT value FROM tags WHERE key = 'mlflow.user'")) == {("54321",)}
-    assert [file for file in (folder / ".benchmark/locks").iterdir() if file.stat().st_size] == []
+    assert [file for file in (folder / ".benchmark").rglob("*.lock") if file.stat().st_size] == []

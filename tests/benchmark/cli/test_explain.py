@@ -76,6 +76,15 @@ class TestOneReview:
         assert shown[3].startswith("attention")
         assert_names(err, "rnn, lstm, bert-frozen, bert-finetuned")
 
+    def test_how_far_it_is_is_reported_as_of_a_run(self, call, recorded, trained_as, monkeypatch):
+        monkeypatch.setattr("benchmark.training.progress.LINE_SECONDS", 0.0)
+        first, second = trained_as("bow").corpus.test[:2]
+
+        status, _, err = call("explain", "bow", "--id", first.id, second.id)
+
+        assert status == 0
+        assert_names(err, "bow seed 1: 1 of 2 reviews", "left")
+
     def test_only_the_explanation_is_kept_with_the_run_and_without_the_text(self, call, recorded, review):
         def state():
             run = MlflowClient().get_run(recorded["bow"])

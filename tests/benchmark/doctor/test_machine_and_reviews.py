@@ -28,6 +28,15 @@ def test_a_processor_without_bf16_is_a_note(monkeypatch, has_bf16):
     assert_names(found.text, "avx512_bf16", "cpu", "`auto` is " + ("bf16" if has_bf16 else "fp32"))
 
 
+def test_a_machine_that_other_programs_use_is_a_note(monkeypatch):
+    monkeypatch.setattr(machine, "taken_now", lambda threads: 0.4)
+
+    found = next(machine.processor_findings(Workspace("unused", Path("unused"), "cpu")))
+
+    assert found.level == NOTE
+    assert_names(found.text, "40 %", "`throughput`")
+
+
 def test_too_little_memory_is_a_problem(monkeypatch):
     monkeypatch.setattr(machine, "MEMORY_NEEDED", psutil.virtual_memory().total + 1)
 

@@ -114,7 +114,7 @@ class TestEstimate:
 def test_the_command_prints_the_plan_and_what_it_needs_and_leaves_nothing(write_config, tmp_path, monkeypatch, capsys):
     config = write_config()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/none.db")
-    monkeypatch.setattr("benchmark.cli.dry_run.measure_in_subprocess", lambda run, device: SPEED)
+    monkeypatch.setattr("benchmark.profiling.measure.measure_in_subprocess", lambda run, device: SPEED)
     before = sorted(tmp_path.iterdir())
 
     assert main(["run", "lstm", "rnn", "--dry-run", "--seed", "1", "2", "--config", str(config)]) == 0
@@ -128,7 +128,7 @@ def test_the_command_prints_the_plan_and_what_it_needs_and_leaves_nothing(write_
 
 @pytest.mark.usefixtures("recorded")
 def test_what_is_finished_needs_nothing_unless_it_is_to_be_done_anew(call, monkeypatch):
-    monkeypatch.setattr("benchmark.cli.dry_run.measure_in_subprocess", lambda run, device: SPEED)
+    monkeypatch.setattr("benchmark.profiling.measure.measure_in_subprocess", lambda run, device: SPEED)
 
     def lstm(*options: str) -> list[str]:
         return call("run", "lstm", "--dry-run", *options)[1].splitlines()[3].split()

@@ -15,7 +15,7 @@ from benchmark.profiling import throughput
 from benchmark.profiling.measure import measure_in_subprocess
 from benchmark.profiling.throughput import measure
 from benchmark.report.table import make_report
-from benchmark.tracking.records import RunRecord, Status
+from benchmark.tracking.records import RunRecord, Status, Throughput
 from benchmark.tracking.store import TrackingStore
 from data_pipeline.errors import InputError
 from tests.helpers.facts import assert_names
@@ -23,7 +23,7 @@ from tests.helpers.recorded import HUB, NOWHERE, SPEED, results_of
 
 pytestmark = pytest.mark.process
 
-MEASURE = "benchmark.cli.throughput.measure_in_subprocess"
+MEASURE = "benchmark.profiling.measure.measure_in_subprocess"
 
 
 class TestMeasuring:
@@ -51,6 +51,7 @@ class TestMeasuring:
         assert found.inference_reviews_per_second > 0
         assert 0 < found.latency_p50_ms <= found.latency_p95_ms
         assert found.peak_memory_mib > 100
+        assert 0 <= found.taken <= 1
         forward = 2 * (4 * 16 * (16 + 16)) * 16 + 2 * 16 * 2 + scoring
         assert found.train_gflops * 1e9 == pytest.approx(3 * forward * found.train_reviews_per_second, rel=0.05)
         assert found.share_of_peak == pytest.approx(found.train_gflops / found.matmul_gflops)
@@ -117,7 +118,9 @@ class TestCommand:
         self, capsys, monkeypatch, store_uri, tmp_path, write_config
     ):
         main(["throughput", "lstm"])
-        monkeypatch.setattr("benchmark.cli.dry_run.measure_in_subprocess", lambda *_: pytest.fail("measured again"))
+        monkeypatch.setattr(
+            "benchmark.profiling.measure.measure_in_subprocess", lambda *_: pytest.fail("measured again")
+        )
 
         store = TrackingStore(store_uri, tmp_path)
         plan = make_plan(load_suite(write_config()), NOWHERE)
@@ -130,6 +133,41 @@ class TestCommand:
         capsys.readouterr()
         assert main(["run", "lstm", "--dry-run"]) == 0
         assert "5 s" in capsys.readouterr().out
+
+    def test_on_a_busy_machine_it_measures_again_and_what_stays_doubtful_is_marked_and_never_used(
+        self, capsys, monkeypatch, store_uri, tmp_path
+    ):
+        store, taken = TrackingStore(store_uri, tmp_path), iter([0.0, 0.9, 0.5, 0.4, 0.01])
+        monkeypatch.setattr(MEASURE, lambda run, device: replace(SPEED, latency_p50_ms=9.0, taken=next(taken)))
+
+        assert main(["throughput", "lstm"]) == 0
+        quiet = store.speeds("quick")
+        assert [speed.taken for speed in quiet.values()] == [0.0]
+        assert main(["throughput", "lstm", "--json"]) == 0
+        said = capsys.readouterr()
+        assert json.loads(said.out[said.out.index("[") :])[0]["taken"] == 0.5
+        assert_names(said.err, "90 %", "`report`", "`run --dry-run`")
+        assert store.speeds("quick") == quiet  # a busy machine hides no good measurement
+        assert store.runs("quick", "throughput")[0].metrics["taken"] == 0.5
+        main(["throughput", "lstm"])  # quiet at the second try
+        assert [speed.taken for speed in store.speeds("quick").values()] == [0.01]
+
+    def test_records_made_before_the_mark_count(self):
+        metrics = {name: value for name, value in SPEED.metrics().items() if name != "taken"}
+
+        assert not Throughput.from_metrics(metrics).busy
+
+    def test_a_dry_run_measures_again_what_was_measured_on_a_busy_machine_and_says_if_it_still_is(
+        self, capsys, monkeypatch
+    ):
+        monkeypatch.setattr(MEASURE, lambda run, device: replace(SPEED, taken=0.5))
+        main(["throughput", "lstm"])
+        capsys.readouterr()
+
+        assert main(["run", "lstm", "--dry-run"]) == 0
+        out, err = capsys.readouterr()
+        assert_names(err, "measuring lstm", "50 %")
+        assert "other programs" in next(line for line in out.splitlines() if line.startswith("  lstm: "))
 
     def test_what_two_machines_measured_is_never_shown_together(self, store_uri, tmp_path, monkeypatch):
         nothing = dict.fromkeys(["train_gflops", "matmul_gflops", "share_of_peak"])

@@ -45,7 +45,7 @@ def database(recorded_database, tmp_path, monkeypatch, write_config) -> Path:
     """The database that commands find, whole as yet. Its name is new: MLflow keeps what it opened under a name once."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    monkeypatch.setattr("benchmark.cli.dry_run.measure_in_subprocess", lambda run, device: SPEED)
+    monkeypatch.setattr("benchmark.profiling.measure.measure_in_subprocess", lambda run, device: SPEED)
     monkeypatch.setattr("mlflow.store.db.utils.MAX_RETRY_COUNT", 1)  # it tries a folder ten times, in 100 seconds
     write_config()
     return Path(shutil.copy(recorded_database, tmp_path / "mlflow.db"))
