@@ -7,7 +7,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, TextIO
@@ -86,6 +86,8 @@ def _replace(target: Path, text: str, there: os.stat_result | None) -> None:
     try:
         with partial.open("x", encoding="utf-8") as file:  # exclusively: no file is overwritten, no link followed
             if there is not None:
+                with suppress(PermissionError):  # root alone may give a file away
+                    os.fchown(file.fileno(), there.st_uid, there.st_gid)
                 os.fchmod(file.fileno(), stat.S_IMODE(there.st_mode))
             file.write(text)
         partial.replace(target)
@@ -141,8 +143,11 @@ def spell_values(values: Mapping[str, object]) -> str:
 
 
 def spell_bytes(count: float) -> str:
-    """Return e.g. `1.5 GiB` or `12.0 MiB`."""
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
+    """Return e.g. `1.5 GiB`, `12.0 MiB` or `0.5 KiB`."""
+    for size, unit in ((2**30, "GiB"), (2**20, "MiB")):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 2**10:.1f} KiB"
 
 
 def clip(text: str, width: int) -> str:
@@ -160,11 +165,6 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield f"{prefix}{key}", value
 
 
-def say(line: str) -> None:
-    """Print a line of progress on standard error, apart from results on standard output."""
-    print(one_line(line), file=sys.stderr, flush=True)
-
-
 class PlainStream:
     """A stream on which nothing but line breaks controls a terminal, whatever names, texts and errors are printed."""
 
@@ -177,3 +177,9 @@ class PlainStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def say(line: str) -> None:
+    """Print a line of progress on standard error, apart from results on standard output."""
+    print(line, file=PlainStream(sys.stderr))
+    sys.stderr.flush()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.output import OutputError, PlainStream, clip, say, spell_seconds, write_folder, write_whole
+from benchmark.output import OutputError, PlainStream, clip, say, spell_bytes, spell_seconds, write_folder, write_whole
 from tests.helpers.facts import assert_names
 
 
@@ -29,6 +29,10 @@ def test_seconds_are_spelled_for_people(seconds, spelled):
     assert spell_seconds(seconds) == spelled
 
 
+def test_small_sizes_are_not_rounded_to_nothing():
+    assert [spell_bytes(count) for count in (500, 40_000, 3e7, 5e9)] == ["0.5 KiB", "39.1 KiB", "28.6 MiB", "4.7 GiB"]
+
+
 HOSTILE = "red \x1b[31m, \x9b2J, \u202eflipped\u2028 and \ud800 gone\r"
 ESCAPED = r"red \x1b[31m, \x9b2J, \u202eflipped\u2028 and \ud800 gone\r"
 ORDINARY = "naïve 映画\u3000\u00a0👨\u200d👩 می\u200cخواهم"
@@ -36,11 +40,11 @@ ORDINARY = "naïve 映画\u3000\u00a0👨\u200d👩 می\u200cخواهم"
 
 class TestATerminal:
     def test_gets_no_character_that_it_would_obey(self, capsys):
-        say(HOSTILE)
+        say(f"{HOSTILE}\n")
         print(HOSTILE, ORDINARY, sep="\n", file=PlainStream(sys.stdout))
 
         shown = capsys.readouterr()
-        assert (shown.out, shown.err) == (f"{ESCAPED}\n{ORDINARY}\n", f"{ESCAPED}\n")
+        assert (shown.out, shown.err) == (f"{ESCAPED}\n{ORDINARY}\n", f"{ESCAPED}\n\n")
 
     def test_shows_a_clipped_text_in_one_line_of_its_width(self):
         assert clip(f" two\nlines\t{ORDINARY}", 40) == f"two lines {' '.join(ORDINARY.split())}"
@@ -84,6 +88,15 @@ class TestAFile:
             write_whole(each, "text")
 
         assert (mode(path), mode(new)) == (permissions, mode(usual))
+
+    def test_keeps_its_owner_when_root_replaces_it(self, tmp_path):
+        path = tmp_path / "t.md"
+        path.touch()
+        owner = os.geteuid() or 65534
+        os.chown(path, owner, -1)
+        write_whole(path, "text")
+
+        assert path.stat().st_uid == owner
 
     def test_that_may_not_be_written_stays_as_it_is(self, plain_user):
         path = plain_user / "t.md"

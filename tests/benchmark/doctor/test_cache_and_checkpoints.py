@@ -40,7 +40,7 @@ def test_checkpoints_are_in_order_if_their_run_can_be_resumed(start, store_uri, 
     ((found, text),) = checkpoint_findings(workspace, check_store(store_uri)[1])
 
     assert found == level
-    assert_names(text, folder, "0.0 MiB", *facts)
+    assert_names(text, folder, "KiB", *facts)
 
 
 def test_checkpoints_are_not_reported_as_left_over_where_the_store_is_unknown_or_a_process_is_at_work(workspace):
