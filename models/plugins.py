@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import sysconfig
+import traceback
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -37,7 +39,7 @@ def load_plugin(path: Path) -> None:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise PluginError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{path} cannot be loaded: {type(error).__name__}: {error}{place(error)}") from error
 
 
 @cache
@@ -52,6 +54,24 @@ def load_entry_points() -> None:
             entry.load()
         except Exception as error:
             raise PluginError(
-                f"entry point {entry.name} of an installed package cannot be loaded: {type(error).__name__}: {error}. "
-                "Repair or uninstall the package."
+                f"entry point {entry.name} of an installed package cannot be loaded: {type(error).__name__}: {error}"
+                f"{place(error)}. Repair or uninstall the package."
             ) from error
+
+
+def user_frames(error: BaseException) -> list[str]:
+    """Return file, line, function and code of each frame in a file that is neither ours nor installed."""
+    suite = Path(__file__).parents[1]
+    others = [suite / each for each in ("benchmark", "data_pipeline", "models")]
+    others += [Path(sysconfig.get_path(each)) for each in ("stdlib", "purelib", "platlib")]
+    return [
+        f"{frame.filename}, line {frame.lineno}, in {frame.name}: {frame.line}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_file() and not any(Path(frame.filename).is_relative_to(each) for each in others)
+    ]
+
+
+def place(error: BaseException) -> str:
+    """Return the innermost frame of the user's code in brackets, nothing without one."""
+    frames = user_frames(error)
+    return f" ({frames[-1]})" if frames else ""

@@ -5,14 +5,10 @@ from __future__ import annotations
 import gc
 import signal
 import sys
-import tempfile
-import traceback
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
+from benchmark.launch.failure import Failure
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, serve
-from benchmark.tracking.address import mask_secrets
 from benchmark.tracking.client import TrackingError
 
 
@@ -37,7 +33,7 @@ def _run(request: dict[str, Any]) -> int:
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir, probe=False)
     tracker = store.reopen(request["run_id"])
     progress = Progress(sys.stderr)
-    traces = ""
+    failure: Failure | None = None
     try:
         from benchmark.experiment.run import run_experiment
 
@@ -51,8 +47,8 @@ def _run(request: dict[str, Any]) -> int:
         store.stop_waiting()
         status, reason = Status.KILLED, "interrupted"
     except Exception as error:  # noqa: BLE001 - whatever ends a run is recorded, and the other runs go on
-        status, reason = Status.FAILED, f"{type(error).__name__}: {' '.join(str(error).split())}"
-        traces = mask_secrets(traceback.format_exc(), workspace.tracking_uri)
+        failure = Failure.of(error, workspace.tracking_uri)
+        status, reason = Status.FAILED, failure.reason
     else:
         workspace.drop_checkpoints(planned.identity)
         return EXIT_DONE
@@ -61,10 +57,8 @@ def _run(request: dict[str, Any]) -> int:
     gc.collect()
     try:
         if store.run(tracker.run_id).status is Status.RUNNING:  # an interruption may come right after the last write
-            if traces:
-                with suppress(OSError, TrackingError), tempfile.TemporaryDirectory() as folder:
-                    Path(folder, "error.txt").write_text(traces, encoding="utf-8")
-                    tracker.log_artifacts(Path(folder))
+            if failure is not None:
+                failure.record(tracker, progress.say)
             tracker.finish(status, reason)
     except TrackingError:  # the parent tries once more, and reports what the store lacks
         progress.say(reason)

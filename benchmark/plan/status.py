@@ -48,7 +48,7 @@ def state_of(run: RunRecord | None, planned: PlannedRun, workspace: Workspace) -
     if run is None:
         return "missing", f"`run {name}` does it"
     if run.status is Status.FINISHED:
-        return "finished", ""
+        return "finished", f"its model: {run.model}" if run.model else ""
     if run.status is Status.RUNNING and not is_orphan(run):
         elsewhere = "" if local_lock(run.lock) else f" on another host or cache folder; if not, `run {name} --fresh`"
         return "running", f"a process is at work on it{elsewhere} (lock {run.lock})"

@@ -49,6 +49,7 @@ class RunRecord:
         tags: all MLflow tags.
         lock: the lock that the run's processes hold while they live, see lock.py.
         artifacts: address of the run's files.
+        model: MLflow's address of the run's model; empty without one.
     """
 
     run_id: str
@@ -63,11 +64,13 @@ class RunRecord:
     tags: Mapping[str, str] = field(default_factory=dict)
     lock: str = ""
     artifacts: str = ""
+    model: str = ""
 
     @classmethod
     def of(cls, run: Run) -> RunRecord:
         """Read MLflow's run."""
         tags = run.data.tags
+        models = run.outputs.model_outputs if run.outputs else []
         return cls(
             run_id=run.info.run_id,
             name=run.info.run_name,
@@ -81,6 +84,7 @@ class RunRecord:
             tags=dict(tags),
             lock=tags.get(names.LOCK, ""),
             artifacts=run.info.artifact_uri or "",
+            model=f"models:/{models[-1].model_id}" if models else "",
         )
 
 

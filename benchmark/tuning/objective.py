@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from benchmark.config.errors import ConfigError
 from benchmark.config.search_space import CategoricalParameter, FloatParameter, SearchSpace
 from benchmark.experiment.run import run_trial
+from benchmark.launch.failure import Failure
 from benchmark.output import spell_values
 from benchmark.plan.fingerprint import Inputs, fingerprint
 from benchmark.plan.plan import PlannedRun
@@ -160,9 +161,10 @@ class Objective:
             end("FAIL", Status.KILLED, "interrupted; the study retries the trial")
             raise
         except Exception as error:
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            end("FAIL", Status.FAILED, reason)
-            trial.set_user_attr(REASON, reason)
+            failure = Failure.of(error, self.workspace.tracking_uri)
+            failure.record(tracker, self.progress.say)
+            end("FAIL", Status.FAILED, failure.reason)
+            trial.set_user_attr(REASON, failure.reason)
             raise
 
     def _labels(self, trial: Trial, planned: PlannedRun | None) -> dict[str, str]:

@@ -120,6 +120,14 @@ def test_list_shows_the_state_of_each_run(client, answered, options, expected):
         assert [line[:known] for line in lines if line[:3] == wanted[:3]] == [wanted[:known]]
 
 
+def test_list_shows_the_address_of_each_finished_runs_model(client, answered):
+    lines = {line.split()[4]: line for line in answered("list").splitlines() if " finished " in line}
+    addresses = {run: f"models:/{client.get_run(run).outputs.model_outputs[0].model_id}" for run in lines}
+
+    assert lines
+    assert [run for run, address in addresses.items() if address not in lines[run].split()] == []
+
+
 @pytest.mark.parametrize("model", EXPECTED["predict"])
 def test_predict_answers_as_it_did(client, answered, model):
     out = answered("predict", "--model", model, "--json", *EXPECTED["texts"])

@@ -36,6 +36,29 @@ class Config(ModelConfig):
 def build(config, context):
     raise NotImplementedError
 """
+# A network that fails where `pass` is replaced.
+FAILING = """
+import torch
+from models.classifier import Classifier
+from models.registry import ModelConfig, register_model
+
+class Failing(Classifier):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(2))
+
+    def forward(self, batch):
+        pass  # forward
+        return self.weight.expand(len(batch), 2)
+
+def prepare(network, batches):
+    pass  # prepare
+
+@register_model("failing", config=ModelConfig, tokenizer="word", prepare=prepare)
+def build(config, context):
+    pass  # build
+    return Failing()
+"""
 
 
 @pytest.fixture
@@ -82,6 +105,22 @@ def test_the_model_of_the_readme_is_trained_and_tabled(with_plugin, store_uri, t
     assert_names(refused, "my_model.py", "plugin.py")
 
 
+@pytest.mark.parametrize("place", ["build", "prepare", "forward"])
+def test_an_exception_in_it_is_shown_with_its_file_line_and_code(with_plugin, store_uri, tmp_path, place):
+    code = FAILING.replace(f"pass  # {place}", "return {}['no such key']")
+    line = code[: code.index("no such key")].count("\n") + 1
+    with_plugin("my_model.py", code, "failing")
+    shell = Shell(tmp_path)
+    done = shell.call("run", "mine")
+    (run,) = shell.recorded("quick")
+    trace = Path(shell.client.download_artifacts(run.info.run_id, "error.txt", str(tmp_path))).read_text()
+
+    assert done.status == 1
+    assert_names(done.err, f"{tmp_path / 'my_model.py'}, line {line}, in {place}: return {{}}['no such key']")
+    assert_names(done.err, "KeyError: 'no such key'", "error.txt", run.info.run_id)
+    assert_names(trace, "Traceback", f'my_model.py", line {line}', "trainer.py" if place == "forward" else "run.py")
+
+
 def test_its_code_is_part_of_a_runs_identity(with_plugin, tmp_path):
     path = with_plugin("coded.py", PLUGIN.format(name="coded"), "coded")
     before = make_plan(load_suite(path), NOWHERE).runs[0].fingerprint
@@ -97,6 +136,7 @@ def test_its_code_is_part_of_a_runs_identity(with_plugin, tmp_path):
     ("code", "settings", "fact"),
     [
         ("raise ValueError('not today')", {}, "ValueError: not today"),
+        ("import math\n\nlimit = math.sqrt(-1)", {}, "bad.py, line 3, in <module>: limit = math.sqrt(-1)"),
         ("import no_such_package", {}, "no_such_package"),
         ("def broken(:", {}, "SyntaxError"),
         (PLUGIN.format(name="lstm"), {}, "lstm"),

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import socket
@@ -124,19 +126,24 @@ def test_it_loads_by_its_id_where_our_package_is_not_installed(trained_as, store
     assert done.stderr == ""
 
 
-def test_mlflow_serves_it_over_http(saved, lstm, tmp_path, environment):
+def test_the_commands_of_the_readme_serve_it_over_http(lstm, store_uri, tmp_path, environment):
+    """They are run as printed, in the folder of the store, with this model's address and a free port."""
+    block = re.search(r"## Serving.*?```\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert block is not None
+    run_id = record(TrackingStore(store_uri, tmp_path / "cache"), lstm)
+    [output] = MlflowClient(store_uri).get_run(run_id).outputs.model_outputs
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    serve = ["-m", "mlflow", "models", "serve", "-m", str(saved), "--env-manager", "local", "-p", str(port)]
-    # MLflow looks for the server's program on the PATH.
-    path = {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"}
-    texts = {"inputs": lstm.texts}
+        port = str(free.getsockname()[1])
+    export, serve, curl = block[1].replace("m-...", output.model_id).replace("5001", port).splitlines()
+    url, kind, body = (shlex.split(curl)[place] for place in (1, 3, 5))
+    environment |= {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"}
+    del environment["MLFLOW_TRACKING_URI"]
     with (tmp_path / "server.log").open("w+") as log:
         server = subprocess.Popen(
-            [sys.executable, *serve],
+            ["sh", "-c", f"{export}\nexec {serve}"],
             cwd=tmp_path,
-            env=environment | path,
+            env=environment,
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -147,15 +154,18 @@ def test_mlflow_serves_it_over_http(saved, lstm, tmp_path, environment):
                 assert server.poll() is None, (tmp_path / "server.log").read_text()
                 assert time.monotonic() < end, (tmp_path / "server.log").read_text()
                 time.sleep(0.2)
-            answer = requests.post(f"http://127.0.0.1:{port}/invocations", json=texts, timeout=PATIENCE)
+            headers = dict([kind.split(": ")])
+            printed = requests.post(url, body, headers=headers, timeout=PATIENCE)
+            answer = requests.post(url, json={"inputs": lstm.texts}, timeout=PATIENCE)
         finally:
             os.killpg(server.pid, signal.SIGKILL)  # its workers too
             server.wait()
-    assert answer.status_code == 200, answer.text
+    assert printed.status_code == answer.status_code == 200, printed.text
+    first, missing = printed.json()["predictions"]
+    assert first["label"] in {"negative", "positive"}
+    assert set(missing.values()) == {None}
     answers = answer.json()["predictions"]
-
     assert np.array_equal([line["probability_positive"] for line in answers], probabilities(lstm))
-    assert {line["label"] for line in answers} <= {"negative", "positive"}
 
 
 def _is_up(url: str) -> bool:

@@ -1,7 +1,10 @@
 """What trials do: chosen, trained on train, judged on val, recorded in Optuna and in MLflow alike."""
 
+from pathlib import Path
+
 import optuna
 import pytest
+from mlflow import MlflowClient
 
 from benchmark.config.errors import ConfigError
 from benchmark.experiment.run import run_trial
@@ -162,6 +165,25 @@ class TestPruning:
 
         assert made.study(trials=1).trials[0].user_attrs["reason"] == "trial: excluded"
         assert made.ends() == [("KILLED", "PRUNED")]
+
+
+def test_a_trial_that_fails_keeps_its_traceback_and_says_where_it_failed(scripted, monkeypatch):
+    made, said = scripted(), []
+
+    def fail(*_, **__):
+        raise KeyError("no such key")
+
+    monkeypatch.setattr(objective, "run_trial", fail)
+    monkeypatch.setattr(Progress, "say", lambda progress, text: said.append(text))
+    with pytest.raises(KeyError):
+        made.study(trials=1)
+    [run] = made.recorded()
+    client = MlflowClient(made.store.uri)
+    trace = Path(client.download_artifacts(run.run_id, "error.txt", str(made.folder))).read_text()
+
+    assert run.status == "FAILED"
+    assert_names(trace, "Traceback", "no such key")
+    assert [line for line in said if line.startswith(f"{__file__}, line ") and "raise KeyError" in line]
 
 
 def test_minutes_end_a_search_unless_trials_do_so_first(scripted):
