@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from filelock import FileLock
 
-from benchmark.tracking.address import address_for_libraries, sqlite_file, store_exists, without_secrets
+from benchmark.tracking.address import (
+    address_for_libraries,
+    sqlite_file,
+    store_exists,
+    without_secrets,
+)
 from benchmark.tracking.files import follow_database
 from data_pipeline.errors import InputError
 
@@ -36,6 +41,10 @@ DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     RETRIES: "8",
 }
+
+# Methods that read an address of files, which another machine with this store elsewhere may have changed meanwhile.
+OF_FILES = {"create_run", "create_logged_model", "download_artifacts"}
+OF_FILES |= {"log_dict", "log_artifacts", "log_model_artifacts"}
 
 LOCKED = r"database( table)? is locked"
 ADVICE = (  # by what the reason says; the first that fits
@@ -91,18 +100,16 @@ def quiet_client(uri: str, lock: Path, *, probe: bool = True) -> MlflowClient:
     """Open, under the lock, a client that sends no telemetry, prints nothing, and whose failures are StoreErrors.
 
     Raises:
+        StoreAddressError: the address names no file.
         TrackingError: the store cannot be opened, or the lock cannot be created.
     """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    import mlflow
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     _silence_libraries()
-    folder = Path(mlflow.__file__).parent
-    if "%" in str(folder) and not uri.startswith("http"):
-        raise TrackingError(f"{folder}: MLflow opens no database from a folder with % in its name. Rename the folder.")
+    client = _PatientClient(uri)
     held = FileLock(lock)  # two processes that create the tables at once leave neither with a database
     try:
         held.acquire()
@@ -111,16 +118,8 @@ def quiet_client(uri: str, lock: Path, *, probe: bool = True) -> MlflowClient:
             f"--cache-dir {lock.parent}: cannot be written ({error.strerror}). Make it writable or name another."
         ) from None
     try:
-        file = sqlite_file(uri)
-        if file is not None:
-            if file.is_dir():  # MLflow would try for minutes
-                raise IsADirectoryError(f"{file} is a folder")
-            file.parent.mkdir(parents=True, exist_ok=True)
-        client = _PatientClient(uri)
         with _one_try() if probe else nullcontext():
             client.ask("opening", client.open)
-        if file is not None:
-            client.ask("opening", follow_database, uri, file)
     except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError, StoreError) as error:
         reason = error.reason if isinstance(error, StoreError) else without_secrets(str(error), uri)
         raise TrackingError(
@@ -146,20 +145,35 @@ class _PatientClient:
     """
 
     def __init__(self, uri: str) -> None:
-        self._uri = uri
+        import mlflow
+
+        self._uri, self._file = uri, sqlite_file(uri)
+        folder = Path(mlflow.__file__).parent
+        if "%" in str(folder) and not uri.startswith("http"):
+            raise TrackingError(f"{folder}: MLflow opens no database from a folder with % in it. Rename the folder.")
         self._client: MlflowClient | None = None
         self.patience = LOCK_SECONDS
 
     def open(self) -> None:
-        """Make MLflow's client and read something."""
+        """Make MLflow's client and read something; find the files of an sqlite store that was moved."""
         from mlflow import MlflowClient
 
+        if self._file is not None:
+            if self._file.is_dir():  # MLflow would try for minutes
+                raise IsADirectoryError(f"{self._file} is a folder")
+            self._file.parent.mkdir(parents=True, exist_ok=True)
         self._client = MlflowClient(tracking_uri=address_for_libraries(self._uri))
         self._client.search_experiments(max_results=1)
+        if self._file is not None:
+            follow_database(self._uri, self._file)
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._client, name)
-        return partial(self.ask, name, value) if callable(value) else value
+        if not callable(value):
+            return value
+        if name in OF_FILES and self._file is not None:
+            self.ask("finding its files", follow_database, self._uri, self._file)
+        return partial(self.ask, name, value)
 
     def ask(self, action: str, method: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         """Call the method, again while the database is locked.
@@ -171,12 +185,14 @@ class _PatientClient:
         from sqlalchemy.exc import SQLAlchemyError
         from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
-        shown = without_secrets(self._uri)
+        def say(_: object) -> None:
+            logger.warning("tracking store %s: another program holds it; waiting", without_secrets(self._uri))
+
         retrying = Retrying(
             retry=retry_if_exception(lambda error: re.search(LOCKED, str(error)) is not None),
             stop=stop_after_delay(self.patience),
             wait=wait_fixed(0.5),  # MLflow has waited before
-            before_sleep=lambda _: logger.warning("tracking store %s: another program holds it; waiting", shown),
+            before_sleep=say,
             reraise=True,
         )
         started = time.monotonic()

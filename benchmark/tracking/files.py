@@ -41,7 +41,7 @@ def follow_database(address: str, database: Path) -> None:
         for table, column in RECORDED_IN:
             elsewhere = f"{column} LIKE :ours AND substr({column}, 1, length(:here)) != :here"
             rows = connection.execute(text(f"SELECT rowid, {column} FROM {table} WHERE {elsewhere}"), here)  # noqa: S608
-            found = [(row, _beside(old, database, must_exist=table != OF_NEW_RUNS)) for row, old in rows]
+            found = [(row, _beside(old, database, stays=table != OF_NEW_RUNS)) for row, old in rows]
             moved = [{"row": row, "new": new} for row, new in found if new]
             try:
                 if moved:
@@ -54,13 +54,16 @@ def follow_database(address: str, database: Path) -> None:
         connection.commit()
 
 
-def _beside(address: str, database: Path, *, must_exist: bool) -> str | None:
-    """Return where a file of ours is beside the database, None if it is not, or is recorded under another name."""
+def _beside(address: str, database: Path, *, stays: bool) -> str | None:
+    """Return where files of ours belong: beside the database; None where they are that folder under another name.
+
+    Files that exist as recorded and not beside the database stay there if `stays`.
+    """
     recorded = local_path(address)
     if recorded is None:
         return None
     *_, at = (i for i, part in enumerate(recorded.parts) if part == FOLDER)
     here = database.resolve().parent.joinpath(*recorded.parts[at:])
-    if not here.exists():
-        return None if must_exist else here.as_uri()
-    return None if recorded.exists() and recorded.samefile(here) else here.as_uri()
+    if recorded.exists() and (recorded.samefile(here) if here.exists() else stays):
+        return None
+    return here.as_uri()

@@ -13,6 +13,7 @@ from benchmark.tracking.address import (
     sqlite_file,
     store_exists,
 )
+from benchmark.tracking.store import TrackingStore
 from tests.helpers.facts import assert_names
 
 
@@ -40,10 +41,11 @@ def test_an_sqlite_address_is_its_file_whatever_stands_around_it(monkeypatch, ad
     "address",
     ["sqlite://", "sqlite:///:memory:", "sqlite:///file:g.db?uri=true", "sqlite://g.db", "sqlite:///g.db?uri=1"],
 )
-def test_a_database_without_a_file_of_its_own_is_refused(address):
-    with pytest.raises(StoreAddressError) as caught:
-        store_exists(address)
-    assert_names(caught, f"got {address}", "sqlite:///mlflow.db", "--tracking-uri", "--storage")
+def test_a_database_without_a_file_of_its_own_is_refused(address, tmp_path):
+    for look in (store_exists, lambda address: TrackingStore(address, tmp_path)):
+        with pytest.raises(StoreAddressError) as caught:
+            look(address)
+        assert_names(caught, f"got {address}", "sqlite:///mlflow.db", "--tracking-uri", "--storage")
 
 
 @pytest.mark.parametrize("folder", ["my%20runs", "50% off", "a b", "é#?&+:", "a%2520b"])

@@ -1,6 +1,8 @@
 """The files of an sqlite store are found beside its database, wherever both are moved, by MLflow too."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from sqlalchemy.engine import Engine
 from benchmark.doctor.finding import PROBLEM
 from benchmark.doctor.store import check_store, run_findings
 from benchmark.tracking.address import local_path, sqlite_address
+from benchmark.tracking.files import RECORDED_IN, files_address
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from tests.helpers.facts import assert_names
@@ -83,6 +86,31 @@ def test_what_is_not_beside_a_copied_database_is_read_where_it_is_and_new_runs_a
 
     assert store.artifact(old.run_id, "note.txt", tmp_path).read_text() == "kept"
     assert local_path(store.run(new).artifacts).is_relative_to(tmp_path / "p3")
+
+
+def test_files_are_written_beside_the_database_whatever_a_container_records_meanwhile(first, tmp_path):
+    """The container has the store at another path: it finds nothing where this machine recorded its files."""
+    store = opened(first)
+    here, there = files_address(first / "mlflow.db"), (tmp_path / "work" / "mlruns").as_uri()
+
+    def list_in_container() -> None:
+        with closing(sqlite3.connect(first / "mlflow.db")) as database, database:
+            for table, column in RECORDED_IN:
+                database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (here, there))  # noqa: S608
+
+    list_in_container()
+    run = store.start_run("quick", "another", {})
+    list_in_container()
+    (first / "model").mkdir()
+    (first / "model" / "weights").write_text("w")
+    run.log_artifacts(first / "model")
+    list_in_container()
+    model = store._client.create_logged_model(run._experiment_id, "rnn", run.run_id)
+    list_in_container()
+    store._client.log_model_artifacts(model.model_id, str(first / "model"))
+
+    assert len(list((first / "mlruns").rglob("weights"))) == 2
+    assert not (tmp_path / "work").exists()
 
 
 def test_a_store_under_a_second_name_and_files_that_are_not_ours_are_left_alone(first, tmp_path):
