@@ -93,8 +93,8 @@ def max_positions(path: Path, content: bytes) -> int:
     for key, value in config.items():
         if not _understood(kind, key, value):
             raise DataError(
-                f"{path}: {key:.60} (got {value!r:.40}) is a setting that the network would not follow. Choose another"
-                " encoder, or delete the setting if it means nothing."
+                f"{path}: {key!r:.60} (got {value!r:.40}) is a setting that the network would not follow. Choose"
+                " another encoder, or delete the setting if it means nothing."
             )
     positions, pad_id = config.get("max_position_embeddings"), config.get("pad_token_id", kind.pad_id)
     if not _is_count(positions):

@@ -16,9 +16,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Print that it is valid, and its profiles; encoders in folders of this machine are checked too."""
     from benchmark.config.load import locate_config, profile_names
-    from benchmark.plan.plan import check_local_encoders
+    from benchmark.plan.encoder import check_local_encoders
 
     path = locate_config(arguments.file)
+    profiles = profile_names(path)
     check_local_encoders(path)
-    print(f"{path}: valid; profiles: {', '.join(profile_names(path))}")
+    print(f"{path}: valid; profiles: {', '.join(profiles)}")
     return EXIT_DONE

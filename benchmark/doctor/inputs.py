@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from benchmark.config.load import locate_config
 from benchmark.doctor.finding import Finding, note, ok, problem
-from benchmark.plan.plan import check_local_encoders
+from benchmark.plan.encoder import check_local_encoders
 from data_pipeline.config import DataConfig
 from data_pipeline.encoder import EMBEDDED_NAME, resolve_encoder
 from data_pipeline.errors import DataError

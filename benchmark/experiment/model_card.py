@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from benchmark.plan.encoder import encoder_name
 from benchmark.plan.fingerprint import encoder_config
-from benchmark.plan.plan import PlannedRun, encoder_name
+from benchmark.plan.plan import PlannedRun
 from data_pipeline.corpus import Corpus
 
 FIGURES = (

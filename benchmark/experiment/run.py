@@ -16,8 +16,9 @@ from benchmark.experiment.artifacts import dataset_records, write_conditions, wr
 from benchmark.experiment.bundle import write_bundle
 from benchmark.experiment.features import with_features
 from benchmark.experiment.unknown import check_unknown
+from benchmark.plan.encoder import resolve_run_encoder
 from benchmark.plan.fingerprint import Inputs, fingerprint
-from benchmark.plan.plan import PlannedRun, resolve_run_encoder
+from benchmark.plan.plan import PlannedRun
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.records import RUN

@@ -8,7 +8,8 @@ from pathlib import Path
 import yaml
 
 from benchmark.config.schema import RunConfig, Suite, run_from_settings
-from benchmark.plan.plan import Plan, PlannedRun, make_plan, resolve_run_encoder
+from benchmark.plan.encoder import resolve_run_encoder
+from benchmark.plan.plan import Plan, PlannedRun, make_plan
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.records import CONFIG_FILE, RunRecord, Status
 from benchmark.tracking.store import TrackingStore

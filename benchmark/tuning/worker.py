@@ -18,8 +18,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, serve
 from benchmark.launch.recovery import record_killed
+from benchmark.plan.encoder import resolve_run_encoder
 from benchmark.plan.fingerprint import Inputs
-from benchmark.plan.plan import resolve_run_encoder
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.client import StoreError, TrackingError
 from benchmark.tracking.lock import hold, lock_name

@@ -8,7 +8,8 @@ import torch
 
 from benchmark.config.load import load_suite, parse_assignments
 from benchmark.experiment.bundle import write_bundle
-from benchmark.plan.plan import Plan, PlannedRun, make_plan, resolve_run_encoder
+from benchmark.plan.encoder import resolve_run_encoder
+from benchmark.plan.plan import Plan, PlannedRun, make_plan
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags

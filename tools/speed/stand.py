@@ -11,7 +11,7 @@ import torch
 
 from benchmark.config.load import load_suite, locate_config, parse_assignments
 from benchmark.config.schema import RunConfig
-from benchmark.plan.plan import resolve_run_encoder
+from benchmark.plan.encoder import resolve_run_encoder
 from benchmark.training.device import resolve_precision
 from benchmark.training.reproducibility import seed_everything
 from benchmark.training.trainer import Trainer

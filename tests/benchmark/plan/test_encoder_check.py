@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from benchmark.plan.plan import check_encoder
+from benchmark.plan.encoder import check_encoder
 from data_pipeline.encoder import Encoder, resolve_encoder
 from data_pipeline.encoder_kinds import KINDS
 from data_pipeline.errors import DataError
