@@ -24,8 +24,8 @@ def check_unknown(data: Data, tracker: MlflowTracker, progress: Progress) -> Non
     """
     shares = {name: part.unknown_share for name, part in data.parts.items()}
     unreadable = {name: part.unreadable for name, part in data.parts.items()}
-    tracker.log_metrics({f"{UNKNOWN_TOKENS}{name}": share for name, share in shares.items()})
-    tracker.log_metrics({f"{UNREADABLE_REVIEWS}{name}": count for name, count in unreadable.items()})
+    recorded = {f"{UNKNOWN_TOKENS}{name}": share for name, share in shares.items()}
+    tracker.log_metrics(recorded | {f"{UNREADABLE_REVIEWS}{name}": count for name, count in unreadable.items()})
     for name, share in shares.items():
         said = f"{100 * share:.1f} % of the {name} tokens are unknown"
         if share > NOTHING_KNOWN:
