@@ -38,7 +38,7 @@ def predict(
         device: auto, cpu, cuda or mps.
         tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else mlflow.db in the working directory.
         cache_dir: None: BENCHMARK_CACHE, else .benchmark in the working directory.
-        say: receives one line that names the run.
+        say: receives a line that names the run, and one on reviews without any known token, if there are some.
 
     Returns:
         One row per review: label, probability_negative, probability_positive.
@@ -54,9 +54,14 @@ def predict(
         fault = text_fault(text) if isinstance(text, str) else f"is no text (got {type(text).__name__})"
         if fault:
             raise PredictionError(f"text {number}: {fault}")
+    from data_pipeline.pipeline import part_of_texts  # torch
+
     resolved = resolve_device(device)
     store = TrackingStore(existing_uri(tracking_uri), Place.locate(cache_dir=cache_dir).cache_dir)
     found = finished_run(store, run) if run is not None else best_finished_run(store, profile, str(model))
     if say is not None:
         say(describe(found))
-    return load_classifier(store, found, resolved).predict(reviews)
+    classifier = load_classifier(store, found, resolved)
+    if say is not None and (unreadable := part_of_texts(reviews, classifier.tokenizer, classifier.tokens).unreadable):
+        say(f"warning: {unreadable:,} of {len(reviews):,} reviews have no token that the model knows")
+    return classifier.predict(reviews)

@@ -93,6 +93,18 @@ def test_predict_labels_reviews_as_the_command_did(results):
     assert len(benchmark.predict(texts[0], model="lstm")) == 1
 
 
+@pytest.mark.parametrize(
+    ("texts", "facts"), [(["这部电影"], ["1 of 1"]), (["qqq", "a film"], ["1 of 2"]), (["a film"], [])]
+)
+@pytest.mark.usefixtures("results")
+def test_predict_warns_of_reviews_without_a_known_word(texts, facts):
+    said: list[str] = []
+    benchmark.predict(texts, model="lstm", say=said.append)
+
+    assert len(said) == 1 + bool(facts)
+    assert_names(said[-1], *facts)
+
+
 def test_unfinished_runs_are_named_with_their_error(recorded):
     assert benchmark.load_results("quick").unfinished() == {"rnn seed 1": "failed: NonFiniteError: loss is nan"}
 

@@ -1,11 +1,13 @@
 """`report` as a user calls it: which table, in which form, written where. Nothing is trained."""
 
+import json
 import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+import benchmark
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded_plan import cells
 
@@ -21,6 +23,14 @@ def test_the_report_is_the_table_of_the_recorded_runs_and_needs_no_config_file(c
     assert cells(out, "lstm") == ["1 of 1", "87.50"]
     assert cells(out, "rnn") == ["0 of 1", "failed"]
     assert "rnn seed 1 failed: NonFiniteError: loss is nan (MLflow run " in out
+
+
+@pytest.mark.usefixtures("recorded")
+def test_the_classes_are_in_the_notes_of_the_report_and_of_a_notebook(call):
+    printed = json.loads(call("report", "--format", "json")[1])["notes"]
+    for notes in (printed, benchmark.load_results().notes):
+        (classes,) = [note for note in notes if "negative + positive" in note]
+        assert_names(classes, "train 100 + 100", "val 25 + 25", "test 30 + 30", "50.0 %")
 
 
 @pytest.mark.usefixtures("recorded")

@@ -36,7 +36,7 @@ def recorded(store):
     rows = [
         PlanRow(name, mark, None, None, 100, "s") for name, mark in (("lstm", LSTM), ("rnn", RNN), ("gru", "c" * 16))
     ]
-    store.open_plan(PlanRecord("quick", (1,), tuple(rows), "reviews", False, 10, 8))
+    store.open_plan(PlanRecord("quick", (1,), tuple(rows), "reviews", False, 10, 8, audit=("4 reviews are left out.",)))
     finished("lstm", LSTM, 7).record(store)
     finished("rnn", RNN, 5).record(store)
     Made("gru", fingerprint="c" * 16, status=Status.FAILED, error="boom", predictions=None).record(store)
@@ -59,6 +59,7 @@ class TestAnExport:
     def test_gives_the_same_report_to_the_byte(self, folder, call):
         for form in ("terminal", "markdown", "csv", "json", "latex"):
             assert call("report", "--from", "out", "--format", form) == call("report", "--format", form)
+        assert "4 reviews are left out." in call("report", "--from", "out")[1]
 
     def test_needs_no_store(self, folder, call, tmp_path, monkeypatch):
         here = call("report")
