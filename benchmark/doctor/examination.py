@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmark.doctor import cache, inputs, machine, start
 from benchmark.doctor.finding import PROBLEM, Finding, problem
-from benchmark.doctor.store import Recorded, check_store, run_findings
+from benchmark.doctor.store import Recorded, check_store, file_findings, run_findings
 from benchmark.doctor.versions import version_findings
 from benchmark.plan.workspace import Workspace
 from data_pipeline.errors import InputError
@@ -38,6 +38,7 @@ def examine(workspace: Workspace) -> Iterator[tuple[str, Finding]]:
         yield from _named(name, findings)
     if runs is not None:
         yield from _named("runs", run_findings(runs))
+        yield from _named("runs", file_findings(runs))
     yield from _named("checkpoints", cache.checkpoint_findings(workspace, runs))
 
 

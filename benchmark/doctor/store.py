@@ -12,7 +12,7 @@ from typing import NamedTuple
 from benchmark.doctor.finding import PROBLEM, Finding, note, ok, problem
 from benchmark.tracking.address import local_path, sqlite_address, sqlite_file, store_exists, without_secrets
 from benchmark.tracking.client import TrackingError, quiet_client
-from benchmark.tracking.files import follow_database
+from benchmark.tracking.files import FOLDER, follow_database
 from benchmark.tracking.lock import is_orphan, local_lock
 from benchmark.tracking.records import REPRODUCTION, RUN, STUDY, TRIAL, RunRecord, Status
 from benchmark.tracking.store import TrackingStore
@@ -52,13 +52,6 @@ def run_findings(recorded: Sequence[Recorded]) -> Iterator[Finding]:
     """Find runs that are RUNNING without a process."""
     running = [each for each in recorded if each.run.status is Status.RUNNING]
     stopped = 0
-    folders = [local_path(run.artifacts) for _, kind, run in recorded if run.status is Status.FINISHED and kind == RUN]
-    gone = [folder for folder in folders if folder and not folder.is_dir()]
-    if gone:
-        yield problem(
-            f"{len(gone)} of {len(folders)} finished runs have lost their files, one of them {gone[0]}",
-            "put the folder `mlruns` back beside the database",
-        )
     for profile, kind, run in running:
         name = f"{run.name} (MLflow run {run.run_id}) is RUNNING"
         command = f"python -m benchmark run {run.experiment} --profile {profile}"
@@ -74,6 +67,17 @@ def run_findings(recorded: Sequence[Recorded]) -> Iterator[Finding]:
             continue
         stopped += 1
     yield ok(f"{len(recorded)} recorded, {len(running) - stopped} with a process at work")
+
+
+def file_findings(recorded: Sequence[Recorded]) -> Iterator[Finding]:
+    """Find finished runs whose files are gone; those on a server are not looked for."""
+    folders = [local_path(run.artifacts) for _, kind, run in recorded if run.status is Status.FINISHED and kind == RUN]
+    gone = [folder for folder in folders if folder and not folder.is_dir()]
+    if gone:
+        yield problem(
+            f"{len(gone)} of {len(folders)} finished runs have lost their files, as {gone[0]}",
+            f"put the folder `{FOLDER}` back beside the database",
+        )
 
 
 def _copy(file: Path, copy: Path) -> Finding | None:

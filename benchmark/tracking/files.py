@@ -49,7 +49,10 @@ def follow_database(address: str, database: Path) -> None:
             except OperationalError as error:
                 if "readonly" not in str(error):
                     raise
-                logger.warning("%s was moved and cannot be written: files of its runs are not found", database)
+                logger.warning(
+                    "%s was moved and is read-only: files of its runs are not found. Copy both and use the copy.",
+                    database,
+                )
                 return
         connection.commit()
 

@@ -90,7 +90,7 @@ def test_a_write_that_a_kill_interrupted_is_a_note_and_left_for_run_to_take_back
 
 
 def test_a_running_run_is_judged_by_its_lock(start, store_uri, workspace):
-    start("reproduction").finish(Status.FINISHED)
+    start().finish(Status.FINISHED)
     start(lock="elsewhere:/a/lock", seed=2)
     start("reproduction", seed=3)
     start(seed=4)

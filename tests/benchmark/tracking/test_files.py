@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from benchmark.doctor.finding import PROBLEM
-from benchmark.doctor.store import check_store, run_findings
+from benchmark.doctor.store import check_store, file_findings
 from benchmark.tracking.address import local_path, sqlite_address
 from benchmark.tracking.files import RECORDED_IN, files_address
 from benchmark.tracking.records import Status
@@ -142,7 +142,7 @@ def test_a_moved_store_that_cannot_be_written_is_read_all_the_same(first, tmp_pa
 def test_doctor_finds_a_store_without_its_files(first, tmp_path):
     def problems(folder: Path) -> list[str]:
         _, runs = check_store(sqlite_address(folder / "mlflow.db"))
-        return [text for level, text in run_findings(runs) if level == PROBLEM]
+        return [text for level, text in file_findings(runs) if level == PROBLEM]
 
     folder = first.rename(tmp_path / "p2")
     before = (folder / "mlflow.db").read_bytes()
