@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from data_pipeline.cache import cached_entry
 from data_pipeline.errors import DataError, one_line
-from data_pipeline.files import sha256_of, try_read
+from data_pipeline.files import is_leftover, sha256_of, try_read
 from data_pipeline.review import Review, review_ids
 
 ROOT = "aclImdb"
@@ -37,8 +37,8 @@ _URLS = re.compile(r"(train|test)/urls_(neg|pos)\.txt")
 _FILM = re.compile(r"/title/(tt\d+)")
 
 
-def read_aclimdb(path: Path, cache_dir: Path) -> tuple[list[Review], list[Review]]:
-    """Return the reviews of the official train and test parts, from a folder or an archive.
+def read_aclimdb(path: Path, cache_dir: Path) -> tuple[list[Review], list[Review], int]:
+    """Return the reviews of the official train and test parts, and how many leftovers were skipped among them.
 
     An archive is parsed once (3 s for 50,000 reviews) and cached under its hash; a folder is read each time.
 
@@ -50,10 +50,12 @@ def read_aclimdb(path: Path, cache_dir: Path) -> tuple[list[Review], list[Review
         DataError: it is absent, damaged, of another layout, or has an unsafe member.
     """
     if try_read(path, Path.is_dir):
-        rows = _parse(_folder_members(path), path)
+        rows, leftovers = _parse(_folder_members(path), path)
     elif try_read(path, Path.is_file):
         folder = cache_dir / "corpora" / f"{try_read(path, sha256_of)}-{PARSED_VERSION}"
-        rows = cached_entry(folder, lambda entry: _write(entry, _parse(_archive_members(path), path)), _read)
+        rows, leftovers = cached_entry(
+            folder, lambda entry: _write(entry, *_parse(_archive_members(path), path)), _read
+        )
     else:
         raise DataError(f"{path}: no such file or folder. Name the folder aclImdb or the archive aclImdb_v1.tar.gz.")
     # Train first: its ids are then those that the same reviews have without the test part, as in the embedded wheel.
@@ -62,15 +64,18 @@ def read_aclimdb(path: Path, cache_dir: Path) -> tuple[list[Review], list[Review
         Review(id_, row["text"], row["label"], row["stars"], row["film"]) for id_, row in zip(ids, rows, strict=True)
     ]
     in_train = sum(row["split"] == "train" for row in rows)
-    return reviews[:in_train], reviews[in_train:]
+    return reviews[:in_train], reviews[in_train:], leftovers
 
 
-def _parse(members: Iterable[tuple[str, bytes]], where: Path) -> list[dict[str, Any]]:
-    """Return one row per review, train before test, in the order of class and index."""
+def _parse(members: Iterable[tuple[str, bytes]], where: Path) -> tuple[list[dict[str, Any]], int]:
+    """Return one row per review, train before test, in the order of class and index; and the count of leftovers."""
+    leftovers = 0
     reviews: dict[tuple[str, str, int], tuple[int, str]] = {}  # stars and text by split, class and index
     films: dict[tuple[str, str], list[str | None]] = {}  # by split and class
     for name, content in members:
-        if urls := _URLS.fullmatch(name):
+        if is_leftover(name):
+            leftovers += 1
+        elif urls := _URLS.fullmatch(name):
             lines = _decode(content, name, where).splitlines()
             films[urls[1], urls[2]] = [match[1] if (match := _FILM.search(line)) else None for line in lines]
         elif review := _REVIEW.fullmatch(name):
@@ -95,7 +100,7 @@ def _parse(members: Iterable[tuple[str, bytes]], where: Path) -> list[dict[str, 
             )
         film = None if urls_ is None else urls_[index]
         rows.append({"split": split, "label": CLASSES.index(class_), "stars": stars, "film": film, "text": text})
-    return rows
+    return rows, leftovers
 
 
 def _stars_and_text(name: re.Match[str], text: str, where: Path) -> tuple[int, str]:
@@ -132,6 +137,9 @@ def _folder_members(path: Path) -> Iterator[tuple[str, bytes]]:
     files += [file for split in SPLITS for class_ in CLASSES for file in sorted((root / split / class_).glob("*"))]
     for file in files:
         name = file.relative_to(root).as_posix()
+        if is_leftover(name):
+            yield name, b""
+            continue
         try:
             found = file.stat()
         except OSError as error:
@@ -208,15 +216,16 @@ class _Bounded(io.RawIOBase):
         return content
 
 
-def _write(folder: Path, rows: list[dict[str, Any]]) -> None:
+def _write(folder: Path, rows: list[dict[str, Any]], leftovers: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(pa.Table.from_pylist(rows), folder / PARSED_FILE)
+    table = pa.Table.from_pylist(rows).replace_schema_metadata({"leftovers": str(leftovers)})
+    pq.write_table(table, folder / PARSED_FILE)
 
 
-def _read(folder: Path) -> list[dict[str, Any]]:
+def _read(folder: Path) -> tuple[list[dict[str, Any]], int]:
     import pyarrow.parquet as pq
 
-    rows: list[dict[str, Any]] = pq.read_table(folder / PARSED_FILE).to_pylist()
-    return rows
+    table = pq.read_table(folder / PARSED_FILE)
+    return table.to_pylist(), int((table.schema.metadata or {}).get(b"leftovers", 0))

@@ -19,6 +19,7 @@ class Corpus:
         fingerprint: hash of all reviews of the source, whatever their order.
         split_fingerprint: hash of which reviews are in which part, and in which order.
         held_out_test: the test part was cut from training reviews; it is not the official one.
+        leftovers: files of an operating system or editor that were skipped among the reviews.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Corpus:
     fingerprint: str
     split_fingerprint: str
     held_out_test: bool = True
+    leftovers: int = 0
 
     @property
     def parts(self) -> dict[str, tuple[Review, ...]]:
@@ -74,6 +76,10 @@ def audit(corpus: Corpus) -> tuple[str, ...]:
     lines = [f"Reviews, negative + positive: {', '.join(classes)}.".replace("%", " %")]
     if corpus.left_out:
         lines.append(f"{corpus.left_out:,} reviews of the source are left out: their text occurs in it more than once.")
+    if corpus.leftovers:
+        lines.append(
+            f"{corpus.leftovers:,} files that an operating system or editor left among the reviews are skipped."
+        )
     train, val, test = ({review.text for review in reviews} for reviews in corpus.parts.values())
     if repeated := len(corpus.test) - len(test):
         lines.append(f"{repeated:,} reviews of the official test part repeat the text of another one; they are kept.")

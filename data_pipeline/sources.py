@@ -56,15 +56,17 @@ class Source:
     """Reviews as they were read, to be split in one way or several.
 
     `official_test` is the source's own test part; without one, test is cut from `reviews` as train and val are.
+    `leftovers` counts files among them that are none of the source's.
     """
 
     name: str
     reviews: Sequence[Review]
     official_test: Sequence[Review] | None = None
+    leftovers: int = 0
 
     def split(self, config: DataConfig) -> Corpus:
         """Split the reviews; raise DataError as `make_corpus` does."""
-        corpus = make_corpus(self.name, self.reviews, config, self.official_test)
+        corpus = replace(make_corpus(self.name, self.reviews, config, self.official_test), leftovers=self.leftovers)
         if self.official_test is None:
             return corpus
         # The name says so where figures do not compare with published ones: other reviews, or a part of them.

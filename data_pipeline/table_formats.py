@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data_pipeline.errors import DataError
+from data_pipeline.errors import DataError, one_line
 from data_pipeline.files import is_leftover, try_read
 
 LONGEST_FIELD = 2**31 - 1  # characters; csv's own limit of 131,072 is too short for a long article
+SHOWN = 80  # characters of a library's reason
 DELIMITERS = ",\t;|"
 FORMATS = "Let its name end in .csv, .tsv, .json, .jsonl or .parquet, then .gz, .bz2, .xz or .zip where compressed."
 
@@ -74,7 +75,7 @@ def read_records(path: Path, find: Find, *, others: bool) -> Records:
         try:
             content = UNPACKED[endings.pop()](content)
         except (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
-            raise DataError(f"{path}: cannot be unpacked: {error}. {FORMATS}") from None
+            raise DataError(f"{path}: cannot be unpacked: {_reason(error)}. {FORMATS}") from None
     ending = endings[-1] if endings else ""
     if ending in {".parquet", ".pq"}:
         return _parquet(content, path, find, others=others)
@@ -92,6 +93,10 @@ def encoding_fault(text: str) -> str:
     except UnicodeEncodeError:
         return "not UTF-8. Save the file in UTF-8."
     return ""
+
+
+def _reason(error: Exception) -> str:
+    return one_line(" ".join(str(error).split()))[:SHOWN].rstrip(".")
 
 
 def _text(content: bytes) -> str:
@@ -193,8 +198,7 @@ def _parquet(content: bytes, path: Path, find: Find, *, others: bool) -> Records
     except DataError:
         raise
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # the last two: dates that Python has not
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path}: cannot be read as parquet: {reason}. Write it again.") from None
+        raise DataError(f"{path}: cannot be read as parquet: {_reason(error)}. Write it again.") from None
     rows = enumerate(zip(*columns, strict=True), start=1)
     return Records(table.column_names, [Record(number, f"row {number}", cells) for number, cells in rows])
 

@@ -36,9 +36,10 @@ def without(*names):
 
 class TestReading:
     def test_text_label_stars_and_film_are_read(self, read):
-        train, test = read(members())
+        train, test, leftovers = read(members())
 
         review = train[24]
+        assert leftovers == 0
         assert (review.text, review.label) == ("a pos review of train, number 0<br />fin", 1)
         assert (review.stars, review.film) == (7, "tt0000")
         assert [len(train), len(test)] == [48, 48]
@@ -55,6 +56,19 @@ class TestReading:
 
         assert read(dict(reversed(labelled.items()))) == read(members())
 
+    def test_leftovers_of_systems_and_editors_are_skipped_counted_and_told(self, read, tmp_path):
+        names = [".DS_Store", "._0_3.txt", "Thumbs.db", "desktop.ini", "0_3.txt~", ".ipynb_checkpoints/0_3.txt"]
+        left = {f"train/neg/{name}": b"\0\1\2" for name in names} | {"test/pos/.0_9.txt.swp": b"\xff"}
+        folder = write_folder(tmp_path / "unpacked", members() | left)
+        (train, test, none), whole = read(members()), read(members() | left)
+
+        assert none == 0
+        assert whole == read_aclimdb(folder, tmp_path / "cache") == (train, test, 7)
+        assert read(members() | left) == whole  # from the cache
+        config = DataConfig(source="aclimdb", train_size=20, val_size=10, test_size="all")
+        [line] = [each for each in audit(load_corpus(config, Place(folder))) if "left" in each and "skipped" in each]
+        assert_names(line, "7 files")
+
     def test_without_url_lists_films_are_not_known(self, read):
         assert {review.film for review in read(without("train/urls", "test/urls"))[0]} == {None}
 
@@ -66,7 +80,7 @@ class TestReading:
         assert read(members()) == first
 
     def test_ids_of_train_do_not_depend_on_test(self, read):
-        train, test = read(changed("test/neg/0_1.txt", members()["train/neg/0_1.txt"]))
+        train, test, _ = read(changed("test/neg/0_1.txt", members()["train/neg/0_1.txt"]))
 
         assert train == read(members())[0]
         assert test[0].id == train[0].id.removesuffix("0") + "1"

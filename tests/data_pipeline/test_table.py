@@ -233,4 +233,4 @@ class TestMadeUp:
             path = Path(folder, name)
             path.write_bytes(content[:place] + put + content[place + chance.choice([0, len(put), len(content)]) :])
 
-            assert len(outcome(lambda: read_labelled(path))) < 500 + len(str(path))
+            assert len(outcome(lambda: read_labelled(path))) < 250 + len(str(path))
