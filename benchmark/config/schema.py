@@ -66,7 +66,7 @@ class PublishedFigure(Settings):
     test_accuracy: float = Field(ge=0, le=100)
     """In percent."""
     corpus: Line
-    """The reviews it was obtained on, by the name that our reports give them."""
+    """The reviews it was obtained on, by the name that our reports give them; beside others it is not shown."""
     encoder: Line | None = None
     """The pre-trained encoder, if there was one."""
     source: Line

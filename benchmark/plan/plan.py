@@ -85,10 +85,10 @@ def make_plan(suite: Suite, workspace: Workspace, names: Collection[str] = (), *
     # Encoder and precision are the same for all train sizes and seeds.
     firsts = {run.experiment_name: run for run in reversed(runs)}
     resolved = {name: _resolve(firsts[name], workspace.device, download=download) for name in suite.experiments}
-    published = {figure.experiment: figure.model_dump() for figure in suite.published}
     source = read_source(suite.data[0], workspace.place, download=download)
     corpora = {data: source.split(data) for data in suite.data}
     _refuse_tuned_on_test(suite, names or suite.experiments, corpora)
+    published = _published(suite, corpora[suite.data[0]])
     marks, rows = {}, []
     for data, corpus in corpora.items():
         for name, (encoder, precision) in resolved.items():
@@ -130,6 +130,15 @@ def make_plan(suite: Suite, workspace: Workspace, names: Collection[str] = (), *
         for run in runs
     ]
     return Plan(record, tuple(planned))
+
+
+def _published(suite: Suite, corpus: Corpus) -> dict[str, dict[str, Any]]:
+    """Return the figures of these reviews or another part of them, by experiment: `IMDB (official split)`, of IMDB."""
+    return {
+        figure.experiment: figure.model_dump()
+        for figure in suite.published
+        if figure.corpus.partition(" (")[0] == corpus.name.partition(" (")[0]
+    }
 
 
 def _refuse_tuned_on_test(suite: Suite, names: Collection[str], corpora: Mapping[DataConfig, Corpus]) -> None:
