@@ -130,6 +130,11 @@ def spell_figure(value: float) -> str:
     return f"{value:,.1f}" if value >= 0.95 else f"{value:.2g}"
 
 
+def spell_amount(count: float, noun: str) -> str:
+    """Return e.g. `1 review` or `2,400 reviews`."""
+    return f"{count:,.0f} {noun}{'' if round(count) == 1 else 's'}"
+
+
 def spell_value(value: object) -> str:
     """Return a setting's value as YAML writes it, numbers with four digits."""
     if value is None or isinstance(value, bool):

@@ -8,6 +8,7 @@ from benchmark.cli.options import STORE, add_shared_options, workspace
 from benchmark.doctor.examination import examine
 from benchmark.doctor.finding import PROBLEM
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
+from benchmark.output import spell_amount
 from benchmark.training.device import resolve_device
 from data_pipeline.errors import one_line
 
@@ -29,5 +30,5 @@ def execute(arguments: argparse.Namespace) -> int:
     for name, finding in examine(place):
         print(f"{finding.level:<7}  {name:<16}  {one_line(finding.text)}", flush=True)
         problems += finding.level == PROBLEM
-    print(f"\n{problems} problem{'' if problems == 1 else 's'}" if problems else "\nno problem")
+    print(f"\n{spell_amount(problems, 'problem')}" if problems else "\nno problem")
     return EXIT_FAILED if problems else EXIT_DONE

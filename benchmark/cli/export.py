@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmark.cli.options import STORE, add_shared_options, existing_store
 from benchmark.launch.process import EXIT_DONE
-from benchmark.output import say
+from benchmark.output import say, spell_amount
 from benchmark.results.export import write_export
 from benchmark.results.read import read_results
 
@@ -23,5 +23,5 @@ def execute(arguments: argparse.Namespace) -> int:
     store = existing_store(arguments)
     results = read_results(store, arguments.profile)
     write_export(store, results, arguments.folder)
-    say(f"wrote {arguments.folder}: {len(results.logits)} finished runs")
+    say(f"wrote {arguments.folder}: {spell_amount(len(results.logits), 'finished run')}")
     return EXIT_DONE

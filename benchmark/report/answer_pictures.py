@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 
 from benchmark.analysis.metrics import ReliabilityBins, reliability_bins
 from benchmark.analysis.slices import Groups, Slice, accuracy_by, flag_groups, length_groups, star_groups
+from benchmark.output import spell_amount
 from benchmark.report.drawing import COLOURS, MUTED, PAPER, Look, Picture, Table, canvas, finish, label, legend
 from benchmark.report.rows import Row
 from benchmark.results.results import Details, PlanResults
@@ -153,7 +154,7 @@ def _confusion_picture(key: str, results: PlanResults, row: Row) -> Picture:
             alpha = 0.08 + 0.34 * float(share)
             axes.add_patch(Rectangle(place, 0.96, 0.94, facecolor=colour, alpha=alpha, linewidth=0))
             axes.text(predicted, true - 0.1, f"{100 * share:.1f} %", ha="center", va="center", fontsize=14)
-            count = f"{counts[true, predicted]:,.0f} reviews"
+            count = spell_amount(float(counts[true, predicted]), "review")
             axes.text(predicted, true + 0.22, count, ha="center", va="center", color=MUTED)
         axes.set_xlim(-0.5, 1.5)
         axes.set_ylim(1.5, -0.5)

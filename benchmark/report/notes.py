@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark.output import spell_seconds
+from benchmark.output import spell_amount, spell_seconds
 from benchmark.report.rows import UNKNOWN_SETUP, Row, Verdict
 from benchmark.results.results import PlanResults
 from benchmark.tracking.records import MANY_UNKNOWN, UNKNOWN_TOKENS, UNREADABLE_REVIEWS, PlanRecord, PlanRow, Status
@@ -121,8 +121,8 @@ def _legend(plan: PlanRecord, verdict: Verdict) -> list[str]:
         count = len(comparison.pairs)
         notes.append(
             f"Rank{trained}: models that share a letter are not significantly different at 5 %; a is the best group. "
-            f"Test: {comparison.test}, of these {comparison.about}, with Holm's correction over {count} "
-            f"pair{'s' if count > 1 else ''}."
+            f"Test: {comparison.test}, of these {comparison.about}, with Holm's correction over "
+            f"{spell_amount(count, 'pair')}."
         )
     notes += dict.fromkeys(TESTS[comparison.about] for comparison in verdict.comparisons.values())
     notes += LEGEND if verdict.comparisons else LEGEND[1:-1]

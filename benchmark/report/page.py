@@ -16,6 +16,7 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmark.output import spell_amount
 from benchmark.report.answer_pictures import confusion_pictures, reliability_pictures, slice_pictures
 from benchmark.report.chosen_reviews import Chosen, choose_reviews, reviews_json
 from benchmark.report.drawing import Look, Picture, looks
@@ -62,7 +63,8 @@ class Page:
         """The first sentence: how many models have all their runs."""
         every = len(self.report.results.plan.models)
         done = len({row.plan.experiment for row in self.report.verdict.rows if row.complete})
-        models = f"{every} model{'' if every == 1 else 's'}" if done == every else f"{done} of {every} models"
+        models = spell_amount(every, "model")
+        models = models if done == every else f"{done} of {models}"
         return f"{models} read the same film reviews and predicted for each whether its writer liked the film."
 
     @property

@@ -10,7 +10,7 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from benchmark.analysis.pairwise import PairwiseTests
-from benchmark.output import spell_seconds
+from benchmark.output import spell_amount, spell_seconds
 from benchmark.report import drawing
 from benchmark.report.drawing import INK, MUTED, PAPER, Look, Picture, Table, canvas, finish, label, write_above
 from benchmark.report.narrative import Price, pareto_front, prices, spell_p
@@ -97,7 +97,8 @@ def _learning_curve(results: PlanResults, details: Details, row: Row, number: in
         axes.set_xlim(0.6, max(int(line[1]) for line in lines) + 0.4)
         drawing.legend(figure, axes)
         epochs_chosen = ", ".join(map(str, chosen))
-        alt = f"Loss on train and val by epoch, {len(chosen)} seed(s); chosen epoch of each seed: {epochs_chosen}."
+        seeds = spell_amount(len(chosen), "seed")
+        alt = f"Loss on train and val by epoch, {seeds}; chosen epoch of each: {epochs_chosen}."
         table = Table(("seed", "epoch", "train loss", "val loss", "chosen"), lines)
         return finish(figure, f"learning-{number}", row.name, alt, table)
 
@@ -193,7 +194,8 @@ def pair_picture(size: int, comparison: PairwiseTests) -> Picture:
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("difference in test accuracy, points")
         count = sum(pair.separated for pair in pairs)
-        alt = f"{len(pairs)} pair(s) with the 95 % interval of the difference; {count} differ significantly."
+        every = spell_amount(len(pairs), "pair")
+        alt = f"{every} with the 95 % interval of the difference; {count} differ significantly."
         columns = ("better", "other", "difference, points", "95 % interval", "p after Holm", "significant")
         title = f"Pairs of {comparison.about}, trained on {size:,} reviews"
         return finish(figure, f"pairs-{size}", title, alt, Table(columns, lines))

@@ -164,6 +164,9 @@ class TestWhatIsNoFile:
     def test_a_device_stays(self):
         write_whole(Path("/dev/null"), "text")
         assert Path("/dev/null").is_char_device()
+        with pytest.raises(OutputError) as error:
+            write_whole(Path("/dev/full"), "text")
+        assert_names(error, "/dev/full")
 
     @pytest.mark.parametrize("folder", ["/dev/fd", "/proc/self/fd"])
     def test_an_open_pipe_gets_the_text_as_of_a_shells_process_substitution(self, folder):

@@ -55,6 +55,14 @@ def test_the_pareto_front_is_a_line_with_a_corner_also_where_it_is_one_model(acc
         assert line[1].count("L") >= 2
 
 
+def test_one_review_is_one():
+    made = MadePage(reviews=20, accuracy={"bow": 0.95}, seeds=(1,))
+    (confusion,) = [each for each in made.page().pictures if each.key.startswith("confusion")]
+
+    assert "1 review<" in confusion.svg
+    assert "1 reviews" not in confusion.svg
+
+
 def test_the_time_of_a_run_is_that_of_its_row_a_frozen_encoders_pass_included():
     made = MadePage(reviews=60, accuracy={"bert-frozen": 0.8}, seeds=(1,))
     results = made.results()
