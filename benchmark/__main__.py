@@ -9,7 +9,7 @@ def main() -> int:
     """Start this process, then run the command."""
     try:
         prepare_process()
-    except ImportError as error:
+    except (ImportError, FileNotFoundError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     from benchmark.cli.main import main as run_command  # not above: it imports what a user's file may shadow

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module, util
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -19,21 +20,22 @@ def worker_command(module: str) -> list[str]:
 
 
 def prepare_process() -> None:
-    """Make this process of ours independent of closed descriptors and of a missing home.
+    """Make this process of ours independent of closed descriptors and of the user's home.
 
     Raises:
         ImportError: another `models` or `data_pipeline` would be imported in place of ours.
+        FileNotFoundError: the working folder was deleted.
     """
     _open_descriptors()
-    if os.path.expanduser("~") == "~":  # a user without an entry in passwd, and no HOME
-        os.environ["HOME"] = os.path.abspath(os.curdir)  # where libraries keep their caches
+    _find_home()
     refuse_shadowing()
 
 
 def drop_working_folder() -> None:
     """Take the working folder, which `python -m` puts first, out of the import path, unless it is our checkout."""
-    if not sys.flags.safe_path and os.path.realpath(sys.path[0]) != os.path.realpath(ROOT):
-        del sys.path[0]
+    with suppress(FileNotFoundError):  # it was deleted, which `prepare_process` reports
+        if not sys.flags.safe_path and os.path.realpath(sys.path[0]) != os.path.realpath(ROOT):
+            del sys.path[0]
 
 
 def refuse_shadowing() -> None:
@@ -46,6 +48,19 @@ def refuse_shadowing() -> None:
                 f"{origin or name}: is in the way of our package {name} in {ROOT}. Rename it, or take its folder off "
                 "the import path."
             )
+
+
+def _find_home() -> None:
+    """Let libraries keep their caches here where the user has no home, or one that cannot be written."""
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:  # torch would end the process
+        raise FileNotFoundError("the working folder: does not exist any more. Change to another one.") from None
+    home = os.path.expanduser("~")
+    if home == "~":  # no HOME, and no entry in passwd
+        os.environ["HOME"] = here
+    elif not os.access(home, os.W_OK):  # matplotlib would warn, and look for the machine's fonts in each process
+        os.environ.setdefault("MPLCONFIGDIR", os.path.join(here, ".benchmark", "matplotlib"))
 
 
 def _open_descriptors() -> None:

@@ -21,7 +21,7 @@ def user_findings() -> Iterator[Finding]:
     if name.isdecimal():
         text += "; this user id has no name here, and runs are recorded under its number"
     if not os.access(home, os.W_OK | os.X_OK):
-        yield note(f"{text}; it cannot be written, so libraries make their caches again in each process")
+        yield note(f"{text}; it cannot be written, so libraries keep no caches there")
     else:
         yield (note if name.isdecimal() else ok)(text)
 

@@ -1,6 +1,7 @@
 """How processes of ours start: closed descriptors, a user's files that are named like ours, no home, no name."""
 
 import os
+import pwd
 import shutil
 import sqlite3
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import benchmark
-from benchmark.startup import refuse_shadowing, worker_command
+from benchmark.startup import prepare_process, refuse_shadowing, worker_command
 from tests.helpers.facts import assert_names
 from tests.helpers.shell import ROOT
 
@@ -109,6 +110,36 @@ def test_in_a_users_own_process_it_is_named_too_and_the_process_stays_as_it_is(t
 
     assert done.returncode == 0, done.stderr
     assert_names(done.stdout, tmp_path / "models.py")
+
+
+def test_in_a_deleted_folder_a_command_says_so_in_one_line(tmp_path):
+    script = 'rmdir "$PWD"; exec "$@"'
+    done = call("sh", "-c", script, "sh", sys.executable, "-m", "benchmark", "list", folder=tmp_path)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert_names(done.stderr, "error: ", "working folder")
+
+
+def test_with_a_home_that_cannot_be_written_libraries_keep_their_caches_here_and_say_nothing(tmp_path):
+    (tmp_path / "asked.py").write_text("def main():\n    import matplotlib; print(matplotlib.get_cachedir())")
+    environment = {"HOME": "/proc/none", "PYTHONPATH": str(tmp_path), "MPLCONFIGDIR": "", "XDG_CACHE_HOME": ""}
+    done = call(*worker_command("asked"), folder=tmp_path, **environment)
+
+    assert done.stderr == ""
+    assert done.stdout.startswith(str(tmp_path))
+
+
+def test_without_a_home_the_working_folder_is_it(tmp_path, monkeypatch):
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setenv("HOME", "a home")
+    monkeypatch.delenv("HOME")
+    monkeypatch.chdir(tmp_path)
+
+    prepare_process()
+    assert Path.home() == tmp_path
 
 
 def test_our_own_packages_are_not_in_the_way():
