@@ -108,7 +108,7 @@ def _download(hub: str, revision: str) -> Path:
         raise DataError(f"{of}: has no {CONFIG_FILE}. {choose}.")
     if PICKLE_FILE in there and not there & {WEIGHTS_FILE, INDEX_FILE}:
         raise DataError(
-            f"{of}: {_convert(f'{hub!r}, revision={revision!r}')} and set `path`, or choose a"
+            f"{of}: {_convert(f'{hub!r}, revision={revision!r}', 'FOLDER')} and set `path`, or choose a"
             f" `revision` of `hub` with {WEIGHTS_FILE}."
         )
     if not there & {WEIGHTS_FILE, INDEX_FILE}:
@@ -122,11 +122,11 @@ def _download(hub: str, revision: str) -> Path:
     return download_snapshot(hub, revision, [file.name for file in weights_files(folder)])
 
 
-def _convert(source: str) -> str:
+def _convert(source: str, folder: str) -> str:
     """Say how weights that only unpickling opens become safetensors."""
     return (
-        f'has {PICKLE_FILE} alone, which is never unpickled. Convert it: `python -c "from transformers import AutoModel'
-        f" as A; A.from_pretrained({source}).save_pretrained('FOLDER')\"`"
+        f'has {PICKLE_FILE} alone, which is never unpickled. Run `python -c "from transformers import AutoModel as A;'
+        f' A.from_pretrained({source}).save_pretrained({folder!r})"`'
     )
 
 
@@ -137,7 +137,7 @@ def _missing(folder: Path) -> list[str]:
 def _checked(folder: Path, expected: str | None, fix: str) -> Encoder:
     if missing := _missing(folder):
         if missing == [WEIGHTS_FILE] and (folder / PICKLE_FILE).is_file():
-            raise DataError(f"{folder}: {_convert('FOLDER').replace('FOLDER', str(folder))}.")
+            raise DataError(f"{folder}: {_convert(repr(str(folder)), str(folder))}.")
         raise DataError(f"{folder}: the encoder lacks {' and '.join(missing)}. Download or install it again.")
     for file in (folder / name for name in (CONFIG_FILE, *WORDPIECE_FILES)):
         if file.is_file():

@@ -10,7 +10,7 @@ from pathlib import Path
 from data_pipeline.errors import DataError
 
 _SHAPE = (
-    *("vocab_size", "max_position_embeddings", "pad_token_id", "initializer_range"),
+    *("vocab_size", "max_position_embeddings", "pad_token_id"),
     *("hidden_size", "num_hidden_layers", "num_attention_heads"),
 )
 _BERT_SHAPE = (
@@ -58,7 +58,7 @@ MEANINGLESS = frozenset(
         *("diversity_penalty", "do_sample", "dtype", "early_stopping"),
         *("encoder_no_repeat_ngram_size", "eos_token_id"),
         *("exponential_decay_length_penalty", "finetuning_task", "forced_bos_token_id"),
-        *("forced_eos_token_id", "gradient_checkpointing", "id2label", "label2id", "language"),
+        *("initializer_range", "forced_eos_token_id", "gradient_checkpointing", "id2label", "label2id", "language"),
         *("length_penalty", "mask_token_id", "max_length", "min_length", "model_type", "name"),
         *("_name_or_path", "name_or_path", "no_repeat_ngram_size", "num_beam_groups"),
         *("num_beams", "_num_labels", "num_labels", "num_return_sequences", "output_attentions"),

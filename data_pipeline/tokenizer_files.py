@@ -19,6 +19,7 @@ WORDPIECE_FILES = (
 )
 FIX = "Put the encoder's own tokenizer.json there."
 SPECIAL = ("cls", "sep", "pad", "unk")
+BYTES = 256
 FEWEST_IDS = 0.9  # of the encoder's, which a publisher may have rounded up to a multiple of 64
 
 
@@ -100,6 +101,10 @@ def _check_vocabulary(folder: Path, tokenizer: Any) -> None:
     words = rust.get_vocab(with_added_tokens=False)
     if max(special_ids(tokenizer)) >= len(words) and not (folder / "added_tokens.json").is_file():
         raise DataError(f"{folder}: the vocabulary lacks special tokens, such as [CLS] or <s>. {FIX}")
+    merges = folder / "merges.txt"
+    made = len(words) - BYTES - len(special_ids(tokenizer))  # the other words of byte pairs are two words merged
+    if merges.is_file() and try_read(merges, Path.read_bytes).count(b"\n") < FEWEST_IDS * made:
+        raise DataError(f"{merges}: has too few merges for vocab.json, as a file that is cut. {FIX}")
     cased = next((word for word in words if word.isascii() and word.lower() != word and word[0] != "["), None)
     lowers = cased is not None and rust.normalizer is not None and rust.normalizer.normalize_str("A") == "a"
     if lowers and not _says_case(folder / "tokenizer_config.json"):

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 # Weights that no encoder's states depend on: pooler, heads of the publisher's tasks, buffers of old checkpoints.
 HARMLESS = re.compile(
-    r"(.*\.)?(position_ids|token_type_ids)"
-    r"|((bert|distilbert|roberta)\.)?pooler\..*"
+    rf"(.*\.)?(position_ids|token_type_ids)|(({'|'.join(KINDS)})\.)?pooler\..*"
     r"|(cls|classifier|lm_head|pre_classifier|qa_outputs|score|vocab_layer_norm|vocab_projector|vocab_transform)\..*"
 )
 

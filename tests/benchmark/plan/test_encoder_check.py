@@ -1,10 +1,12 @@
 """An encoder is looked at whole before a plan begins: what would be read otherwise than its files say is refused."""
 
 import json
+import re
 import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from benchmark.plan.encoder import check_encoder
 from data_pipeline.encoder import Encoder, resolve_encoder
@@ -192,9 +194,14 @@ class TestShards:
 
 def test_a_pickle_is_refused_with_the_line_that_converts_it(copy):
     folder = copy()
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
 
-    assert_names(refusal(folder), "pytorch_model.bin", "AutoModel", "save_pretrained", "FOLDER")
+    with pytest.raises(DataError, match=r"pytorch_model\.bin") as refused:
+        look(folder)
+    [line] = re.findall('`python -c "(.*)"`', str(refused.value))
+    exec(line)  # noqa: S102  as the user runs it
+    look(folder)
 
 
 class TestTokenizer:
@@ -202,10 +209,23 @@ class TestTokenizer:
         line = refusal(edit_config(copy("roberta"), pad_token_id=5))
         assert_names(line, "got 1", "expected 5")
 
-    def test_the_tokenizer_of_another_encoder_is_refused(self, copy):
-        folder = copy("roberta")
-        vocab_size = write_tokenizer(folder, "bert")
+    @pytest.mark.parametrize(("kind", "other"), [("roberta", "bert"), ("bert", "roberta")])
+    def test_the_tokenizer_of_another_encoder_is_refused(self, copy, kind, other):
+        folder = copy(kind)
+        vocab_size = write_tokenizer(folder, other)
         assert_names(refusal(folder), "tokenizer", f"got {vocab_size}")
+
+    def test_merges_that_are_cut_are_refused(self, copy):
+        folder = copy("roberta")
+        vocabulary = json.loads((folder / "tokenizer.json").read_text())["model"]
+        (folder / "tokenizer.json").unlink()
+        (folder / "vocab.json").write_text(json.dumps(vocabulary["vocab"]))
+        for share, taken in ((1, True), (2, False)):
+            pairs = vocabulary["merges"][: len(vocabulary["merges"]) // share]
+            (folder / "merges.txt").write_text("".join(f"{' '.join(pair)}\n" for pair in pairs))
+            if taken:
+                look(folder)
+        assert_names(refusal(folder), "merges.txt")
 
     @pytest.mark.parametrize(("says", "taken"), [(None, False), (False, True), (True, True)])
     def test_a_bare_vocabulary_with_capitals_must_say_whether_they_count(self, copy, says, taken):
