@@ -26,11 +26,12 @@ def check_unknown(data: Data, tracker: MlflowTracker, progress: Progress) -> Non
     unreadable = {name: part.unreadable for name, part in data.parts.items()}
     recorded = {f"{UNKNOWN_TOKENS}{name}": share for name, share in shares.items()}
     tracker.log_metrics(recorded | {f"{UNREADABLE_REVIEWS}{name}": count for name, count in unreadable.items()})
+    fix = FIXES[data.tokenizer.kind]
     for name, share in shares.items():
         said = f"{100 * share:.1f} % of the {name} tokens are unknown"
         if share > NOTHING_KNOWN:
-            raise DataError(f"{said} (expected {100 * NOTHING_KNOWN:.0f} % or less). {FIXES[data.tokenizer.kind]}")
+            raise DataError(f"{said} (expected {100 * NOTHING_KNOWN:.0f} % or less). {fix}")
         if share > MANY_UNKNOWN:
-            progress.say(f"warning: {said}. {FIXES[data.tokenizer.kind]}")
+            progress.say(f"warning: {said}. {fix}")
         if unreadable[name]:
             progress.say(f"{unreadable[name]:,} of {len(data.parts[name]):,} {name} reviews have no known token")

@@ -29,7 +29,7 @@ def narrate(results: PlanResults, verdict: Verdict) -> tuple[str, ...]:
     """
     size = max(verdict.comparisons or results.plan.train_sizes)
     complete = {row.name: row for row in verdict.rows if row.plan.train_size == size and row.complete}
-    constant = tuple(_majority(results, list(complete.values())))
+    constant = tuple(_majority(results, complete.values()))
     if size not in verdict.comparisons:
         return constant
     comparison = verdict.comparisons[size]
@@ -45,19 +45,17 @@ def narrate(results: PlanResults, verdict: Verdict) -> tuple[str, ...]:
     )
 
 
-def _majority(results: PlanResults, rows: Sequence[Row]) -> Iterator[str]:
-    """Name the models that are not better than always answering the larger class: no other finding praises them."""
-    no_better = {row.name: row for row in rows if row.majority is not None and not row.beats_majority}
-    if no_better and (share := results.majority_accuracy) is not None:
-        figures = "; ".join(
-            f"{name} {_percent(row.accuracy)}, p {spell_p(row.majority.adjusted_p)}"
-            for name, row in no_better.items()
-            if row.majority is not None
-        )
+def _majority(results: PlanResults, rows: Iterable[Row]) -> Iterator[str]:
+    """Name the models that are not better than always answering the larger class; no other finding praises them."""
+    share = results.majority_accuracy
+    pairs = [row.majority for row in rows if row.majority is not None and not row.beats_majority]
+    if pairs and share is not None:
+        figures = [f"{pair.first} {_percent(share + pair.difference)}, p {spell_p(pair.adjusted_p)}" for pair in pairs]
         yield (
-            f"{_listed(list(no_better))} {'is' if len(no_better) == 1 else 'are'} not significantly better than always "
-            f"answering {CLASSES[results.larger_class]}, which is right for {_percent(share)} of the test reviews "
-            f"({figures} after Holm's correction): this accuracy does not show that anything was learned."
+            f"{_listed([pair.first for pair in pairs])} {'is' if len(pairs) == 1 else 'are'} not significantly better "
+            f"than always answering {CLASSES[results.larger_class]}, which is right for {_percent(share)} of the test "
+            f"reviews ({'; '.join(figures)} after Holm's correction): this accuracy does not show that anything was "
+            "learned."
         )
 
 

@@ -67,8 +67,8 @@ def _unknown_notes(results: PlanResults) -> list[str]:
         notes.append(f"Unknown tokens (the vocabulary lacks them), {parts}: {'; '.join(groups)}.")
     if many := [names for found, names in shares.items() if max(found) > MANY_UNKNOWN]:
         notes.append(
-            f"Warning: to {', '.join(many)} more than {100 * MANY_UNKNOWN:.0f} % of the tokens are unknown; figures "
-            "say little of a model that reads so little."
+            f"Warning: more than {100 * MANY_UNKNOWN:.0f} % of the tokens are unknown to {', '.join(many)}: such a "
+            "model reads only a part of the text."
         )
     unreadable = _by_part(results, UNREADABLE_REVIEWS)
     groups = [
