@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from benchmark.launch.process import EXIT_DONE
+from data_pipeline.errors import one_line
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -21,5 +22,5 @@ def execute(arguments: argparse.Namespace) -> int:
     path = locate_config(arguments.file)
     profiles = profile_names(path)
     check_local_encoders(path)
-    print(f"{path}: valid; profiles: {', '.join(profiles)}")
+    print(one_line(f"{path}: valid; profiles: {', '.join(profiles)}"))
     return EXIT_DONE

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmark.launch.failure import Failure
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, serve
+from benchmark.output import say
 from benchmark.tracking.client import TrackingError
 
 
@@ -17,7 +18,7 @@ def main() -> int:
     try:
         return serve(_run)
     except TrackingError as error:  # nothing can be recorded; the parent tries once more
-        sys.stderr.write(f"  {error}\n")
+        say(f"  {error}")
         return EXIT_FAILED
 
 
