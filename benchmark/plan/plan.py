@@ -146,8 +146,9 @@ def _refuse_tuned_on_test(suite: Suite, names: Collection[str], corpora: Mapping
     for name in (name for name in names if name in suite.tuned):
         found = suite.tuned[name].provenance
         for data, corpus in corpora.items():
-            # Not where and how the reviews are read, which their fingerprint answers for.
-            ours = data.model_dump(mode="json", include={"val_size", "test_size", "split", "split_seed"})
+            # Sizes as they are recorded, no shares; and not where the reviews lie, since their fingerprint is compared.
+            ours = {"val_size": len(corpus.val), "test_size": len(corpus.test)}
+            ours |= data.model_dump(include={"split", "split_seed"})
             same_split = found.corpus_fingerprint == corpus.fingerprint and all(
                 value == found.data.get(key) for key, value in ours.items()
             )

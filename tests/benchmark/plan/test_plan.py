@@ -1,7 +1,11 @@
 """What a plan says beside its runs."""
 
+from dataclasses import replace
+
 from benchmark.config.load import load_suite
+from benchmark.config.tuned import Provenance, TunedSettings
 from benchmark.plan.plan import make_plan
+from data_pipeline.sources import load_corpus
 from tests.helpers.recorded import NOWHERE
 
 FIGURE = {"test_accuracy": 86.62, "source": "a paper"}
@@ -23,8 +27,19 @@ def test_a_published_figure_is_planned_beside_the_reviews_that_it_is_about(write
     assert shown(**embedded) == {"rnn"}  # another part of the same reviews
 
 
-def test_sizes_are_settled_as_numbers(write_config):
-    plan = make_plan(load_suite(write_config(), settings={"data.val_size": 0.1, "data.train_size": "all"}), NOWHERE)
-    data = plan.runs[0].config.data
+def test_shares_are_recorded_as_numbers_with_which_tuned_settings_are_compared(write_config):
+    suite = load_suite(write_config(), settings={"data.val_size": 0.1, "data.train_size": "all"})
+    data = make_plan(suite, NOWHERE).runs[0].config.data
 
     assert (data.val_size, data.train_size) == (40, 400 - 40 - data.test_size)
+    origin = dict.fromkeys(["study", "metric", "split_fingerprint", "finished"], "x")
+    origin |= dict.fromkeys(["trial", "complete", "pruned"], 1) | {
+        "value": 0.5,
+        "before": None,
+        "seconds": 1.0,
+        "code": {},
+    }
+    origin |= {"corpus_fingerprint": load_corpus(data).fingerprint, "data": data.model_dump(mode="json")}
+    tuned = TunedSettings(profile="quick", experiment="rnn", settings={}, provenance=Provenance(**origin))
+
+    assert make_plan(replace(suite, tuned={"rnn": tuned}), NOWHERE).record.rows[0].tuned
