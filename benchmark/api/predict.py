@@ -23,6 +23,7 @@ def predict(
     *,
     run: str | None = None,
     profile: str = "quick",
+    plan: str | None = None,
     device: DeviceSetting = "auto",
     tracking_uri: str | None = None,
     cache_dir: str | Path | None = None,
@@ -32,9 +33,10 @@ def predict(
 
     Args:
         texts: one review, or several.
-        model: an experiment of the profile's latest plan; its run of lowest validation loss is used.
+        model: an experiment of the plan; its run of lowest validation loss is used.
         run: this run instead, by its MLflow id or the beginning of it.
-        profile: in whose latest plan the model is looked up.
+        profile: in whose plan the model is looked up.
+        plan: name of the plan, or the beginning of its fingerprint; None: the one that `load_results` reads.
         device: auto, cpu, cuda or mps.
         tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else mlflow.db in the working directory.
         cache_dir: None: BENCHMARK_CACHE, else .benchmark in the working directory.
@@ -58,7 +60,7 @@ def predict(
 
     resolved = resolve_device(device)
     store = TrackingStore(existing_uri(tracking_uri), Place.locate(cache_dir=cache_dir).cache_dir)
-    found = finished_run(store, run) if run is not None else best_finished_run(store, profile, str(model))
+    found = finished_run(store, run) if run is not None else best_finished_run(store, profile, str(model), plan)
     if say is not None:
         say(describe(found))
     classifier = load_classifier(store, found, resolved)

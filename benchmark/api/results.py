@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ import pandas as pd
 
 from benchmark.analysis.metrics import probabilities
 from benchmark.output import write_whole
-from benchmark.report.forms import HTML, PAGE_FILE, destination, render, table_frame
+from benchmark.report.forms import HTML, PAGE_FILE, WIDTH, destination, render, table_frame
 from benchmark.report.page import Page, make_page, render_page
 from benchmark.report.rows import Row
 from benchmark.report.table import Report, make_report
@@ -56,27 +57,32 @@ class ModelComparison:
 def load_results(
     profile: str = "quick",
     *,
+    plan: str | None = None,
     tracking_uri: str | None = None,
     cache_dir: str | Path | None = None,
     export: str | Path | None = None,
 ) -> Results:
-    """Return what is recorded of the profile's latest plan: what `python -m benchmark report` reads.
+    """Return what is recorded of a plan: what `python -m benchmark report` reads.
 
     Args:
         profile: a profile of experiments.yaml.
+        plan: name of the plan, or the beginning of its fingerprint, as `python -m benchmark list` shows them; None: of
+            the complete plans the one used last, else the one used last.
         tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else mlflow.db in the working directory.
         cache_dir: None: BENCHMARK_CACHE, else .benchmark in the working directory.
         export: a folder that `python -m benchmark export` wrote, read in place of the store.
 
     Raises:
-        InputError: nothing is recorded, or the records cannot be read or contradict each other.
+        InputError: nothing is recorded, there is no such plan, or the records cannot be read or contradict each other.
     """
     cache = Place.locate(cache_dir=cache_dir).cache_dir
     if export is not None:
+        if plan is not None:
+            raise ResultsError(f"--plan {plan}: an export holds one plan. Drop `--plan`, or read the store")
         folder = at_home(export)
         return Results(read_export(folder), cache, export=folder)
     store = TrackingStore.existing(located_uri(tracking_uri), cache)
-    return Results(read_results(store, profile), cache, store=store)
+    return Results(read_results(store, profile, plan), cache, store=store)
 
 
 class Results:
@@ -99,6 +105,11 @@ class Results:
     def profile(self) -> str:
         """The profile whose plan this is."""
         return self._recorded.plan.profile
+
+    @property
+    def plan(self) -> str:
+        """Name of the plan with the beginning of its fingerprint."""
+        return str(self._recorded.entry)
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -219,7 +230,8 @@ class Results:
         if chosen == HTML:
             text = render_page(self._saved_page, self._texts(data) if texts else ReviewTexts(missing=TEXTS_LEFT_OUT))
         else:
-            text = render(self._report, chosen)
+            width = shutil.get_terminal_size((WIDTH, 0)).columns if target is None else WIDTH
+            text = render(self._report, chosen, width)
         if target is not None:
             write_whole(target, text)
         return text
@@ -259,7 +271,7 @@ class Results:
                 (folder / PAGE_FILE).write_text(html, encoding="utf-8")
                 for picture in page.pictures:
                     (folder / "pictures" / f"{picture.key}.svg").write_text(picture.standalone(), encoding="utf-8")
-                self._store.log_report(self.profile, folder)
+                self._store.log_report(self._recorded.entry.run_id, folder)
         return page
 
     def _texts(self, data: str | Path | None) -> ReviewTexts:

@@ -75,4 +75,5 @@ def run(
         say(f"  {line}")
     outcome = run_plan(plan, chosen, workspace, say, fresh=fresh)
     say(f"{outcome.finished} finished, {outcome.skipped} skipped, {outcome.failed} failed\n")
-    return load_results(profile, tracking_uri=workspace.tracking_uri, cache_dir=workspace.cache_dir)
+    wanted = plan.record.fingerprint
+    return load_results(profile, plan=wanted, tracking_uri=workspace.tracking_uri, cache_dir=workspace.cache_dir)

@@ -55,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--id", nargs="+", metavar="ID", help="these reviews; predictions.parquet of a run has their ids"
     )
-    add_shared_options(parser, "profile", "data", "device", *STORE)
+    add_shared_options(parser, "profile", "plan", "data", "device", *STORE)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -90,7 +90,7 @@ def _runs(store: TrackingStore, arguments: argparse.Namespace) -> tuple[list[Run
     if arguments.run is not None:
         run = finished_run(store, arguments.run)
         return [run], [run]
-    best = best_finished_runs(store, arguments.profile)
+    best = best_finished_runs(store, arguments.profile, arguments.plan)
     names = chosen_experiments(arguments.names or ["all"], list(best))
     missing = [name for name in names if best[name] is None]
     named = [name for name in missing if name in arguments.names]

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from textwrap import wrap
 
 from tabulate import tabulate
 
 from benchmark.cli.options import SUITE, add_shared_options, chosen_suite, workspace
 from benchmark.launch.process import EXIT_DONE
-from benchmark.plan.status import run_states
+from benchmark.plan.status import RunState, run_states
+from benchmark.tracking.plans import PlanState, plan_states
 from benchmark.tracking.store import TrackingStore
 from models.registry import model_names
+
+NARROWEST, UNLIMITED = 30, 10_000  # characters: of the last column at least; of a line where there is no terminal
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +30,7 @@ def execute(arguments: argparse.Namespace) -> int:
     suite = chosen_suite(arguments, tuned=arguments.tuned)
     place = workspace(arguments)
     store = TrackingStore.existing(place.tracking_uri, place.cache_dir)
+    states = run_states(suite, place, store)
     rows = [
         {
             "experiment": run.config.experiment_name,
@@ -33,11 +41,41 @@ def execute(arguments: argparse.Namespace) -> int:
             "MLflow run": run.record.run_id if run.record else "",
             "what to do": run.advice,
         }
-        for run in run_states(suite, place, store)
+        for run in states
     ]
     print(f"profile {suite.profile}: {suite.description}")
     if arguments.tuned:
         print("with tuned settings where there are any: add --tuned to the commands below")
-    print(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
+    print(_table(rows))
     print(f"\nregistered models: {', '.join(model_names())}")
+    if store is not None and (plans := plan_states(store, suite.profile)):
+        print(f"\nplans of profile {suite.profile}, for `report --plan`:")
+        print(_plan_table(plans, states))
     return EXIT_DONE
+
+
+def _plan_table(plans: Sequence[PlanState], states: Sequence[RunState]) -> str:
+    """Return one line per plan, with the commands that show it where no `--plan` is given."""
+    default = next((plan for plan in plans if plan.complete), plans[0])
+    listed = {(state.planned.fingerprint, state.config.seed) for state in states if state.planned}
+    rows = [
+        {
+            "plan": plan.entry.fingerprint[:8],
+            "finished": f"{len(plan.finished)} of {len(plan.wanted)}" if plan.wanted else "cannot be read",
+            "last used": f"{datetime.fromtimestamp(plan.entry.used_at):%Y-%m-%d %H:%M}",
+            "shown by": ", ".join(["list"] * (plan.wanted == listed) + ["report"] * (plan is default)),
+            "name": plan.entry.name,
+        }
+        for plan in plans
+    ]
+    return _table(rows)
+
+
+def _table(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return the rows as a table as wide as the terminal, if there is one: the last column is folded."""
+    *columns, last = rows[0]
+    # tabulate makes a column two wider than its head, and puts two blanks between columns.
+    taken = sum(max(len(name) + 2, *(len(str(row[name])) for row in rows)) + 2 for name in columns)
+    width = max(NARROWEST, shutil.get_terminal_size((UNLIMITED, 0)).columns - taken)
+    folded = [{**row, last: "\n".join(wrap(str(row[last]), width))} for row in rows]
+    return tabulate(folded, headers="keys", tablefmt="simple", disable_numparse=True)

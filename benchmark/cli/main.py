@@ -40,7 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a table's lines on a terminal that has no such characters
     words = sys.argv[1:] if argv is None else argv
-    arguments = _parser(words[0] if words else "").parse_args(words)
+    if not words:
+        _parser("").print_help(sys.stderr)
+        return EXIT_USAGE
+    arguments = _parser(words[0]).parse_args(words)
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:
         with redirect_stdout(cast(TextIO, PlainStream(sys.stdout))):

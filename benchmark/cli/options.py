@@ -24,6 +24,11 @@ Number = TypeVar("Number", int, float)
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "profile": {"default": "quick", "help": "a profile of experiments.yaml (default: quick)"},
+    "plan": {
+        "metavar": "PLAN",
+        "help": "a plan of the profile, by its name or the beginning of its fingerprint, as `list` shows them "
+        "(default: of the complete ones the one used last, else the one used last)",
+    },
     "config": {
         "type": Path,
         "metavar": "FILE",

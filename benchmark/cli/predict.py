@@ -45,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--output", type=Path, metavar="FILE", help="write a CSV instead of printing a table")
     form.add_argument("--json", action="store_true", help="print one JSON object per review")
-    add_shared_options(parser, "profile", "device", *STORE)
+    add_shared_options(parser, "profile", "plan", "device", *STORE)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -67,6 +67,7 @@ def execute(arguments: argparse.Namespace) -> int:
         arguments.model,
         run=arguments.run,
         profile=arguments.profile,
+        plan=arguments.plan,
         device=arguments.device,
         tracking_uri=arguments.tracking_uri,
         cache_dir=arguments.cache_dir,

@@ -30,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--from", type=Path, dest="export", metavar="DIR", help="read a folder that `export` wrote, not the store"
     )
     parser.add_argument("--no-texts", action="store_true", help="leave the reviews' texts out of the HTML page")
-    add_shared_options(parser, "profile", "data", *STORE)
+    add_shared_options(parser, "profile", "plan", "data", *STORE)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -40,6 +40,7 @@ def execute(arguments: argparse.Namespace) -> int:
     outputs = [destination(arguments.format, path) for path in arguments.output]  # before anything is read
     results = load_results(
         arguments.profile,
+        plan=arguments.plan,
         tracking_uri=arguments.tracking_uri,
         cache_dir=arguments.cache_dir,
         export=arguments.export,

@@ -98,6 +98,7 @@ def load_suite(
         plugin=file.plugin,
         search={name: file.search[name] for name in names if name in file.search},
         tuned=found,
+        options={**settings, **({"seeds": seeds} if seeds else {})},
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 from benchmark.config.errors import ConfigError, Settings, parse, quoted, refusal, validated
 from benchmark.config.search_space import SearchSpace
 from benchmark.config.tuned import TunedSettings
+from benchmark.output import clip, spell_value
 from benchmark.training.config import TrainingConfig
 from data_pipeline.config import DataConfig, TokensConfig
 from data_pipeline.errors import Line, did_you_mean
@@ -77,9 +78,16 @@ class PublishedFigure(Settings):
     """Reviews that it was trained on."""
 
 
+NAME_WIDTH, VALUE_WIDTH = 160, 40  # characters; MLflow's names have 250 at most
+
+
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One profile with all overrides applied: what `run all` runs."""
+    """One profile with all overrides applied: what `run all` runs.
+
+    Attributes:
+        options: what the call changed against the profile, by key path.
+    """
 
     profile: str
     description: str
@@ -90,15 +98,46 @@ class Suite:
     plugin: Path | None = None
     search: Mapping[str, SearchSpace] = field(default_factory=dict)
     tuned: Mapping[str, TunedSettings] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The plan's name: what the call changed, such as `train_size=300, lstm.epochs=3`, else the profile's."""
+        return self._changes() or self.profile
 
     def runs(self) -> tuple[RunConfig, ...]:
         """Return every experiment with every train size and seed; all of the first seed come first."""
         return tuple(
-            RunConfig(self.profile, name, experiment, data, seed, self.plugin)
+            RunConfig(self.profile, name, experiment, data, seed, self.plugin, self._changes(name, data))
             for seed in self.seeds
             for data in self.data
             for name, experiment in self.experiments.items()
         )
+
+    def _changes(self, experiment: str = "", data: DataConfig | None = None) -> str:
+        """Spell what the call changed: all of it, or what this experiment on these reviews has of it."""
+        found: dict[str, Any] = {}
+        for key, value in self.options.items():
+            owner, _, setting = key.partition(".")
+            if owner in self.experiments:
+                short = setting.partition(".")[2] or setting
+                if experiment in ("", owner):
+                    found[short if experiment else f"{owner}.{short}"] = value
+            elif not experiment or owner != "seeds":
+                found[setting or owner] = value
+        if data is not None and len(self.data) > 1:
+            found["train_size"] = data.train_size
+        if "train_size" in found:  # first: what differs most often, and MLflow's page cuts long names
+            found = {"train_size": found.pop("train_size"), **found}
+        tuned = ["tuned"] if (experiment in self.tuned if experiment else self.tuned) else []
+        return clip(", ".join([*tuned, *(_spell_change(key, value) for key, value in found.items())]), NAME_WIDTH)
+
+
+def _spell_change(key: str, value: Any) -> str:
+    if key.rpartition(".")[2] == "path":
+        value = Path(str(value)).name
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return f"{key}={clip(' '.join(map(spell_value, values)), VALUE_WIDTH)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +150,12 @@ class RunConfig:
     data: DataConfig
     seed: int
     plugin: Path | None = None
+    changes: str = ""
 
     @property
     def name(self) -> str:
-        """The run's name in MLflow, such as `lstm seed 2077`."""
-        return f"{self.experiment_name} seed {self.seed}"
+        """The run's name in MLflow, such as `lstm seed 2077` or `lstm seed 2077, train_size=300`."""
+        return f"{self.experiment_name} seed {self.seed}{f', {self.changes}' if self.changes else ''}"
 
     def settings(self) -> dict[str, Any]:
         """Return all settings as plain nested values, for YAML, JSON and MLflow params."""

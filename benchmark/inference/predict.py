@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.tracking.plans import choose_plan
 from benchmark.tracking.records import RunRecord, Status
 from benchmark.tracking.store import TrackingStore
 from data_pipeline.errors import InputError, did_you_mean
@@ -22,35 +23,30 @@ class PredictionError(InputError):
     """A model that is missing or damaged."""
 
 
-def best_finished_runs(store: TrackingStore, profile: str) -> dict[str, RunRecord | None]:
-    """Return the finished run of lowest val loss per experiment of the profile's latest plan, None without one.
+def best_finished_runs(store: TrackingStore, profile: str, plan: str | None = None) -> dict[str, RunRecord | None]:
+    """Return the finished run of lowest val loss per experiment of the chosen plan, None without one.
 
     Raises:
-        PredictionError: the profile has no plan.
-        TrackingError: the plan cannot be read.
+        TrackingError: there is no such plan, or it cannot be read; see `choose_plan`.
     """
-    plan = store.latest_plan(profile)
-    if plan is None:
-        raise PredictionError(
-            f"--profile {profile}: this store has no run. Run `python -m benchmark run all --profile {profile}`."
-        )
-    finished = [run for run in store.runs(profile) if run.status is Status.FINISHED and BEST_BY in run.metrics]
+    _, record, known = choose_plan(store, profile, plan)
+    finished = [run for run in known if run.status is Status.FINISHED and BEST_BY in run.metrics]
     best = {}
-    for name in plan.models:
-        fingerprints = {row.fingerprint for row in plan.rows if row.experiment == name}
+    for name in record.models:
+        fingerprints = {row.fingerprint for row in record.rows if row.experiment == name}
         runs = [run for run in finished if run.fingerprint in fingerprints]
         best[name] = min(runs, key=lambda run: run.metrics[BEST_BY], default=None)
     return best
 
 
-def best_finished_run(store: TrackingStore, profile: str, experiment: str) -> RunRecord:
-    """Return the experiment's finished run of lowest val loss in the profile's latest plan.
+def best_finished_run(store: TrackingStore, profile: str, experiment: str, plan: str | None = None) -> RunRecord:
+    """Return the experiment's finished run of lowest val loss in the chosen plan.
 
     Raises:
         PredictionError: there is none.
-        TrackingError: the plan cannot be read.
+        TrackingError: there is no such plan, or it cannot be read; see `choose_plan`.
     """
-    runs = best_finished_runs(store, profile)
+    runs = best_finished_runs(store, profile, plan)
     if experiment not in runs:
         raise PredictionError(
             f"--model {experiment}: profile {profile!r} has no such experiment{did_you_mean(experiment, runs)}"
@@ -58,7 +54,8 @@ def best_finished_run(store: TrackingStore, profile: str, experiment: str) -> Ru
     run = runs[experiment]
     if run is None:
         raise PredictionError(
-            f"--model {experiment}: no run is finished. Run `python -m benchmark run {experiment} --profile {profile}`."
+            f"--model {experiment}: no run of the plan is finished. Run `python -m benchmark run {experiment} --profile "
+            f"{profile}`, or choose another plan by `--plan`."
         )
     return run
 

@@ -46,7 +46,7 @@ def run_plan(plan: Plan, names: Sequence[str], workspace: Workspace, say: Say, *
     lock = workspace.lock(f"plan-{plan.record.fingerprint}")
     with hold(lock, shared=True) as plan_lock:
         with hold(workspace.lock("plans")):  # or two processes that begin at once would each create a parent run
-            parent_id = store.open_plan(plan.record, lock_name(lock))
+            parent_id = store.open_plan(plan.record, plan.name, lock_name(lock))
         with suppress(KeyboardInterrupt):
             counts = _run_missing(plan, names, Claims(store, workspace, say, parent_id, fresh=fresh))
             _close(store, parent_id, plan_lock, _plan_status(store, plan, failed=counts[Status.FAILED] > 0))
@@ -86,8 +86,6 @@ def _run_missing(plan: Plan, names: Sequence[str], claims: Claims) -> Counter[st
     counts: Counter[str] = Counter()
     for position, planned in enumerate(wanted, start=1):
         title = f"[{position}/{len(wanted)}] {planned.config.name}"
-        if len(plan.record.train_sizes) > 1:
-            title += f", trained on {planned.config.data.train_size:,}"
         with claims.claim(planned) as run:
             if run.state == "finished":
                 claims.say(f"{title}: already finished (MLflow run {run.record.run_id}), skipped")

@@ -59,10 +59,15 @@ class PlannedRun:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A suite, ready to run; `record` is what the report reads."""
+    """A suite, ready to run; `record` is what the report reads.
+
+    Attributes:
+        name: what the call changed against the profile, else the profile's name.
+    """
 
     record: PlanRecord
     runs: tuple[PlannedRun, ...]
+    name: str = ""
 
 
 def make_plan(suite: Suite, workspace: Workspace, names: Collection[str] = (), *, download: bool = True) -> Plan:
@@ -129,7 +134,7 @@ def make_plan(suite: Suite, workspace: Workspace, names: Collection[str] = (), *
         )
         for run in runs
     ]
-    return Plan(record, tuple(planned))
+    return Plan(record, tuple(planned), suite.name)
 
 
 def _published(suite: Suite, corpus: Corpus) -> dict[str, dict[str, Any]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ import pandas as pd
 from benchmark.analysis.pairwise import PairwiseTests
 from benchmark.output import OutputError
 from benchmark.report.rows import Row, Spread
-from benchmark.report.table import Report, ReportTable
+from benchmark.report.table import MODEL, TRAINED_ON, Column, Report, ReportTable
+from benchmark.tracking.records import PlanEntry, Status
 from data_pipeline.errors import did_you_mean
 from data_pipeline.paths import at_home
 
@@ -23,8 +24,11 @@ ENDINGS = {".md": "markdown", ".csv": "csv", ".json": "json", ".tex": "latex", "
 PAGE_FILE = "index.html"
 SCHEMA_VERSION = 2  # of docs/report-schema.md; raised when a name or unit changes or goes, not when something is added
 SCORES = ("balanced_accuracy", "f1", "f1_negative", "roc_auc", "log_loss", "ece")
+WIDTH = 100  # characters of a line of the terminal form where no terminal says how wide it is
 COUNTS = ("parameters", "trainable", "tuning_trials")
 FIGURE_ENDINGS = ("_mean", "_sd", "_low", "_high", "_seconds", "_per_second", "_ms", "_mib", "_p")
+# Metrics in the CSV form.
+BY_SEED = (*(f"test/{name}" for name in ("accuracy", "f1", "roc_auc", "log_loss")), "train_seconds")
 
 
 def destination(form: str | None, output: Path | None) -> tuple[str, Path | None]:
@@ -51,21 +55,24 @@ def destination(form: str | None, output: Path | None) -> tuple[str, Path | None
     return chosen, output / PAGE_FILE if chosen == HTML and is_folder else output
 
 
-def render(report: Report, form: str) -> str:
-    """Return the report in one of FORMS."""
-    return FORMS[form](report)
+def render(report: Report, form: str, width: int = WIDTH) -> str:
+    """Return the report in one of FORMS; in the terminal form, tables wider than `width` are split."""
+    return FORMS[form](report, width)
 
 
 def table_frame(report: Report) -> pd.DataFrame:
     """Return the flat table that the CSV form writes: one row per model and train size, numbers as numbers.
 
-    Columns are named as in docs/report-schema.md, with `_mean`, `_sd`, `_low` or `_high` behind nested figures; units
-    are as there. Unknown numbers are NaN, unknown counts pandas.NA.
+    Columns are named as in docs/report-schema.md, with `_mean`, `_sd`, `_low` or `_high` behind nested figures, and
+    `_seed_1` behind those of seed 1; units are as there. Unknown numbers are NaN, unknown counts pandas.NA.
     """
+    seeds = report.results.plan.seeds
     frame = pd.json_normalize([_row(row) for row in report.verdict.rows], sep="_", max_level=1)
-    listed = ["runs", "test_accuracy_by_seed", *(name for name in map(str, frame) if name.startswith("published"))]
-    frame = frame.drop(columns=listed)
+    lists = ["runs", "run_ids", "test_accuracy_by_seed"]
+    frame = frame.drop(columns=[*lists, *(name for name in map(str, frame) if name.startswith("published"))])
+    frame = frame.join(pd.DataFrame([_by_seed(row, seeds) for row in report.verdict.rows]))
     figures = [name for name in map(str, frame) if name.endswith(FIGURE_ENDINGS)]
+    figures += [f"{key.replace('/', '_')}_seed_{seed}" for key in BY_SEED for seed in seeds]
     return frame.astype(dict.fromkeys(figures, "float64") | dict.fromkeys(COUNTS, "Int64"))
 
 
@@ -75,6 +82,8 @@ def report_json(report: Report) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "profile": plan.profile,
+        "plan": report.results.entry.name,
+        "plan_fingerprint": report.results.entry.fingerprint,
         "corpus": plan.corpus,
         "held_out_test": plan.held_out_test,
         "seeds": list(plan.seeds),
@@ -99,6 +108,7 @@ def _row(row: Row) -> dict[str, Any]:
         "train_size": row.plan.train_size,
         "encoder": row.plan.encoder,
         "runs": list(row.states),
+        "run_ids": [run.run_id if run is not None else None for run in row.runs],
         "complete": row.complete,
         "rank": row.letters,
         "about": ("method" if len(row.accuracies) > 1 else "network") if row.complete else None,
@@ -110,6 +120,17 @@ def _row(row: Row) -> dict[str, Any]:
         **asdict(row.cost),
         "published": dict(row.plan.published) if row.plan.published else None,
     }
+
+
+def _by_seed(row: Row, seeds: Sequence[int]) -> dict[str, Any]:
+    """Return state, run id and figures of each seed's run; figures of finished ones alone."""
+    found: dict[str, Any] = {"seeds": " ".join(map(str, seeds))}
+    for seed, state, run in zip(seeds, row.states, row.runs, strict=True):
+        found[f"state_seed_{seed}"] = state
+        found[f"run_id_seed_{seed}"] = run.run_id if run is not None else ""
+        metrics = run.metrics if run is not None and run.status is Status.FINISHED else {}
+        found |= {f"{key.replace('/', '_')}_seed_{seed}": metrics.get(key) for key in BY_SEED}
+    return found
 
 
 def _comparison(size: int, found: PairwiseTests) -> dict[str, Any]:
@@ -124,12 +145,39 @@ def _comparison(size: int, found: PairwiseTests) -> dict[str, Any]:
     }
 
 
-def _with_sentences(report: Report, style: str, bullet: str) -> str:
+def _which_plan(entry: PlanEntry) -> str:
+    """Say which of several plans this is, in a paragraph."""
+    if entry.count < 2:
+        return ""
+    return (
+        f"Plan {entry}, {entry.number} of {entry.count} of its profile. `python -m benchmark list` shows them, "
+        "`report --plan PLAN` another.\n\n"
+    )
+
+
+def _with_sentences(report: Report, style: str, bullet: str, width: int | None = None) -> str:
     parts = []
     for number, table in enumerate(report.tables):
-        parts += [f"{table.title}:"] * bool(number) + [_tabulated(table, style)]
+        parts += [f"{table.title}:"] * bool(number)
+        parts.append("\n".join(_tabulated(part, style) for part in _split(table, width)))
     parts += ["".join(f"{bullet}{line}\n" for line in lines) for lines in (report.findings, report.notes) if lines]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+def _split(table: ReportTable, width: int | None) -> list[ReportTable]:
+    """Split the table into tables of at most `width` characters, each with the columns that name the row."""
+    names = [column for column in table.columns if column.title in (MODEL.title, TRAINED_ON.title)]
+    parts: list[list[Column]] = [[]]
+    for column in table.columns[len(names) :]:
+        if width is not None and parts[-1] and _width((*names, *parts[-1], column), table.rows) > width:
+            parts.append([])
+        parts[-1].append(column)
+    return [replace(table, columns=(*names, *part)) for part in parts]
+
+
+def _width(columns: Sequence[Column], rows: Sequence[Any]) -> int:
+    """Return the width of a box around these columns; tabulate makes a column two wider than its head."""
+    return 1 + sum(3 + max(len(each.title) + 2, *(len(each.text(row)) for row in rows)) for each in columns)
 
 
 def _tabulated(table: ReportTable, style: str) -> str:
@@ -154,10 +202,18 @@ LATEX = str.maketrans(
 )
 
 
-FORMS: dict[str, Callable[[Report], str]] = {
-    "terminal": lambda report: _with_sentences(report, "rounded_outline", ""),
-    "markdown": lambda report: _with_sentences(report, "pipe", "- "),
-    "csv": lambda report: table_frame(report).to_csv(index=False),
-    "json": lambda report: json.dumps(report_json(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-    "latex": _latex,
+def _terminal(report: Report, width: int) -> str:
+    return _which_plan(report.results.entry) + _with_sentences(report, "rounded_outline", "", width)
+
+
+def _json(report: Report, _: int) -> str:
+    return json.dumps(report_json(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+FORMS: dict[str, Callable[[Report, int], str]] = {
+    "terminal": _terminal,
+    "markdown": lambda report, _: _with_sentences(report, "pipe", "- "),
+    "csv": lambda report, _: table_frame(report).to_csv(index=False),
+    "json": _json,
+    "latex": lambda report, _: _latex(report),
 }

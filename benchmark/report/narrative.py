@@ -25,16 +25,19 @@ SIZE: Price = ("size", lambda row: row.cost.parameters, lambda value: f"{spell_c
 def narrate(results: PlanResults, verdict: Verdict) -> tuple[str, ...]:
     """Return the findings about the rows of the largest train size that has a comparison, a paragraph each.
 
-    Without a comparison the only finding is which models are no better than always giving the same answer.
+    Before them stands what was not run; without a comparison, which models are no better than always giving the same
+    answer is the only other finding.
     """
     size = max(verdict.comparisons or results.plan.train_sizes)
     complete = {row.name: row for row in verdict.rows if row.plan.train_size == size and row.complete}
+    not_run = tuple(_not_run(results.plan, verdict))
     constant = tuple(_majority(results, complete.values()))
     if size not in verdict.comparisons:
-        return constant
+        return (*not_run, *constant)
     comparison = verdict.comparisons[size]
     rows = {name: row for name, row in complete.items() if row.beats_majority}
     return (
+        *not_run,
         *_scope(results.plan, comparison, size),
         *constant,
         *_best(comparison, rows),
@@ -216,11 +219,25 @@ def pareto_front(models: dict[str, tuple[float, float]]) -> list[str]:
     return sorted((name for name in models if not is_dominated(name)), key=lambda name: models[name][1])
 
 
+def _not_run(plan: PlanRecord, verdict: Verdict) -> Iterator[str]:
+    """Name the rows that the tables leave out, because no `run` has asked for them yet."""
+    sizes: dict[str, list[str]] = {}
+    for row in verdict.rows:
+        if not row.begun:
+            sizes.setdefault(row.name, []).append(f"{row.plan.train_size:,}")
+    names = [
+        name if len(found) == len(plan.train_sizes) else f"{name} (trained on {', '.join(found)})"
+        for name, found in sizes.items()
+    ]
+    if names and any(row.begun for row in verdict.rows):
+        yield f"Not run: {', '.join(names)}."
+
+
 def _incomplete(verdict: Verdict, size: int) -> Iterator[str]:
     names = [
         row.name if row.plan.train_size == size else f"{row.name} (trained on {row.plan.train_size:,})"
         for row in verdict.rows
-        if row.plan.train_size >= size and not row.complete
+        if row.plan.train_size >= size and row.begun and not row.complete
     ]
     if names:
         yield f"Incomplete, and in none of these findings: {_listed(names)}."

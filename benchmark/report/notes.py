@@ -31,8 +31,9 @@ def report_notes(results: PlanResults, verdict: Verdict) -> tuple[str, ...]:
     """Return the notes, a sentence or two each."""
     plan = results.plan
     seeds = f"seed{'s' if len(plan.seeds) > 1 else ''} {', '.join(map(str, plan.seeds))}"
+    named = f", plan {results.entry}" if results.entry.name else ""
     notes = [
-        f"Profile {plan.profile}: {plan.corpus}, {plan.spell_sizes()}, the same split for every model; {seeds}; "
+        f"Profile {plan.profile}{named}: {plan.corpus}, {plan.spell_sizes()}, the same split for every model; {seeds}; "
         "the epoch of lowest val/loss is scored on test once."
     ]
     if plan.held_out_test:

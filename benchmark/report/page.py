@@ -174,6 +174,7 @@ def render_page(page: Page, texts: ReviewTexts) -> str:
     reviews = reviews_json(results, page.details, page.chosen, texts)
     html = environment.get_template(TEMPLATE).render(
         plan=results.plan,
+        entry=results.entry,
         page=page,
         report=page.report,
         origin=provenance(results, page.details),

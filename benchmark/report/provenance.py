@@ -7,8 +7,8 @@ from typing import Any
 from benchmark.output import flattened, spell_seconds
 from benchmark.report.drawing import Table
 from benchmark.report.rows import row_name
-from benchmark.results.results import Details, PlanResults, finished_runs
-from benchmark.tracking.records import RunRecord, Status
+from benchmark.results.results import Details, PlanResults
+from benchmark.tracking.records import RunRecord, Status, finished_runs
 
 # Tags of a run that say what it was made from and on, with their names on the page.
 TAGS = {"corpus": "reviews", "corpus_fingerprint": "their fingerprint", "precision": "precision", "device": "device"}

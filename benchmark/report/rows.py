@@ -54,7 +54,7 @@ class Row:
     Attributes:
         plan: what was wanted.
         name: as printed; `(tuned)` where a search chose the settings.
-        states: of the run of each seed: a status, or `missing`.
+        runs: the run of each seed, None where it was never begun.
         cost: of an incomplete row only what `throughput` measured and what tuning took.
         setup: why the published figure cannot be subtracted from ours; empty where it can.
         accuracies: of each seed, 0 to 1.
@@ -67,7 +67,7 @@ class Row:
 
     plan: PlanRow
     name: str
-    states: tuple[str, ...]
+    runs: tuple[RunRecord | None, ...]
     cost: Cost
     setup: str
     accuracies: tuple[float, ...] = ()
@@ -76,6 +76,16 @@ class Row:
     majority: Pair | None = None
     letters: str = ""
     machines: frozenset[str] = frozenset()
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Status of the run of each seed, or `missing`."""
+        return tuple(run.status.value if run is not None else "missing" for run in self.runs)
+
+    @property
+    def begun(self) -> bool:
+        """Whether any of its runs was begun."""
+        return any(run is not None for run in self.runs)
 
     @property
     def complete(self) -> bool:
@@ -128,8 +138,8 @@ def _all_finished(results: PlanResults, row: PlanRow) -> list[RunRecord]:
 
 def _row(results: PlanResults, row: PlanRow, comparison: PairwiseTests | None) -> Row:
     name, runs = row_name(row), _all_finished(results, row)
-    states = tuple(run.status.value if run is not None else "missing" for run in results.of(row))
-    found = Row(row, name, states, _cost(results, row, [run.metrics for run in runs]), _setup(results.plan, row))
+    cost = _cost(results, row, [run.metrics for run in runs])
+    found = Row(row, name, tuple(results.of(row)), cost, _setup(results.plan, row))
     if not runs:
         return found
     correct = results.correct(runs)

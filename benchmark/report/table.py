@@ -94,6 +94,7 @@ MODEL = Column("model", lambda row: f"{row.name} (baseline)" if row.plan.baselin
 TRAINED_ON = Column("trained on", lambda row: row.plan.train_size, "{:,}".format)
 ACCURACY = Column("test accuracy, %", lambda row: row.scores.get("accuracy"), spell_spread, _state)
 BALANCED = Column("balanced, %", lambda row: row.scores.get("balanced_accuracy"), spell_spread)
+PUBLISHED = Column("published, %", _published)
 QUALITY = (
     Column("rank", lambda row: row.letters),
     Column("seeds", lambda row: f"{row.states.count(Status.FINISHED)} of {len(row.states)}"),
@@ -104,7 +105,7 @@ QUALITY = (
     Column("ROC-AUC, %", lambda row: row.scores.get("roc_auc"), spell_spread),
     Column("log loss", lambda row: row.scores.get("log_loss"), lambda spread: spell_spread(spread, 1, digits=3)),
     Column("ECE, %", lambda row: row.scores.get("ece"), spell_spread),
-    Column("published, %", _published),
+    PUBLISHED,
 )
 COST = (
     Column("parameters", lambda row: row.cost.parameters, spell_count),
@@ -157,17 +158,21 @@ def make_report(results: PlanResults) -> Report:
     verdict = make_verdict(results)
     sizes = sorted(results.plan.train_sizes)
     names = (MODEL, TRAINED_ON) if len(sizes) > 1 else (MODEL,)
+    begun = [row for row in verdict.rows if row.begun] or verdict.rows
+    costs = [row for row in verdict.rows if row in begun or any(column.value(row) is not None for column in COST)]
     # Where both classes are equally frequent, the two accuracies are the same.
-    quality = [column for column in QUALITY if column is not BALANCED or (results.majority_accuracy or 0.5) > 0.5]
-    cost = [column for column in COST if any(column.value(row) is not None for row in verdict.rows)]
-    tables = [
-        ReportTable("Quality", (*names, *quality), verdict.rows),
-        ReportTable("Cost", (*names, *cost), verdict.rows),
-    ]
+    needed = {
+        BALANCED: (results.majority_accuracy or 0.5) > 0.5,
+        PUBLISHED: any(PUBLISHED.value(row) is not None for row in begun),
+    }
+    quality = [column for column in QUALITY if needed.get(column, True)]
+    cost = [column for column in COST if any(column.value(row) is not None for row in costs)]
+    tables = [ReportTable("Quality", (*names, *quality), begun), ReportTable("Cost", (*names, *cost), costs)]
     if len(sizes) > 1:
         models: dict[str, dict[int, Row]] = {}
         for row in verdict.rows:
             models.setdefault(MODEL.text(row), {})[row.plan.train_size] = row
+        models = {name: found for name, found in models.items() if any(row in begun for row in found.values())}
         columns = [Column(MODEL.title, lambda found: MODEL.text(next(iter(found.values()))))]
         columns += [_at_size(size) for size in sizes]
         tables.append(ReportTable("Test accuracy, %, by training reviews", columns, list(models.values())))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from benchmark.output import write_folder
 from benchmark.results.read import HISTORIES_FILE, ExportFiles, files_of, read_predictions
-from benchmark.results.results import PlanResults, finished_runs, join_runs
+from benchmark.results.results import PlanResults, join_runs
 from benchmark.tracking import tags
 from benchmark.tracking.explanations import read_explanations
 from benchmark.tracking.records import (
@@ -27,9 +26,11 @@ from benchmark.tracking.records import (
     ENVIRONMENT_FILE,
     EXPLANATIONS_FILE,
     PREDICTIONS_FILE,
+    PlanEntry,
     PlanRecord,
     RunRecord,
     Throughput,
+    finished_runs,
 )
 from data_pipeline.errors import InputError, one_line
 from data_pipeline.files import sha256_of
@@ -52,6 +53,7 @@ class ExportError(InputError):
 class _Manifest(BaseModel):
     export_version: int
     files: dict[str, str]
+    plan: str = ""
 
 
 def write_export(store: TrackingStore, results: PlanResults, folder: Path) -> None:
@@ -72,17 +74,17 @@ def read_export(folder: Path) -> PlanResults:
         ResultsError: records contradict each other.
         TrackingError: predictions cannot be read.
     """
-    checked = _check(folder)
+    manifest = _check(folder)
     plan = _read(folder / PLAN, PlanRecord)
 
     def predictions(run: RunRecord) -> pd.DataFrame:
         name = f"runs/{run.run_id}/{PREDICTIONS_FILE}"
-        if name not in checked:
+        if name not in manifest.files:
             raise ExportError(f"{folder}: has no file {one_line(name)[:80]}; {_AGAIN}")
         return read_predictions(ExportFiles(folder), run)
 
     runs, speeds = _read(folder / RUNS, list[RunRecord]), _read(folder / SPEEDS, dict[str, Throughput])
-    return join_runs(plan, runs, speeds, predictions)
+    return join_runs(plan, runs, speeds, predictions, PlanEntry("", manifest.plan, plan.fingerprint))
 
 
 def _write_files(store: TrackingStore, results: PlanResults, folder: Path) -> None:
@@ -107,15 +109,16 @@ def _write_files(store: TrackingStore, results: PlanResults, folder: Path) -> No
                 _write_json(target / EXPLANATIONS_FILE, explanations.model_dump(mode="json"))
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     hashes = {path.relative_to(folder).as_posix(): sha256_of(path) for path in paths}
-    _write_json(folder / MANIFEST, {"export_version": EXPORT_VERSION, "files": hashes})
+    manifest = {"export_version": EXPORT_VERSION, "files": hashes, "plan": results.entry.name}
+    _write_json(folder / MANIFEST, manifest)
 
 
 def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
 
 
-def _check(folder: Path) -> Collection[str]:
-    """Return the names of the files, each of which has the hash that the manifest gives."""
+def _check(folder: Path) -> _Manifest:
+    """Return the manifest; each file has the hash that it gives."""
     try:
         manifest = _Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except (OSError, ValidationError):
@@ -133,7 +136,7 @@ def _check(folder: Path) -> Collection[str]:
             raise ExportError(f"{path}: missing; {_AGAIN}") from None
         if not same:
             raise ExportError(f"{path}: changed since it was exported; {_AGAIN}")
-    return manifest.files
+    return manifest
 
 
 def _read(path: Path, kind: Any) -> Any:

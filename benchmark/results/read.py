@@ -15,11 +15,19 @@ import pandas as pd
 import yaml
 
 from benchmark.output import flattened
-from benchmark.results.results import Details, PlanResults, RecordedRun, finished_runs, join_runs
+from benchmark.results.results import Details, PlanResults, RecordedRun, join_runs
 from benchmark.tracking.address import local_path
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.explanations import explanations_in
-from benchmark.tracking.records import CONFIG_FILE, ENVIRONMENT_FILE, EXPLANATIONS_FILE, PREDICTIONS_FILE, RunRecord
+from benchmark.tracking.plans import choose_plan
+from benchmark.tracking.records import (
+    CONFIG_FILE,
+    ENVIRONMENT_FILE,
+    EXPLANATIONS_FILE,
+    PREDICTIONS_FILE,
+    RunRecord,
+    finished_runs,
+)
 
 if TYPE_CHECKING:
     from benchmark.tracking.store import TrackingStore
@@ -94,21 +102,17 @@ def files_of(store: TrackingStore) -> Iterator[StoreFiles]:
         yield StoreFiles(store, Path(folder))
 
 
-def read_results(store: TrackingStore | None, profile: str) -> PlanResults:
-    """Read what is recorded of the profile's latest plan.
+def read_results(store: TrackingStore | None, profile: str, plan: str | None = None) -> PlanResults:
+    """Read what is recorded of the chosen plan, see `choose_plan`.
 
     Raises:
-        TrackingError: nothing is recorded, or a finished run's predictions cannot be read.
+        TrackingError: nothing is recorded, there is no such plan, or a finished run's predictions cannot be read.
         ResultsError: records contradict each other.
     """
-    plan = store.latest_plan(profile) if store else None
-    if store is None or plan is None:
-        raise TrackingError(
-            f"no run of profile {profile!r} is recorded here; `python -m benchmark run all "
-            f"--profile {profile}` makes them"
-        )
+    entry, record, runs = choose_plan(store, profile, plan)
+    assert store is not None
     with files_of(store) as files:
-        return join_runs(plan, store.runs(profile), store.speeds(profile), lambda run: read_predictions(files, run))
+        return join_runs(record, runs, store.speeds(profile), lambda run: read_predictions(files, run), entry)
 
 
 def recorded_predictions(store: TrackingStore, run: RunRecord) -> pd.DataFrame:

@@ -14,10 +14,20 @@ import numpy as np
 import pandas as pd
 
 from benchmark.tracking.explanations import ReviewExplanation
-from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status, Throughput, best_run
+from benchmark.tracking.records import (
+    PlanEntry,
+    PlanRecord,
+    PlanRow,
+    RunRecord,
+    Status,
+    Throughput,
+    best_run,
+    finished_runs,
+)
 from data_pipeline.errors import InputError
 
 SCORES = ("f1", "roc_auc", "log_loss")  # as a run records them, under `test/`
+NO_ENTRY = PlanEntry("", "", "")
 NEEDED_METRICS = (
     *(f"test/{name}" for name in ("accuracy", *SCORES)),
     *("parameters_total", "parameters_trainable", "train_seconds"),
@@ -39,6 +49,7 @@ class PlanResults:
         labels: (N,) the true labels, 0 or 1, in the order of `ids`.
         logits: by run id, (N, 2) float32 in the order of `ids`.
         speeds: what `throughput` measured, by fingerprint.
+        entry: which of the profile's plans it is.
     """
 
     plan: PlanRecord
@@ -47,6 +58,7 @@ class PlanResults:
     labels: np.ndarray
     logits: Mapping[str, np.ndarray]
     speeds: Mapping[str, Throughput] = field(default_factory=dict)
+    entry: PlanEntry = NO_ENTRY
 
     @property
     def larger_class(self) -> int:
@@ -126,17 +138,12 @@ class ReviewTexts:
     missing: str = ""
 
 
-def finished_runs(plan: PlanRecord, runs: Sequence[RunRecord]) -> list[RunRecord]:
-    """Return the finished runs of the plan, row by row."""
-    found = [best_run(runs, row.fingerprint, seed) for row in plan.rows for seed in plan.seeds]
-    return [run for run in found if run is not None and run.status is Status.FINISHED]
-
-
 def join_runs(
     plan: PlanRecord,
     runs: Sequence[RunRecord],
     speeds: Mapping[str, Throughput],
     read_predictions: Callable[[RunRecord], pd.DataFrame],
+    entry: PlanEntry = NO_ENTRY,
 ) -> PlanResults:
     """Bring the predictions of the plan's finished runs into one order.
 
@@ -162,7 +169,7 @@ def join_runs(
             raise ResultsError(f"predictions of run {run.run_id} ({run.name}): other labels; {_again(run)}")
         logits[run.run_id] = table[["logit_negative", "logit_positive"]].to_numpy(np.float32)
         _check_metrics(run, float((logits[run.run_id].argmax(axis=1) == labels).mean()))
-    return PlanResults(plan, runs, ids, labels, logits, speeds)
+    return PlanResults(plan, runs, ids, labels, logits, speeds, entry)
 
 
 def _check_metrics(run: RunRecord, accuracy: float) -> None:

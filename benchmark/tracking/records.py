@@ -250,6 +250,35 @@ class PlanRecord:
             raise ValueError(f"not a plan of this version: {error}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class PlanEntry:
+    """A plan in the list of its profile's plans.
+
+    Attributes:
+        name: what the call changed against the profile, else the profile's name.
+        fingerprint: by which the plan's parent run is found.
+        used_at: Unix time of the last `run` of this plan.
+        number: position in the list, 1 is the plan used last.
+        count: of the profile's plans.
+    """
+
+    run_id: str
+    name: str
+    fingerprint: str
+    used_at: float = 0.0
+    number: int = 1
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.fingerprint[:8]})" if self.name else self.fingerprint[:8]
+
+
+def finished_runs(plan: PlanRecord, runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the finished runs of the plan, row by row."""
+    found = [best_run(runs, row.fingerprint, seed) for row in plan.rows for seed in plan.seeds]
+    return [run for run in found if run is not None and run.status is Status.FINISHED]
+
+
 def best_run(runs: Iterable[RunRecord], fingerprint: str, seed: int) -> RunRecord | None:
     """Return the finished run of this identity, else the newest, else None."""
     same = [run for run in runs if run.fingerprint == fingerprint and run.seed == seed]

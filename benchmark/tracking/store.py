@@ -10,18 +10,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.output import clip
 from benchmark.tracking import tags
 from benchmark.tracking.address import sqlite_file, store_exists, without_secrets
 from benchmark.tracking.client import StoreError, TrackingError, quiet_client, stop_waiting
 from benchmark.tracking.files import files_address
 from benchmark.tracking.mlflow_tracker import MlflowTracker
-from benchmark.tracking.records import PLAN, STUDY, THROUGHPUT, PlanRecord, RunRecord, Status, Throughput
+from benchmark.tracking.records import PLAN, STUDY, THROUGHPUT, PlanEntry, PlanRecord, RunRecord, Status, Throughput
 from benchmark.tracking.view import EXPERIMENT_NOTE, VIEW_TAG, view_state
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _PLAN_FILE = "plan.json"
+_PLAN_TITLE = "plan: "  # before its name, in MLflow's list
 
 
 class TrackingStore:
@@ -56,7 +58,7 @@ class TrackingStore:
 
     # Plans and studies
 
-    def open_plan(self, plan: PlanRecord, lock: str = "") -> str:
+    def open_plan(self, plan: PlanRecord, name: str = "", lock: str = "") -> str:
         """Reopen the plan's parent run, found by its tag, or create it; record its lock and return its id.
 
         Two processes must not do this for one plan at once, or each creates a parent; see run_plan.py.
@@ -68,10 +70,10 @@ class TrackingStore:
             run_id = str(found.info.run_id)
             self._client.update_run(run_id, status=Status.RUNNING.value)
         else:
-            name = f"plan: {len(plan.models)} models x {len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
             labels = tags.origin_tags(f"run all --profile {plan.profile}")
             labels |= {tags.KIND: PLAN, tags.PLAN: plan.fingerprint, tags.NOTE: plan.describe()}
-            run_id = str(self._create_run(experiment_id, name, labels).info.run_id)
+            title = f"{_PLAN_TITLE}{name or plan.profile}"
+            run_id = str(self._create_run(experiment_id, title, labels).info.run_id)
         # For a found run too: a kill may have come before its file was written.
         self._client.log_dict(run_id, plan.to_json(), _PLAN_FILE)
         for tag, value in ((tags.LOCK, lock), (tags.USED_AT, f"{time.time():.3f}")):
@@ -82,25 +84,38 @@ class TrackingStore:
         """Write the plan's status, last."""
         self._client.set_terminated(run_id, status.value)
 
-    def latest_plan(self, profile: str) -> PlanRecord | None:
-        """Return the profile's plan that was used last, which is the one that `report` shows."""
-        run_id = self._latest_plan_run(profile)
-        if run_id is None:
-            return None
+    def plans(self, profile: str) -> list[PlanEntry]:
+        """Return the profile's plans, the one used last first."""
+        runs = list(self._find(profile, f"tags.`{tags.KIND}` = '{PLAN}'"))
+        used = {run.info.run_id: float(run.data.tags.get(tags.USED_AT, "0")) for run in runs}
+        runs.sort(key=lambda run: used[run.info.run_id], reverse=True)
+        return [
+            PlanEntry(
+                run_id=run.info.run_id,
+                name=clip(run.info.run_name.removeprefix(_PLAN_TITLE), 200),
+                fingerprint=run.data.tags[tags.PLAN],
+                used_at=used[run.info.run_id],
+                number=number,
+                count=len(runs),
+            )
+            for number, run in enumerate(runs, start=1)
+        ]
+
+    def plan(self, entry: PlanEntry) -> PlanRecord:
+        """Read what the plan wants."""
         with tempfile.TemporaryDirectory() as folder:
             try:
-                content = self.artifact(run_id, _PLAN_FILE, Path(folder)).read_text(encoding="utf-8")
+                content = self.artifact(entry.run_id, _PLAN_FILE, Path(folder)).read_text(encoding="utf-8")
                 return PlanRecord.from_json(json.loads(content))
             except (OSError, ValueError, TrackingError) as error:
                 raise TrackingError(
-                    f"{without_secrets(self.uri)}: {_PLAN_FILE} of run {run_id} cannot be read "
-                    f"({without_secrets(str(error), self.uri)}). Run `python -m benchmark run all` again."
+                    f"{without_secrets(self.uri)}: {_PLAN_FILE} of run {entry.run_id} cannot be read "
+                    f"({without_secrets(str(error), self.uri)}). Run plan {entry} again, or choose another by `--plan`"
                 ) from None
 
-    def log_report(self, profile: str, folder: Path) -> None:
-        """Log the folder's files under `report/` of the profile's latest plan."""
-        if (run_id := self._latest_plan_run(profile)) is not None:
-            self._client.log_artifacts(run_id, str(folder), "report")
+    def log_report(self, plan_run_id: str, folder: Path) -> None:
+        """Log the folder's files under `report/` of the plan's parent run."""
+        self._client.log_artifacts(plan_run_id, str(folder), "report")
 
     def open_study(self, profile: str, study: str, name: str, labels: Mapping[str, str]) -> MlflowTracker:
         """Reopen the parent run of a study's trials, found by its tag, or create it; see `open_plan`."""
@@ -237,11 +252,6 @@ class TrackingStore:
             if not error.refused:
                 raise
             raise TrackingError(f"there is no run {run_id} ({error.reason})") from None
-
-    def _latest_plan_run(self, profile: str) -> str | None:
-        plans = self._find(profile, f"tags.`{tags.KIND}` = '{PLAN}'")
-        latest = max(plans, key=lambda run: float(run.data.tags.get(tags.USED_AT, "0")), default=None)
-        return None if latest is None else str(latest.info.run_id)
 
     def _find(self, profile: str, query: str) -> Iterator[Run]:
         experiment_id = self.experiment_of(profile)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tarfile
@@ -100,6 +101,16 @@ def test_report_has_the_figures_that_were_recorded(client, answered, source):
     assert [[row[key] for key in ("experiment", *FIGURES)] for row in found["rows"]] == [
         [row[key] for key in ("experiment", *FIGURES)] for row in then["rows"]
     ]
+
+
+def test_report_shows_by_default_the_plan_that_list_names(client, answered):
+    lines = [line.split() for line in answered("list").splitlines()]
+    plans = {line[0]: line for line in lines if line and re.fullmatch("[0-9a-f]{8}", line[0])}
+    shown = [plan for plan, line in plans.items() if "report" in line]
+
+    assert len(shown) == 1
+    for plan in plans:
+        assert (answered("report", "--plan", plan) == answered("report")) is (plan in shown)
 
 
 def test_an_export_made_now_is_the_one_made_then(client, answered, tmp_path):

@@ -12,8 +12,8 @@ import pandas as pd
 import yaml
 
 from benchmark.plan.workspace import Workspace
-from benchmark.results.results import PlanResults, finished_runs
-from benchmark.tracking.records import PlanRecord, RunRecord, Status, Throughput
+from benchmark.results.results import PlanResults
+from benchmark.tracking.records import PlanRecord, RunRecord, Status, Throughput, finished_runs
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 

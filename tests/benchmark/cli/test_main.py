@@ -1,29 +1,40 @@
 """The command line, called as a user calls it: what it prints, and with which status it ends. Nothing is trained."""
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from benchmark.cli.main import main
+from benchmark.cli.main import COMMANDS, main
 from benchmark.config.load import load_suite
 from benchmark.launch.run_plan import PlanOutcome
+from benchmark.plan.plan import make_plan
+from benchmark.tracking.store import TrackingStore
 from tests.helpers.facts import assert_names, error_lines
+from tests.helpers.recorded import NOWHERE
 from tests.helpers.recorded_plan import cells, record_plan
 from tests.helpers.shell import ROOT
 
 # Wrong use
 
 
-@pytest.mark.parametrize("arguments", [[], ["unknown"], ["run"], ["run", "all", "--seed", "x"], ["report", "--nope"]])
+@pytest.mark.parametrize("arguments", [["unknown"], ["run"], ["run", "all", "--seed", "x"], ["report", "--nope"]])
 def test_wrong_use_ends_with_2_and_the_usage(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
 
     assert caught.value.code == 2
     assert "usage: python -m benchmark" in capsys.readouterr().err
+
+
+def test_without_a_command_all_are_listed(call):
+    status, out, err = call()
+
+    assert (status, out) == (2, "")
+    assert_names(err, *COMMANDS)
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["report"], ["list"]])
@@ -158,7 +169,45 @@ def test_the_list_says_how_the_runs_stand_and_why(call):
     assert other.split()[:4] == ["lstm", "lstm", "1", "missing"]
 
 
+def test_the_list_names_the_plans_and_says_which_of_them_list_and_report_show(recorded, call, store_uri, monkeypatch):
+    config = recorded / "experiments.yaml"
+    small = load_suite(config, settings={"data.train_size": 100})
+    TrackingStore(store_uri, recorded / "cache").open_plan(make_plan(small, NOWHERE).record, small.name)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def plans(*options: str) -> dict[str, list[str]]:
+        lines = call("list", *options)[1].splitlines()
+        return {line.split()[-1]: line.split()[1:-1] for line in lines if re.match("[0-9a-f]{8} ", line)}
+
+    shown = {name: [word.strip(",") for word in cells[5:]] for name, cells in plans().items()}
+    assert {name: " ".join(cells[:3]) for name, cells in plans().items()} == {
+        "train_size=100": "0 of 4",
+        "quick": "3 of 4",
+    }
+    assert shown == {"train_size=100": ["report"], "quick": ["list"]}
+    assert plans("--set", "data.train_size=100")["train_size=100"][5:] == ["list,", "report"]
+
+
 # run
+
+
+def test_each_of_two_runs_of_a_profile_prints_its_own_plan(call, monkeypatch, store_uri, here):
+    def run_plan(plan, names, workspace, say, *, fresh):
+        record_plan(store_uri, load_suite(here / "experiments.yaml"), here / "cache")
+        if plan.name == "quick":  # meanwhile, in another terminal
+            table = call("run", "rnn", "--set", "data.train_size=100")[1]
+            assert_names(table.splitlines()[0], "train_size=100", "1 of 2")
+        else:
+            TrackingStore(store_uri, here / "cache").open_plan(plan.record, plan.name)
+        return PlanOutcome(skipped=0, finished=len(names), failed=0)
+
+    monkeypatch.setattr("benchmark.api.run.run_plan", run_plan)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+    out = call("run", "all")[1]
+
+    assert_names(out.splitlines()[0], "quick", "2 of 2")
+    assert cells(out, "rnn") == ["1 of 1", "87.50"]
 
 
 @pytest.mark.parametrize(

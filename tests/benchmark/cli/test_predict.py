@@ -181,7 +181,7 @@ class TestWhichRun:
         record(store, trained, seed=3, best_val_loss=0.3, status=Status.FAILED)
         record(store, trained, seed=4, best_val_loss=0.2, status=Status.RUNNING)
         killed = record(store, trained, status=Status.KILLED)
-        without_model("0" * 16, best_val_loss=0.1)  # of settings that the latest plan has no more
+        without_model("0" * 16, best_val_loss=0.1)  # of settings that the plan has no more
 
         assert_names(predict("--model", "rnn", GOOD, uri=store_uri).err, best, "0.4000")
         assert worse in predict("--run", worse[:8], GOOD, uri=store_uri).err

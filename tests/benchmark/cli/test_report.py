@@ -8,8 +8,12 @@ import pandas as pd
 import pytest
 
 import benchmark
+from benchmark.config.load import load_suite
+from benchmark.plan.plan import make_plan
+from benchmark.tracking.store import TrackingStore
 from tests.helpers.facts import assert_names, error_lines
-from tests.helpers.recorded_plan import cells
+from tests.helpers.recorded import NOWHERE
+from tests.helpers.recorded_plan import cells, record_plan
 
 
 @pytest.mark.usefixtures("recorded")
@@ -23,6 +27,31 @@ def test_the_report_is_the_table_of_the_recorded_runs_and_needs_no_config_file(c
     assert cells(out, "lstm") == ["1 of 1", "87.50"]
     assert cells(out, "rnn") == ["0 of 1", "failed"]
     assert "rnn seed 1 failed: NonFiniteError: loss is nan (MLflow run " in out
+
+
+def test_of_several_plans_the_complete_one_is_reported_exported_and_predicted_from_and_plan_chooses(
+    here, call, store_uri
+):
+    small = load_suite(here / "experiments.yaml", settings={"data.train_size": 100})
+    record_plan(store_uri, load_suite(here / "experiments.yaml"), here / "cache")
+    fingerprint = make_plan(small, NOWHERE).record.fingerprint
+    TrackingStore(store_uri, here / "cache").open_plan(make_plan(small, NOWHERE).record, small.name)
+
+    def sizes(*options: str) -> list[int]:
+        return [row["train_size"] for row in json.loads(call("report", "--format", "json", *options)[1])["rows"]]
+
+    assert sizes() == [200] * 4
+    assert sizes("--plan", "train_size=100") == sizes("--plan", fingerprint[:8]) == [100] * 4
+    assert sizes("--plan", "quick") == [200] * 4
+    assert call("predict", "--model", "rnn", "--plan", "train_size=100", "good")[0] == 2
+    assert_names(call("export", "out", "--plan", "train_size=100")[2], "train_size=100")
+    assert sizes("--from", "out") == [100] * 4
+    assert call("report", "--format", "html", "--output", "page", "--plan", fingerprint)[0] == 0
+    page = Path("page/index.html").read_text(encoding="utf-8")
+    assert_names(page, "plan train_size=100", f"report --profile quick --plan {fingerprint[:8]} ")
+    status, out, err = call("report", "--from", "out", "--plan", "quick")
+    assert (status, out) == (2, "")
+    assert_names(error_lines(err)[0], "--plan quick", "export")
 
 
 @pytest.mark.usefixtures("recorded")

@@ -13,9 +13,10 @@ import pytest
 
 from benchmark.report.forms import FORMS, SCHEMA_VERSION, render, table_frame
 from benchmark.report.table import Report
-from benchmark.tracking.records import PlanRecord, RunRecord, Status
+from benchmark.tracking.records import PlanEntry, PlanRecord, RunRecord, Status
 from data_pipeline.errors import one_line
 from tests.benchmark.report.test_table import BERT, ENCODER, figure, plan_of, report_of, row_of, run_of
+from tests.helpers.facts import assert_names
 
 ROOT = Path(__file__).resolve().parents[3]
 FOR_READERS = ("terminal", "markdown", "latex")
@@ -41,7 +42,7 @@ def test_every_form_for_readers_has_every_cell_and_sentence(report, form):
 
 
 def test_the_terminal_and_markdown_forms_are_tables_and_lists(report):
-    box, *_, sentences = render(report, "terminal").rstrip("\n").split("\n\n")
+    box, *_, sentences = render(report, "terminal", 200).rstrip("\n").split("\n\n")
     table, _, cost, *_, notes = render(report, "markdown").rstrip("\n").split("\n\n")
 
     assert {len(line) for line in box.splitlines()} == {len(box.splitlines()[0])}
@@ -52,6 +53,27 @@ def test_the_terminal_and_markdown_forms_are_tables_and_lists(report):
     assert cells[2:] == report.quality.to_numpy().tolist()
     assert len(cost.splitlines()) == 4
     assert notes.splitlines() == [f"- {note}" for note in report.notes]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_the_terminal_form_splits_tables_that_are_wider_than_the_terminal(report, width):
+    boxes = [line for line in render(report, "terminal", width).splitlines() if line[:1] in ("│", "╭")]
+    heads = [line for line in boxes if line.startswith("│ model")]
+
+    assert max(map(len, boxes)) <= width
+    assert [cell.strip() for line in heads for cell in line.split("│")[1:-1] if cell.strip() != "model"] == [
+        column.title for table in report.tables for column in table.columns[1:]
+    ]
+    assert (len(heads) == len(report.tables)) is (width == 200)
+
+
+def test_of_several_plans_the_terminal_form_says_which_one_this_is(report):
+    entry = PlanEntry("id", "train_size=300", "c" * 16, number=2, count=3)
+    one, two = (replace(report, results=replace(report.results, entry=replace(entry, count=n))) for n in (1, 3))
+
+    assert render(one, "terminal").startswith("╭")
+    assert_names(render(two, "terminal").splitlines()[0], "train_size=300", "c" * 8, "2 of 3", "list", "--plan")
+    assert json.loads(render(two, "json"))["plan"] == "train_size=300"
 
 
 def test_the_csv_form_is_the_frame_with_one_line_per_row_and_numbers_as_numbers(report):
@@ -69,6 +91,11 @@ def test_the_csv_form_is_the_frame_with_one_line_per_row_and_numbers_as_numbers(
     assert first["test_accuracy_interval_low"] < 0.86 < first["test_accuracy_interval_high"]
     assert frame[["test_accuracy_mean", "parameters"]].isna().to_numpy().tolist() == [[False] * 2, [True] * 2]
     assert not [name for name in frame if name.startswith("published")]
+    assert first["seeds"] == "1 2"
+    assert [first[f"run_id_seed_{seed}"] for seed in (1, 2)] == ["id-lstm-1", "id-lstm-2"]
+    assert [first[f"test_{score}_seed_2"] for score in ("accuracy", "f1", "roc_auc")] == [0.86, 0.87, 0.93]
+    assert list(frame["state_seed_1"]) == ["FINISHED", "FAILED"]
+    assert frame["test_accuracy_seed_1"].isna().tolist() == [False, True]
     assert {"bool", "int64", "float64", "Int64"} == set(frame.dtypes.astype(str)) - {"str", "object"}
 
 

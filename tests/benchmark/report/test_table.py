@@ -12,7 +12,7 @@ from benchmark.report.forms import render
 from benchmark.report.table import Report, make_report
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status
 from tests.helpers.facts import assert_names
-from tests.helpers.recorded import made_logits, results_of
+from tests.helpers.recorded import SPEED, made_logits, results_of
 
 CORPUS, ENCODER = "IMDB (embedded train split)", "sentence-transformers/all-MiniLM-L6-v2"
 ACCURACY, F1, PUBLISHED = "test accuracy, %", "F1, %", "published, %"
@@ -80,7 +80,6 @@ def test_a_complete_row_has_every_figure():
         "parameters": "22.6 M",
         "trained": "12.3 k",
         "train time": "3 min 20 s",
-        PUBLISHED: "",
     }
 
 
@@ -161,6 +160,33 @@ def test_a_row_with_some_of_its_seeds_has_no_mean():
     assert_names(found[ACCURACY], "2 failed", "1 killed", "1 missing")
     assert found[F1] == ""
     assert found[PUBLISHED] == "85.00"
+
+
+def test_rows_that_were_never_begun_are_one_line_below_the_tables():
+    plan = plan_of(row_of(), row_of("rnn", "r" * 16), row_of("bert", BERT, published=figure()))
+    report = report_of(plan, [run_of(), run_of(fingerprint=BERT, name="bert", status=Status.FAILED)])
+
+    assert [list(table.frame["model"]) for table in report.tables] == [["lstm", "bert"]] * 2
+    [line] = [finding for finding in report.findings if "rnn" in finding]
+    assert_names(line, "Not run")
+
+
+def test_what_throughput_measured_is_shown_of_rows_that_were_never_begun_too():
+    plan = plan_of(row_of(), row_of("rnn", "r" * 16), row_of("bert", BERT))
+    report = report_of(plan, [run_of()], {BERT: SPEED})
+
+    assert [list(table.frame["model"]) for table in report.tables] == [["lstm"], ["lstm", "bert"]]
+
+
+def test_of_several_train_sizes_those_are_named_that_were_never_begun():
+    sizes = {"4": 4000, "8": 8000}
+    rows = [row_of(n, n + s, trained_on=size) for n in ("lstm", "rnn") for s, size in sizes.items()]
+    report = report_of(plan_of(*rows), [run_of(fingerprint="lstm4")])
+
+    assert [len(table.rows) for table in report.tables] == [1, 1, 1]
+    [line] = report.findings
+    assert_names(line, "lstm (trained on 8,000)", "rnn")
+    assert "rnn (" not in line
 
 
 def test_only_the_newest_finished_run_of_these_settings_counts():
