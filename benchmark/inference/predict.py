@@ -54,8 +54,8 @@ def best_finished_run(store: TrackingStore, profile: str, experiment: str, plan:
     run = runs[experiment]
     if run is None:
         raise PredictionError(
-            f"--model {experiment}: no run of the plan is finished. Run `python -m benchmark run {experiment} --profile "
-            f"{profile}`, or choose another plan by `--plan`."
+            f"--model {experiment}: no run of the plan is finished. Run `python -m benchmark run {experiment} "
+            f"--profile {profile}`, or choose another plan by `--plan`."
         )
     return run
 
