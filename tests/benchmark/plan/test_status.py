@@ -49,7 +49,7 @@ def start(store, plan, planned, workspace):
     def make(lock: str | None = None, kind: str = "run"):
         lock = lock_name(workspace.lock(planned.identity)) if lock is None else lock
         labels = run_tags(
-            parent=store.open_plan(plan.record, lock_name(workspace.lock(f"plan-{plan.record.fingerprint}"))),
+            parent=store.open_plan(plan.record, lock=lock_name(workspace.lock(f"plan-{plan.record.fingerprint}"))),
             experiment="rnn",
             seed=1,
             fingerprint=planned.fingerprint,
