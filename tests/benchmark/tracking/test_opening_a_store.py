@@ -114,7 +114,7 @@ def test_database_and_files_are_where_the_address_says(empty_database, tmp_path,
     store = TrackingStore.existing(address, tmp_path)
     store.open_plan(plan_of())
 
-    assert store.latest_plan("quick") == plan_of()
+    assert store.plan(store.plans("quick")[0]) == plan_of()
     assert {path.name for path in Path(folder).resolve().iterdir()} >= {"mlflow.db", "mlruns"}
     assert {path.name for path in tmp_path.iterdir()} <= {folder, "mlflow.db", "mlruns", "tracking.lock"}
 
