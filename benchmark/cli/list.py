@@ -61,7 +61,7 @@ def _plan_table(plans: Sequence[PlanState], states: Sequence[RunState]) -> str:
     rows = [
         {
             "plan": plan.entry.fingerprint[:8],
-            "finished": f"{len(plan.finished)} of {len(plan.wanted)}" if plan.wanted else "cannot be read",
+            "runs done": f"{len(plan.finished)} of {len(plan.wanted)}" if plan.wanted else "cannot be read",
             "last used": f"{datetime.fromtimestamp(plan.entry.used_at):%Y-%m-%d %H:%M}",
             "shown by": ", ".join(["list"] * (plan.wanted == listed) + ["report"] * (plan is default)),
             "name": plan.entry.name,
@@ -77,5 +77,8 @@ def _table(rows: Sequence[Mapping[str, object]]) -> str:
     # tabulate makes a column two wider than its head, and puts two blanks between columns.
     taken = sum(max(len(name) + 2, *(len(str(row[name])) for row in rows)) + 2 for name in columns)
     width = max(NARROWEST, shutil.get_terminal_size((UNLIMITED, 0)).columns - taken)
-    folded = [{**row, last: "\n".join(wrap(str(row[last]), width))} for row in rows]
+    folded = [
+        {**row, last: "\n".join(wrap(str(row[last]), width, break_long_words=False, break_on_hyphens=False))}
+        for row in rows
+    ]
     return tabulate(folded, headers="keys", tablefmt="simple", disable_numparse=True)
