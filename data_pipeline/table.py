@@ -4,6 +4,7 @@ The standard library's csv and json, not pandas: pandas drops what follows an un
 knows no line numbers.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +83,8 @@ def read_rows(path: Path, wanted: Mapping[str, Sequence[str]], fix: str = FIX, *
 
     records = read_records(path, find, others=others)
     places = find(records.header)
-    return [_row(record, records.header, places, others=others) for record in records.rows]
+    names = _distinct(records.header)
+    return [_row(record, names, places, others=others) for record in records.rows]
 
 
 def text_fault(text: Any) -> str:
@@ -104,6 +106,16 @@ def _row(record: Record, header: Sequence[str], places: Mapping[str, int], *, ot
             filter(None, (encoding_fault(cell) for cell in rest.values() if isinstance(cell, str))), ""
         )
     return Row(record.line, record.where, values, fault, rest)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Number the second column of a name and those after it, as pandas does."""
+    seen: Counter[str] = Counter()
+    distinct = []
+    for name in names:
+        distinct.append(f"{name}.{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return distinct
 
 
 def _places(header: Sequence[str], wanted: Mapping[str, Sequence[str]], fix: str) -> dict[str, int]:

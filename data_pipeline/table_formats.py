@@ -204,6 +204,8 @@ def _parquet(content: bytes, path: Path, find: Find, *, others: bool) -> Records
 
 
 def _find(find: Find, header: Sequence[str], where: str) -> dict[str, int]:
+    if fault := encoding_fault("".join(header)):
+        raise DataError(f"{where}: the names of the columns: {fault}")
     try:
         return find(header)
     except ValueError as error:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_pipeline.config import ColumnsConfig, LabelsConfig
-from data_pipeline.table import read_labelled
+from data_pipeline.table import read_labelled, read_rows
 from tests.helpers.facts import assert_names
 from tests.helpers.hostility import outcome, refusal
 
@@ -167,6 +167,21 @@ class TestLabels:
         assert_names(refusal(lambda: read("r.csv", "text,label\na,0.0\nb,\nc,1.0\n")), "line 3", "label is empty")
         frame = pd.DataFrame({"text": ["a", "b", "c"], "label": [0, None, 1]})
         assert_names(refusal(lambda: read("r.parquet", frame.to_parquet())), "row 2", "label is empty")
+
+
+def test_other_columns_are_read_where_they_are_wanted_and_two_of_one_name_are_kept(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("note,text,note\nx,a,y\n")
+    [row] = read_rows(path, {"text": ("text",)}, others=True)
+
+    assert row.others == {"note": "x", "note.1": "y"}
+    assert read_rows(path, {"text": ("text",)})[0].others == {}
+    path.write_bytes(b"note,text\ncaf\xe9,a\n")
+    assert_names(read_rows(path, {"text": ("text",)}, others=True)[0].fault, "UTF-8")
+    assert read_rows(path, {"text": ("text",)})[0].fault == ""
+    path = path.rename(tmp_path / "r.jsonl")
+    path.write_text('{"text": "a", "\\ud800": 1}\n')
+    assert_names(refusal(lambda: read_rows(path, {"text": ("text",)})), "r.jsonl", "columns", "UTF-8")
 
 
 def test_rows_without_any_value_are_skipped(read):
