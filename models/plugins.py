@@ -39,7 +39,8 @@ def load_plugin(path: Path) -> None:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise PluginError(f"{path} cannot be loaded: {type(error).__name__}: {error}{place(error)}") from error
+        where = last_user_frame(error)
+        raise PluginError(f"{path} cannot be loaded: {type(error).__name__}: {error}{where}") from error
 
 
 @cache
@@ -55,7 +56,7 @@ def load_entry_points() -> None:
         except Exception as error:
             raise PluginError(
                 f"entry point {entry.name} of an installed package cannot be loaded: {type(error).__name__}: {error}"
-                f"{place(error)}. Repair or uninstall the package."
+                f"{last_user_frame(error)}. Repair or uninstall the package."
             ) from error
 
 
@@ -71,7 +72,7 @@ def user_frames(error: BaseException) -> list[str]:
     ]
 
 
-def place(error: BaseException) -> str:
+def last_user_frame(error: BaseException) -> str:
     """Return the innermost frame of the user's code in brackets, nothing without one."""
     frames = user_frames(error)
     return f" ({frames[-1]})" if frames else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from models.plugins import PluginError, load_plugin, place
+from models.plugins import PluginError, last_user_frame, load_plugin
 from models.precision import Precision
 from models.registry import ModelContext, ModelSpec, TokenizerKind, get_model_spec, model_names
 
@@ -114,7 +114,7 @@ def load_classifier(folder: Path, saved: SavedModel) -> Classifier:
         model = spec.build(spec.config_class.from_plain(saved.model), context)
         model.load_state_dict(load_file(folder / WEIGHTS_FILE))
     except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:300] + place(error)
+        reason = " ".join(str(error).split())[:300] + last_user_frame(error)
         raise SavedModelError(f"{folder / MODEL_FILE} and its weights do not fit: {reason}") from None
     return model.eval()
 

@@ -30,7 +30,7 @@ BUNDLE = "bundle"  # MLflow's name of the run's own files among the model's arti
 CODE = "code"  # folder of the carried packages, beside this script
 CARRIED = frozenset({"benchmark", "data_pipeline", "models"})
 TEXT_COLUMN = "text"
-UNNAMED = frozenset({0, "0"})  # what pandas and Spark call a column without a name
+UNNAMED = (0, "0")  # what pandas and Spark call a column without a name
 
 
 class SentimentModel(PythonModel):
@@ -116,13 +116,13 @@ def texts_of(model_input: Any) -> pd.Series:
 
 def _column(table: pd.DataFrame | Mapping[Any, Any]) -> Any:
     names: list[Any] = list(table)
-    if TEXT_COLUMN in names:
+    if names.count(TEXT_COLUMN) == 1:
         return table[TEXT_COLUMN]
     if len(names) == 1 and names[0] in UNNAMED:
         return table[names[0]]
     if not names and not len(table):
         return []
-    raise MlflowException.invalid_parameter_value(f"the input has no column {TEXT_COLUMN!r} (got {names})")
+    raise MlflowException.invalid_parameter_value(f"the input has not one column {TEXT_COLUMN!r} (got {names})")
 
 
 def _text(cell: Any, row: int) -> str | None:

@@ -354,6 +354,8 @@ class TestInputs:
             (["fine", ["a", "b"]], ["row 1", "list"]),
             (pd.DataFrame({"review": ["fine"]}), ["'text'", "'review'"]),
             ({"review": ["fine"]}, ["'text'", "'review'"]),
+            (pd.DataFrame([["a", "b"]], columns=["text", "text"]), ["'text', 'text'"]),
+            (pd.DataFrame([["a"]], columns=pd.Index([{"text": 1}], dtype=object)), ["{'text': 1}"]),
             ([{"review": "fine"}], ["row 0", "dict"]),
         ],
     )
