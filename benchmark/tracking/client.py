@@ -164,15 +164,21 @@ class _PatientClient:
             self._file.parent.mkdir(parents=True, exist_ok=True)
         self._client = MlflowClient(tracking_uri=address_for_libraries(self._uri))
         self._client.search_experiments(max_results=1)
+        self._find_files()
+
+    def _find_files(self) -> None:
+        from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
+
         if self._file is not None:
             follow_database(self._uri, self._file)
+            _artifact_repos_cache.clear()  # by a run's id alone, which a copy of the store has too
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._client, name)
         if not callable(value):
             return value
-        if name in OF_FILES and self._file is not None:
-            self.ask("finding its files", follow_database, self._uri, self._file)
+        if name in OF_FILES:
+            self.ask("finding its files", self._find_files)
         return partial(self.ask, name, value)
 
     def ask(self, action: str, method: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

@@ -106,7 +106,7 @@ def is_orphan(run: RunRecord) -> bool:
 def _read_id(file: Path) -> str:
     try:
         return file.read_text(encoding="ascii")
-    except (FileNotFoundError, PermissionError):
+    except OSError:  # it is not there, or another user's
         return ""
 
 

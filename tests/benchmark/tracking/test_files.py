@@ -61,6 +61,7 @@ def test_a_moved_store_is_read_and_written_where_it_is(first, tmp_path):
     (old,) = store.runs("quick")
     new = store.start_run("quick", "another", {})
     new._client.log_text(new.run_id, "new", "note.txt")
+    store.open_plan(plan_of())
 
     assert store.plan(store.plans("quick")[0]) == plan_of()
     assert store.artifact(old.run_id, "note.txt", tmp_path).read_text() == "kept"
