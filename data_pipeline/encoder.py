@@ -1,12 +1,13 @@
 """Find a pre-trained encoder and check that it is the one meant. Imports no torch."""
 
 from dataclasses import dataclass
+from fnmatch import filter as filter_names
 from pathlib import Path
 
 from data_pipeline.encoder_kinds import max_positions
 from data_pipeline.encoder_weights import (
     INDEX_FILE,
-    PICKLE_FILE,
+    PICKLES,
     WEIGHTS_FILE,
     read_shapes,
     refuse_placeholder,
@@ -92,13 +93,8 @@ def _from_hub(hub: str, revision: str, sha256: str | None, *, download: bool) ->
                 f" without a network {offline_advice(hub, revision)}."
             )
         folder = _download(hub, revision)
-    if sha256 is not None:
-        return _checked(folder, sha256, "Correct the encoder's `sha256`, `hub` or `revision`.")
-    for file in weights_files(folder):
-        published = published_sha256(file)
-        if published is not None and (found := try_read(file, sha256_of)) != published:
-            raise _other_weights(file, found, published, f"The download is damaged: delete {file.resolve()} and retry.")
-    return _checked(folder, None, "")
+    fix = "Correct the encoder's `sha256`, `hub` or `revision`."
+    return _checked(folder, sha256, fix, published=sha256 is None)
 
 
 def _download(hub: str, revision: str) -> Path:
@@ -106,12 +102,10 @@ def _download(hub: str, revision: str) -> Path:
     choose = "Correct the encoder's `hub` or `revision`"
     if CONFIG_FILE not in there:
         raise DataError(f"{of}: has no {CONFIG_FILE}. {choose}.")
-    if PICKLE_FILE in there and not there & {WEIGHTS_FILE, INDEX_FILE}:
-        raise DataError(
-            f"{of}: {_convert(f'{hub!r}, revision={revision!r}', 'FOLDER')} and set `path`, or choose a"
-            f" `revision` of `hub` with {WEIGHTS_FILE}."
-        )
     if not there & {WEIGHTS_FILE, INDEX_FILE}:
+        if filter_names(there, PICKLES):
+            line = _convert(f"{hub!r}, revision={revision!r}", "FOLDER")
+            raise DataError(f"{of}: {line} and set `path`, or choose a `revision` of `hub` with {WEIGHTS_FILE}.")
         raise DataError(f"{of}: has no {WEIGHTS_FILE}. {choose}.")
     # An encoder of another kind is refused before its weights are downloaded.
     config = download_snapshot(hub, revision, [CONFIG_FILE]) / CONFIG_FILE
@@ -125,7 +119,7 @@ def _download(hub: str, revision: str) -> Path:
 def _convert(source: str, folder: str) -> str:
     """Say how weights that only unpickling opens become safetensors."""
     return (
-        f'has {PICKLE_FILE} alone, which is never unpickled. Run `python -c "from transformers import AutoModel as A;'
+        f'has {PICKLES} alone, which is never unpickled. Run `python -c "from transformers import AutoModel as A;'
         f' A.from_pretrained({source}).save_pretrained({folder!r})"`'
     )
 
@@ -134,9 +128,9 @@ def _missing(folder: Path) -> list[str]:
     return [file.name for file in (folder / CONFIG_FILE, *weights_files(folder)) if not file.is_file()]
 
 
-def _checked(folder: Path, expected: str | None, fix: str) -> Encoder:
+def _checked(folder: Path, expected: str | None, fix: str, *, published: bool = False) -> Encoder:
     if missing := _missing(folder):
-        if missing == [WEIGHTS_FILE] and (folder / PICKLE_FILE).is_file():
+        if missing == [WEIGHTS_FILE] and any(folder.glob(PICKLES)):
             raise DataError(f"{folder}: {_convert(repr(str(folder)), str(folder))}.")
         raise DataError(f"{folder}: the encoder lacks {' and '.join(missing)}. Download or install it again.")
     for file in (folder / name for name in (CONFIG_FILE, *WORDPIECE_FILES)):
@@ -147,12 +141,13 @@ def _checked(folder: Path, expected: str | None, fix: str) -> Encoder:
     config = folder / CONFIG_FILE
     positions = max_positions(config, try_read(config, Path.read_bytes))
     read_shapes(folder)
-    found = weights_sha256(weights_files(folder))
-    if expected is not None and found != expected:
-        raise _other_weights(weights_files(folder)[0], found, expected, fix)
+    hashes = {file: try_read(file, sha256_of) for file in weights_files(folder)}
+    for file, found in hashes.items() if published else ():
+        if (wanted := published_sha256(file)) not in {None, found}:
+            damaged = f"The download is damaged: delete {file.resolve()} and start again."
+            raise DataError(f"{file}: other weights (sha256 {found}, expected {wanted}). {damaged}")
+    found = weights_sha256(hashes)
+    if expected not in {None, found}:
+        raise DataError(f"{next(iter(hashes))}: other weights (sha256 {found}, expected {expected}). {fix}")
     fingerprint = hash_lines([found, try_read(config, sha256_of), tokenizer_fingerprint(folder)])
     return Encoder(folder, found, fingerprint, positions)
-
-
-def _other_weights(file: Path, found: str, expected: str, fix: str) -> DataError:
-    return DataError(f"{file}: other weights (sha256 {found}, expected {expected}). {fix}")

@@ -2,15 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from data_pipeline.errors import DataError
-from data_pipeline.files import sha256_of, try_read
+from data_pipeline.files import try_read
 
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = f"{WEIGHTS_FILE}.index.json"
-PICKLE_FILE = "pytorch_model.bin"
+PICKLES = "pytorch_model*.bin"
 
 Shapes = dict[str, tuple[int, ...]]  # of the tensors, by name
 
@@ -27,12 +27,11 @@ def weights_files(folder: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in sorted(set(_weight_map(index).values())))
 
 
-def weights_sha256(files: Sequence[Path]) -> str:
+def weights_sha256(hashes: Mapping[Path, str]) -> str:
     """Return the hash of the only file; of shards, that of the lines that `sha256sum` prints for them."""
-    hashes = [try_read(file, sha256_of) for file in files]
-    if len(files) == 1:
-        return hashes[0]
-    lines = (f"{found}  {file.name}\n" for found, file in zip(hashes, files, strict=True))
+    if len(hashes) == 1:
+        return next(iter(hashes.values()))
+    lines = (f"{found}  {file.name}\n" for file, found in hashes.items())
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

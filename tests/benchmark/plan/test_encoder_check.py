@@ -197,8 +197,11 @@ def test_a_pickle_is_refused_with_the_line_that_converts_it(copy):
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
 
-    with pytest.raises(DataError, match=r"pytorch_model\.bin") as refused:
+    with pytest.raises(DataError, match=r"pytorch_model.*\.bin") as refused:
         look(folder)
+    (folder / "pytorch_model.bin").rename(folder / "pytorch_model-00001-of-00001.bin")
+    assert_names(refusal(folder), "save_pretrained")
+    (folder / "pytorch_model-00001-of-00001.bin").rename(folder / "pytorch_model.bin")
     [line] = re.findall('`python -c "(.*)"`', str(refused.value))
     exec(line)  # noqa: S102  as the user runs it
     look(folder)
