@@ -109,7 +109,7 @@ def _row(record: Record, header: Sequence[str], places: Mapping[str, int], *, ot
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Number the second column of a name and those after it, as pandas does."""
+    """Return the names, the second of one name and those after it with a number, as pandas writes them."""
     seen: Counter[str] = Counter()
     distinct = []
     for name in names:
