@@ -105,7 +105,10 @@ def quiet_client(uri: str, lock: Path, *, probe: bool = True) -> MlflowClient:
     """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    from mlflow.exceptions import MlflowException
+    try:
+        from mlflow.exceptions import MlflowException
+    except RuntimeError as error:  # a user without a home, in a process that is not ours
+        raise TrackingError(f"MLflow: cannot be loaded ({error}). Set HOME.") from None
     from sqlalchemy.exc import SQLAlchemyError
 
     _silence_libraries()

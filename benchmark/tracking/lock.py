@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmark.startup import STDERR
 from benchmark.tracking.records import RunRecord, Status
 
 ID_FILE = "id"
@@ -28,7 +29,7 @@ def hold(path: Path, *, shared: bool = False, on_wait: Callable[[], None] = lamb
         The open file. A child process that inherits it (`pass_fds`) holds the lock too, even after its parent's end.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    file = _open(path, os.O_RDWR | os.O_CREAT)
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         if not _take(file, kind):
@@ -43,7 +44,7 @@ def hold(path: Path, *, shared: bool = False, on_wait: Callable[[], None] = lamb
 def hold_if_free(path: Path) -> Iterator[bool]:
     """Hold the lock during the block and yield True, or yield False if another process holds it."""
     try:
-        file = os.open(path, os.O_RDWR)  # an exclusive lock on NFS wants it open for writing
+        file = _open(path, os.O_RDWR)  # an exclusive lock on NFS wants it open for writing
     except FileNotFoundError:
         yield True
         return
@@ -108,6 +109,17 @@ def _read_id(file: Path) -> str:
         return file.read_text(encoding="ascii")
     except OSError:  # it is not there, or another user's
         return ""
+
+
+def _open(path: Path, flags: int) -> int:
+    """Open the file above the standard streams' descriptors, which the process of a user may have closed."""
+    file = os.open(path, flags, 0o644)
+    if file > STDERR:
+        return file
+    try:
+        return fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, STDERR + 1)
+    finally:
+        os.close(file)
 
 
 def _take(file: int, kind: int) -> bool:

@@ -112,6 +112,30 @@ def test_in_a_users_own_process_it_is_named_too_and_the_process_stays_as_it_is(t
     assert_names(done.stdout, tmp_path / "models.py")
 
 
+def test_in_a_users_own_process_no_lock_gets_a_closed_descriptor_and_a_missing_home_is_said(tmp_path):
+    code = """
+from pathlib import Path
+import pwd
+from benchmark.tracking.client import TrackingError, quiet_client
+from benchmark.tracking.lock import hold, hold_if_free
+
+def unknown(number):
+    raise KeyError(number)
+
+pwd.getpwuid = unknown
+with hold(Path("a.lock")) as file, hold_if_free(Path("a.lock")) as free:
+    print(file > 2, free)
+try:
+    quiet_client("sqlite:///mlflow.db", Path("tracking.lock"))
+except TrackingError as error:
+    print(error)
+"""
+    done = call(sys.executable, "-c", code, folder=tmp_path, redirect="<&- 2>&-", HOME="")
+
+    assert done.stdout.startswith("True False\n")
+    assert_names(done.stdout.splitlines()[1], "HOME", "MLflow")
+
+
 def test_in_a_deleted_folder_a_command_says_so_in_one_line(tmp_path):
     script = 'rmdir "$PWD"; exec "$@"'
     done = call("sh", "-c", script, "sh", sys.executable, "-m", "benchmark", "list", folder=tmp_path)

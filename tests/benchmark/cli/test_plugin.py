@@ -81,7 +81,7 @@ def test_the_model_of_the_readme_is_trained_and_tabled(with_plugin, store_uri, t
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     [code] = [block for block in blocks if "register_model(" in block]
     assert len([line for line in code.splitlines() if line.strip()]) <= 13
-    with_plugin("my_model.py", code, "bag")
+    with_plugin("models.py", code, "bag")
     shell = Shell(tmp_path)
     done = shell.call("run", "mine")
     (run,) = shell.recorded("quick")
@@ -91,34 +91,34 @@ def test_the_model_of_the_readme_is_trained_and_tabled(with_plugin, store_uri, t
     assert float(rows(done.out)["mine"][1]) > 60  # a third of a review's words tell its label
     artifacts = {entry.path for entry in MlflowClient(store_uri).list_artifacts(run.info.run_id)}
     assert "plugin.py" in artifacts
-    assert run.data.params["plugin"] == str(tmp_path / "my_model.py")
+    assert run.data.params["plugin"] == str(tmp_path / "models.py")
 
-    (tmp_path / "my_model.py").unlink()  # the logged model carries its own copy
+    (tmp_path / "models.py").unlink()  # the logged model carries its own copy
     answered = shell.call("predict", "--model", "mine", "--json", "wonderful brilliant superb", "awful boring dull")
     assert [json.loads(line)["label"] for line in answered.out.splitlines()] == ["positive", "negative"], answered.err
 
-    (tmp_path / "my_model.py").write_text(f"{code}\n# changed\n")  # old weights, new code
-    load_plugin(tmp_path / "my_model.py")
+    (tmp_path / "models.py").write_text(f"{code}\n# changed\n")  # old weights, new code
+    load_plugin(tmp_path / "models.py")
     bundle = TrackingStore(store_uri, tmp_path / "cache").model_bundle(run.info.run_id, tmp_path / "bundle")
     with pytest.raises(SavedModelError) as refused:
         load_classifier(bundle, read_saved_model(bundle))
-    assert_names(refused, "my_model.py", "plugin.py")
+    assert_names(refused, "models.py", "plugin.py")
 
 
 @pytest.mark.parametrize("place", ["build", "prepare", "forward"])
 def test_an_exception_in_it_is_shown_with_its_file_line_and_code(with_plugin, store_uri, tmp_path, place):
     code = FAILING.replace(f"pass  # {place}", "return {}['no such key']")
     line = code[: code.index("no such key")].count("\n") + 1
-    with_plugin("my_model.py", code, "failing")
+    with_plugin("models.py", code, "failing")
     shell = Shell(tmp_path)
     done = shell.call("run", "mine")
     (run,) = shell.recorded("quick")
     trace = Path(shell.client.download_artifacts(run.info.run_id, "error.txt", str(tmp_path))).read_text()
 
     assert done.status == 1
-    assert_names(done.err, f"{tmp_path / 'my_model.py'}, line {line}, in {place}: return {{}}['no such key']")
+    assert_names(done.err, f"{tmp_path / 'models.py'}, line {line}, in {place}: return {{}}['no such key']")
     assert_names(done.err, "KeyError: 'no such key'", "error.txt", run.info.run_id)
-    assert_names(trace, "Traceback", f'my_model.py", line {line}', "trainer.py" if place == "forward" else "run.py")
+    assert_names(trace, "Traceback", f'models.py", line {line}', "trainer.py" if place == "forward" else "run.py")
 
 
 def test_its_code_is_part_of_a_runs_identity(with_plugin, tmp_path):
