@@ -29,7 +29,7 @@ def write_bundle(
     corpus: Corpus,
     metrics: Mapping[str, float],
 ) -> None:
-    """Write all files that `served_model.py` reads, and the model card, into an existing folder.
+    """Write all files that `SentimentClassifier` reads, and the model card, into an existing folder.
 
     The model is at its best epoch. Of `encoder_dir` config and tokenizer are copied: the model has the weights.
     """
