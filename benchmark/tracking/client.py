@@ -170,11 +170,12 @@ class _PatientClient:
         self._find_files()
 
     def _find_files(self) -> None:
-        from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
+        from mlflow.tracking._tracking_service import utils
 
         if self._file is not None:
             follow_database(self._uri, self._file)
-            _artifact_repos_cache.clear()  # by a run's id alone, which a copy of the store has too
+            # MLflow remembers files by a run's id alone, which a copy of the store has too; the name is not public.
+            getattr(utils, "_artifact_repos_cache", {}).clear()
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._client, name)
