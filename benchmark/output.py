@@ -184,6 +184,12 @@ class PlainStream:
         return getattr(self._stream, name)
 
 
+def terminal_width(otherwise: int) -> int:
+    """Return the characters of a line of the terminal that standard output is, else `otherwise`; or as COLUMNS says."""
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return shutil.get_terminal_size().columns if known else otherwise
+
+
 def say(line: str) -> None:
     """Print a line of progress on standard error, apart from results on standard output."""
     print(line, file=PlainStream(sys.stderr))

@@ -32,6 +32,7 @@ NEEDS = {
 # Before anything loads torch, and for each process that a test starts: sums are made in one order, and no net waits for
 # a second thread, which on a busy machine made 0.6 s of training 4 s.
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.pop("COLUMNS", None)  # xdist sets it in its workers
 
 
 def pytest_configure() -> None:

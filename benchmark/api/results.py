@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.analysis.metrics import probabilities
-from benchmark.output import write_whole
+from benchmark.output import terminal_width, write_whole
 from benchmark.report.forms import HTML, PAGE_FILE, WIDTH, destination, render, table_frame
 from benchmark.report.page import Page, make_page, render_page
 from benchmark.report.rows import Row
@@ -230,7 +229,7 @@ class Results:
         if chosen == HTML:
             text = render_page(self._saved_page, self._texts(data) if texts else ReviewTexts(missing=TEXTS_LEFT_OUT))
         else:
-            width = shutil.get_terminal_size((WIDTH, 0)).columns if target is None else WIDTH
+            width = terminal_width(WIDTH) if target is None else WIDTH
             text = render(self._report, chosen, width)
         if target is not None:
             write_whole(target, text)

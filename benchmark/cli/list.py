@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from textwrap import wrap
@@ -12,6 +11,7 @@ from tabulate import tabulate
 
 from benchmark.cli.options import SUITE, add_shared_options, chosen_suite, workspace
 from benchmark.launch.process import EXIT_DONE
+from benchmark.output import terminal_width
 from benchmark.plan.status import RunState, run_states
 from benchmark.tracking.plans import PlanState, plan_states
 from benchmark.tracking.store import TrackingStore
@@ -76,7 +76,7 @@ def _table(rows: Sequence[Mapping[str, object]]) -> str:
     *columns, last = rows[0]
     # tabulate makes a column two wider than its head, and puts two blanks between columns.
     taken = sum(max(len(name) + 2, *(len(str(row[name])) for row in rows)) + 2 for name in columns)
-    width = max(NARROWEST, shutil.get_terminal_size((UNLIMITED, 0)).columns - taken)
+    width = max(NARROWEST, terminal_width(UNLIMITED) - taken)
     folded = [
         {**row, last: "\n".join(wrap(str(row[last]), width, break_long_words=False, break_on_hyphens=False))}
         for row in rows

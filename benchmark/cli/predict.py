@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import shutil
 import sys
 from collections.abc import Container
 from pathlib import Path
@@ -16,13 +15,13 @@ from tabulate import tabulate
 from benchmark.cli.options import STORE, add_shared_options
 from benchmark.inference.review_input import ReviewInput, ReviewInputError, read_arguments, read_lines, read_table
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
-from benchmark.output import OutputError, clip, say, write_whole
+from benchmark.output import OutputError, clip, say, terminal_width, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
 STDIN = "-"
-NARROWEST = 20  # columns of a terminal that the text has at least
+NARROWEST, USUAL = 20, 80  # characters: of the text at least; of a line where no terminal says it
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +116,7 @@ def _table(answers: pd.DataFrame) -> str:
     ]
     # tabulate makes a column two wider than its header, and puts two blanks between columns.
     taken = sum(max(len(header) + 2, *map(len, cells)) + 2 for header, *cells in zip(headers, *rows, strict=True))
-    width = max(NARROWEST, shutil.get_terminal_size().columns - taken)
+    width = max(NARROWEST, terminal_width(USUAL) - taken)
     lines = [[*row, clip(text, width)] for row, text in zip(rows, answers["text"], strict=True)]
     align = ["right", "left", *["right"] * len(names), "left"]
     return tabulate(lines, [*headers, "text"], tablefmt="simple", disable_numparse=True, colalign=align)

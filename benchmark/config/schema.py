@@ -142,7 +142,11 @@ def _spell_change(key: str, value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """Everything that one run is made from: experiment x train size x seed."""
+    """Everything that one run is made from: experiment x train size x seed.
+
+    Attributes:
+        changes: what the call changed against the profile, for names alone.
+    """
 
     profile: str
     experiment_name: str
@@ -150,7 +154,7 @@ class RunConfig:
     data: DataConfig
     seed: int
     plugin: Path | None = None
-    changes: str = ""
+    changes: str = field(default="", compare=False)
 
     @property
     def name(self) -> str:
