@@ -52,7 +52,7 @@ def print_dry_run(arguments: argparse.Namespace, suite: Suite, names: Sequence[s
         }
         for run, seconds in zip(runs, needed.seconds, strict=True)
     ]
-    print(f"profile {suite.profile}: {suite.description}")
+    print(suite.title)
     print(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
     print(f"\ntime: about {spell_seconds(sum(needed.seconds))} on this machine if all epochs are trained")
     for name in needed.assumed:

@@ -43,7 +43,7 @@ def execute(arguments: argparse.Namespace) -> int:
         }
         for run in states
     ]
-    print(f"profile {suite.profile}: {suite.description}")
+    print(suite.title)
     if arguments.tuned:
         print("with tuned settings where there are any: add --tuned to the commands below")
     print(_table(rows))

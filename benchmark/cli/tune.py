@@ -8,7 +8,7 @@ from benchmark.cli.options import SUITE, add_shared_options, chosen_suite, inter
 from benchmark.config.choice import chosen_experiments
 from benchmark.config.errors import ConfigError
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED
-from benchmark.output import say, spell_seconds, spell_values
+from benchmark.output import say, spell_amount, spell_seconds, spell_values
 from benchmark.tracking.store import TrackingStore
 
 DEFAULT_TRIALS = 20
@@ -87,7 +87,7 @@ def execute(arguments: argparse.Namespace) -> int:
         best, before = found.best[0], "not complete" if found.before is None else f"{found.before:.4f}"
         print(
             f"{found.experiment}: best {found.metric} {best.value:.4f}, trial {best.number} (own settings: {before}); "
-            f"{found.counts.get('complete', 0)} trials complete, {found.counts.get('pruned', 0)} pruned, "
+            f"{spell_amount(found.counts.get('complete', 0), 'trial')} complete, {found.counts.get('pruned', 0)} pruned, "
             f"{spell_seconds(found.seconds)}",
             f"  {spell_values(best.params)}",
             *(f"  {edge}" for edge in found.edges),

@@ -105,6 +105,12 @@ class Suite:
         """The plan's name: what the call changed, such as `train_size=300, lstm.epochs=3`, else the profile's."""
         return self._changes() or self.profile
 
+    @property
+    def title(self) -> str:
+        """The profile with its description, and what the call changed of it."""
+        changed = f"; changed: {self.name}" if self._changes() else ""
+        return f"profile {self.profile}: {self.description}{changed}"
+
     def runs(self) -> tuple[RunConfig, ...]:
         """Return every experiment with every train size and seed; all of the first seed come first."""
         return tuple(

@@ -38,7 +38,8 @@ def report_notes(results: PlanResults, verdict: Verdict) -> tuple[str, ...]:
     ]
     if plan.held_out_test:
         notes.append("The test part is held out of the corpus's training reviews: these are no official test figures.")
-    if encoders := {row.encoder for row in plan.rows if row.encoder}:
+    begun = [row.plan for row in verdict.rows if row.begun] or plan.rows
+    if encoders := {row.encoder for row in begun if row.encoder}:
         notes.append(f"Encoder of the BERT rows: {', '.join(sorted(encoders))}.")
     notes += [*plan.audit, *_majority_notes(results), *_unknown_notes(results), *_machine_notes(results)]
     if any(row.complete for row in verdict.rows):

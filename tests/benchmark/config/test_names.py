@@ -29,6 +29,7 @@ def test_names_say_what_the_call_changed(write_config, settings, seeds, plan, ru
     suite = load_suite(write_config(profiles={"quick": {"experiments": ["rnn", "lstm"]}}), "quick", settings, seeds)
 
     assert suite.name == plan
+    assert ("changed: " + plan in suite.title) == (plan != "quick")
     assert [run.name for run in suite.runs()] == runs
 
 
