@@ -87,7 +87,8 @@ def execute(arguments: argparse.Namespace) -> int:
         best, before = found.best[0], "not complete" if found.before is None else f"{found.before:.4f}"
         print(
             f"{found.experiment}: best {found.metric} {best.value:.4f}, trial {best.number} (own settings: {before}); "
-            f"{spell_amount(found.counts.get('complete', 0), 'trial')} complete, {found.counts.get('pruned', 0)} pruned, "
+            f"{spell_amount(found.counts.get('complete', 0), 'trial')} complete, "
+            f"{found.counts.get('pruned', 0)} pruned, "
             f"{spell_seconds(found.seconds)}",
             f"  {spell_values(best.params)}",
             *(f"  {edge}" for edge in found.edges),
