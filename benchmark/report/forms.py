@@ -116,7 +116,7 @@ def _row(row: Row) -> dict[str, Any]:
         "test_accuracy_interval": row.interval._asdict() if row.interval else {"low": None, "high": None},
         "test_accuracy_by_seed": list(row.accuracies),
         **{f"test_{name}": row.scores.get(name, unknown)._asdict() for name in SCORES},
-        "majority_adjusted_p": row.majority.adjusted_p if row.majority else None,
+        "majority_adjusted_p": row.majority_p,
         **asdict(row.cost),
         "published": dict(row.plan.published) if row.plan.published else None,
     }

@@ -31,7 +31,7 @@ def narrate(results: PlanResults, verdict: Verdict) -> tuple[str, ...]:
     size = max(verdict.comparisons or results.plan.train_sizes)
     complete = {row.name: row for row in verdict.rows if row.plan.train_size == size and row.complete}
     not_run = tuple(_not_run(results.plan, verdict))
-    constant = tuple(_majority(results, complete.values()))
+    constant = tuple(_majority(results, verdict))
     if size not in verdict.comparisons:
         return (*not_run, *constant)
     comparison = verdict.comparisons[size]
@@ -48,17 +48,21 @@ def narrate(results: PlanResults, verdict: Verdict) -> tuple[str, ...]:
     )
 
 
-def _majority(results: PlanResults, rows: Iterable[Row]) -> Iterator[str]:
+def _majority(results: PlanResults, verdict: Verdict) -> Iterator[str]:
     """Name the models that are not better than always answering the larger class; no other finding praises them."""
-    share = results.majority_accuracy
-    pairs = [row.majority for row in rows if row.majority is not None and not row.beats_majority]
-    if pairs and share is not None:
-        figures = [f"{pair.first} {_percent(share + pair.difference)}, p {spell_p(pair.adjusted_p)}" for pair in pairs]
+    share, several = results.majority_accuracy, len(results.plan.train_sizes) > 1
+    rows = {
+        f"{row.name} (trained on {row.plan.train_size:,})" if several else row.name: row
+        for row in verdict.rows
+        if row.complete and not row.beats_majority
+    }
+    if rows and share is not None:
+        figures = [f"{name} {_percent(row.accuracy)}, p {spell_p(row.majority_p or 0.0)}" for name, row in rows.items()]
+        each = ", with each of the seeds," if len(results.plan.seeds) > 1 else ""
         yield (
-            f"{_listed([pair.first for pair in pairs])} {'is' if len(pairs) == 1 else 'are'} not significantly better "
-            f"than always answering {CLASSES[results.larger_class]}, which is right for {_percent(share)} of the test "
-            f"reviews ({'; '.join(figures)} after Holm's correction): this accuracy does not show that anything was "
-            "learned."
+            f"{_listed(list(rows))} {'is' if len(rows) == 1 else 'are'} not significantly better{each} than always "
+            f"answering {CLASSES[results.larger_class]}, which is right for {_percent(share)} of the test reviews "
+            f"({'; '.join(figures)} after Holm's correction): this accuracy does not show that anything was learned."
         )
 
 

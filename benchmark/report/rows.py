@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from benchmark.analysis.intervals import ConfidenceInterval, accuracy_interval
 from benchmark.analysis.metrics import class_scores, expected_calibration_error
-from benchmark.analysis.pairwise import Pair, PairwiseTests, compare_all, compare_with_constant
+from benchmark.analysis.pairwise import ALPHA, PairwiseTests, better_than_constant, compare_all
 from benchmark.results.results import SCORES, PlanResults
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord
 
@@ -60,7 +60,7 @@ class Row:
         accuracies: of each seed, 0 to 1.
         interval: 95 %, for the mean of the accuracies.
         scores: accuracy, balanced_accuracy, f1, f1_negative, roc_auc, ece (0 to 1) and log_loss (nats).
-        majority: the row against always answering the larger class; None: incomplete.
+        majority_p: adjusted p of its being no better than always answering the larger class; None: incomplete.
         letters: rank among the rows of the same train size; empty where the row is not compared.
         machines: that the runs were computed on.
     """
@@ -73,7 +73,7 @@ class Row:
     accuracies: tuple[float, ...] = ()
     interval: ConfidenceInterval | None = None
     scores: Mapping[str, Spread] = field(default_factory=dict)
-    majority: Pair | None = None
+    majority_p: float | None = None
     letters: str = ""
     machines: frozenset[str] = frozenset()
 
@@ -100,7 +100,7 @@ class Row:
     @property
     def beats_majority(self) -> bool:
         """Whether a complete row is significantly better than always answering the larger class."""
-        return self.majority is not None and self.majority.separated and self.majority.difference > 0
+        return self.majority_p is not None and self.majority_p <= ALPHA
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +114,17 @@ class Verdict:
 def make_verdict(results: PlanResults) -> Verdict:
     """Compute the figures and comparisons of a plan's results."""
     comparisons: dict[int, PairwiseTests] = {}
-    against_majority: dict[int, dict[str, Pair]] = {}
+    against_majority: dict[int, dict[str, float]] = {}
     for size in results.plan.train_sizes:
         complete = [(row, _all_finished(results, row)) for row in results.plan.rows if row.train_size == size]
         methods = {row_name(row): results.correct(runs) for row, runs in complete if runs}
         if len(methods) > 1:
             comparisons[size] = compare_all(methods)
-        against_majority[size] = compare_with_constant(methods, results.labels == results.larger_class)
-    rows = (_row(results, row, comparisons.get(row.train_size)) for row in results.plan.rows)
-    rows = (replace(row, majority=against_majority[row.plan.train_size].get(row.name)) for row in rows)
+        against_majority[size] = better_than_constant(methods, results.labels == results.larger_class)
+    rows = [
+        _row(results, row, comparisons.get(row.train_size), against_majority[row.train_size])
+        for row in results.plan.rows
+    ]
     return Verdict(tuple(rows), comparisons)
 
 
@@ -136,7 +138,9 @@ def _all_finished(results: PlanResults, row: PlanRow) -> list[RunRecord]:
     return runs if len(runs) == len(results.plan.seeds) else []
 
 
-def _row(results: PlanResults, row: PlanRow, comparison: PairwiseTests | None) -> Row:
+def _row(
+    results: PlanResults, row: PlanRow, comparison: PairwiseTests | None, against_majority: Mapping[str, float]
+) -> Row:
     name, runs = row_name(row), _all_finished(results, row)
     cost = _cost(results, row, [run.metrics for run in runs])
     found = Row(row, name, tuple(results.of(row)), cost, _setup(results.plan, row))
@@ -156,6 +160,7 @@ def _row(results: PlanResults, row: PlanRow, comparison: PairwiseTests | None) -
         interval=accuracy_interval(correct),
         scores={key: Spread.of(each) for key, each in ({"accuracy": accuracies} | scores).items()},
         letters=comparison.letters.get(name, "") if comparison else "",
+        majority_p=against_majority.get(name),
         machines=frozenset(run.tags["hardware"] for run in runs if "hardware" in run.tags),
     )
 

@@ -94,6 +94,7 @@ MODEL = Column("model", lambda row: f"{row.name} (baseline)" if row.plan.baselin
 TRAINED_ON = Column("trained on", lambda row: row.plan.train_size, "{:,}".format)
 ACCURACY = Column("test accuracy, %", lambda row: row.scores.get("accuracy"), spell_spread, _state)
 BALANCED = Column("balanced, %", lambda row: row.scores.get("balanced_accuracy"), spell_spread)
+NEARLY_EQUAL = 0.51  # share of the larger class
 PUBLISHED = Column("published, %", _published)
 QUALITY = (
     Column("rank", lambda row: row.letters),
@@ -160,9 +161,9 @@ def make_report(results: PlanResults) -> Report:
     names = (MODEL, TRAINED_ON) if len(sizes) > 1 else (MODEL,)
     begun = [row for row in verdict.rows if row.begun] or verdict.rows
     costs = [row for row in verdict.rows if row in begun or any(column.value(row) is not None for column in COST)]
-    # Where both classes are equally frequent, the two accuracies are the same.
+    # Where both classes are about equally frequent, the two accuracies are the same.
     needed = {
-        BALANCED: (results.majority_accuracy or 0.5) > 0.5,
+        BALANCED: (results.majority_accuracy or 0.5) > NEARLY_EQUAL,
         PUBLISHED: any(PUBLISHED.value(row) is not None for row in begun),
     }
     quality = [column for column in QUALITY if needed.get(column, True)]
