@@ -96,12 +96,13 @@ def _replace(target: Path, text: str, there: os.stat_result | None) -> None:
 
 
 def _descriptor(path: Path) -> int | None:
-    """Return N where the path leads to /proc/self/fd/N, as /dev/stdout and a shell's `>(command)` do."""
-    while path.is_symlink():
-        if os.path.realpath(path.parent) == os.path.realpath("/proc/self/fd"):
-            return int(path.name)
+    """Return N where the path leads to /dev/fd/N, as /dev/stdout and a shell's `>(command)` do."""
+    folders = [os.path.realpath(folder) for folder in ("/dev/fd", "/proc/self/fd")]
+    while not (path.name.isdecimal() and os.path.realpath(path.parent) in folders):
+        if not path.is_symlink():
+            return None
         path = path.parent / path.readlink()
-    return None
+    return int(path.name)
 
 
 def spell_seconds(seconds: float) -> str:

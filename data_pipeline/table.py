@@ -4,9 +4,9 @@ The standard library's csv and json, not pandas: pandas drops what follows an un
 knows no line numbers.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +59,10 @@ def read_labelled(
         if fault:
             raise DataError(f"{path}, {row.where}: {fault}")
         pairs.append((row.values["text"], known[spelled(label)]))
-    if len({label for _, label in pairs}) < 2:
-        found = sorted({label for _, label in pairs})
-        raise DataError(f"{path}: {len(pairs)} reviews with labels {found}. Both 0 and 1 are needed.")
+    lacking = {0, 1} - {label for _, label in pairs}
+    if lacking:
+        named = [str((words.negative, words.positive)[label][0]) for label in sorted(lacking)]
+        raise DataError(f"{path}: {len(pairs)} reviews, none with label {' or '.join(named)}. Both are needed.")
     return pairs
 
 
@@ -102,20 +103,19 @@ def _row(record: Record, header: Sequence[str], places: Mapping[str, int], *, ot
     if others:
         taken = places.values()
         rest = {header[place]: cell for place, cell in enumerate(record.cells) if place not in taken}
-        fault = fault or next(
-            filter(None, (encoding_fault(cell) for cell in rest.values() if isinstance(cell, str))), ""
-        )
+        faults = ((name, encoding_fault(cell)) for name, cell in rest.items() if isinstance(cell, str))
+        fault = fault or next((f"column {name}: {each}" for name, each in faults if each), "")
     return Row(record.line, record.where, values, fault, rest)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Return the names, the second of one name and those after it with a number, as pandas writes them."""
-    seen: Counter[str] = Counter()
-    distinct = []
+    """Return the names, each that was there before with the next number that makes it another, as pandas does."""
+    distinct: dict[str, None] = {}
     for name in names:
-        distinct.append(f"{name}.{seen[name]}" if seen[name] else name)
-        seen[name] += 1
-    return distinct
+        numbered = (f"{name}.{number}" for number in count(1))
+        others = {*distinct, *names}
+        distinct[name if name not in distinct else next(each for each in numbered if each not in others)] = None
+    return list(distinct)
 
 
 def _places(header: Sequence[str], wanted: Mapping[str, Sequence[str]], fix: str) -> dict[str, int]:

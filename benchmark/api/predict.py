@@ -56,14 +56,14 @@ def predict(
         fault = text_fault(text) if isinstance(text, str) else f"is no text (got {type(text).__name__})"
         if fault:
             raise PredictionError(f"text {number}: {fault}")
-    from data_pipeline.pipeline import part_of_texts  # torch
-
     resolved = resolve_device(device)
     store = TrackingStore(existing_uri(tracking_uri), Place.locate(cache_dir=cache_dir).cache_dir)
     found = finished_run(store, run) if run is not None else best_finished_run(store, profile, str(model), plan)
     if say is not None:
         say(describe(found))
-    classifier = load_classifier(store, found, resolved)
-    if say is not None and (unreadable := part_of_texts(reviews, classifier.tokenizer, classifier.tokens).unreadable):
-        say(f"warning: {unreadable:,} of {len(reviews):,} reviews have no token that the model knows")
-    return classifier.predict(reviews)
+
+    def warn(unreadable: int) -> None:
+        if say is not None and unreadable:
+            say(f"warning: {unreadable:,} of {len(reviews):,} reviews have no token that the model knows")
+
+    return load_classifier(store, found, resolved).predict(reviews, warn)

@@ -6,7 +6,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,7 @@ def execute(arguments: argparse.Namespace) -> int:
         cache_dir=arguments.cache_dir,
         say=say,
     )
+    chances = [name for name in map(str, answers) if name.startswith("probability_")]
     answers.insert(0, "line", [review.line for review in given.reviews])
     answers["text"] = [review.text for review in given.reviews]
     for name in dict.fromkeys(name for review in given.reviews for name in review.others):
@@ -85,7 +86,7 @@ def execute(arguments: argparse.Namespace) -> int:
         for answer in answers.to_dict("records"):
             print(json.dumps(answer, default=str))
     else:
-        print(_table(answers))
+        print(_table(answers, chances))
     return EXIT_FAILED if given.faults else EXIT_DONE
 
 
@@ -103,12 +104,13 @@ def _read(arguments: argparse.Namespace) -> ReviewInput:
 
 def _free_name(name: str, taken: Container[object]) -> str:
     """Return the name of a column of the user's beside ours, such as `input_label`."""
-    return _free_name(f"input_{name}", taken) if name in taken else name
+    while name in taken:
+        name = f"input_{name}"
+    return name
 
 
-def _table(answers: pd.DataFrame) -> str:
-    """Return one line per review, its text cut to the width of the terminal."""
-    names = [name for name in map(str, answers) if name.startswith("probability_")]
+def _table(answers: pd.DataFrame, names: Sequence[str]) -> str:
+    """Return one line per review with these probabilities, its text cut to the width of the terminal."""
     headers = ["line", "label", *(f"P({name.removeprefix('probability_')})" for name in names)]
     rows = [
         [str(answer["line"]), answer["label"], *(f"{answer[name]:.4f}" for name in names)]

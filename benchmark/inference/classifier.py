@@ -5,7 +5,7 @@ A served model carries this file: of `benchmark` it must import nothing. N revie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,13 +42,16 @@ class SentimentClassifier:
         self.model = load_classifier(folder, saved).to(self.device)
         self.labels = saved.labels
 
-    def logits(self, texts: Sequence[str]) -> np.ndarray:
+    def logits(self, texts: Sequence[str], on_unreadable: Callable[[int], None] | None = None) -> np.ndarray:
         """Return (N, C) float32 logits, in the order of the texts, computed in the batches of an evaluation.
 
-        A lone surrogate, which JSON can spell and no tokenizer takes, is read as U+FFFD.
+        A lone surrogate, which JSON can spell and no tokenizer takes, is read as U+FFFD. `on_unreadable` is called with
+        the number of texts without a known token.
         """
         texts = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
         part = part_of_texts(texts, self.tokenizer, self.tokens)
+        if on_unreadable is not None:
+            on_unreadable(part.unreadable)
         logits = np.empty((len(part), len(self.labels)), dtype=np.float32)
         if not texts:
             return logits
@@ -57,9 +60,9 @@ class SentimentClassifier:
                 logits[positions] = self.model(part.batch(positions).to(self.device)).float().cpu().numpy()
         return logits
 
-    def predict(self, texts: Sequence[str]) -> pd.DataFrame:
-        """Return one row per text: `label`, and `probability_...` of each class in float64."""
-        logits = self.logits(texts)
+    def predict(self, texts: Sequence[str], on_unreadable: Callable[[int], None] | None = None) -> pd.DataFrame:
+        """Return one row per text: `label`, and `probability_...` of each class in float64; see `logits`."""
+        logits = self.logits(texts, on_unreadable)
         probabilities = torch.from_numpy(logits).double().softmax(dim=1).numpy()
         columns = {f"probability_{label}": probabilities[:, column] for column, label in enumerate(self.labels)}
         return pd.DataFrame({"label": [self.labels[column] for column in logits.argmax(axis=1)], **columns})

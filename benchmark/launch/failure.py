@@ -39,15 +39,16 @@ class Failure:
     def of(cls, error: Exception, uri: str) -> Failure:
         """Describe the exception without the secrets of the store's URI."""
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        frames = [mask_secrets(frame, uri) for frame in user_frames(error)[-SHOWN:]]
         trace = mask_secrets("".join(traceback.format_exception(error)), uri)
-        return cls(reason, tuple(user_frames(error)[-SHOWN:]), trace)
+        return cls(mask_secrets(reason, uri), tuple(frames), trace)
 
     def record(self, tracker: MlflowTracker, say: Callable[[str], None]) -> None:
         """Log the traceback with the run; say where in the user's code it happened."""
-        with suppress(OSError, TrackingError), tempfile.TemporaryDirectory() as folder:
-            Path(folder, ERROR_FILE).write_text(self.trace, encoding="utf-8")
-            tracker.log_artifacts(Path(folder))
         for frame in self.frames:
             say(frame)
-        if self.frames:
-            say(f"whole traceback: {ERROR_FILE} of MLflow run {tracker.run_id}, see `python -m benchmark ui`")
+        with suppress(OSError, TrackingError), tempfile.TemporaryDirectory() as folder:
+            Path(folder, ERROR_FILE).write_text(self.trace, encoding="utf-8", errors="backslashreplace")
+            tracker.log_artifacts(Path(folder))
+            if self.frames:
+                say(f"whole traceback: {ERROR_FILE} of MLflow run {tracker.run_id}, see `python -m benchmark ui`")

@@ -27,7 +27,7 @@ def measure_speed(run: RunConfig, device: DeviceSetting, say: Callable[[str], No
     """
     speed = measure_in_subprocess(run, device)
     if speed.busy:
-        say(f"  other programs took {100 * speed.taken:.0f} % of the machine; measuring once more")
+        say(f"  the machine was busy or slowed down ({100 * speed.taken:.0f} %); measuring once more")
         speed = min(speed, measure_in_subprocess(run, device), key=lambda each: each.taken)
     return speed
 

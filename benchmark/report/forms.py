@@ -47,7 +47,7 @@ def destination(form: str | None, output: Path | None) -> tuple[str, Path | None
     ending = ENDINGS.get(output.suffix.lower())
     if form and ending and form != ending:
         raise OutputError(f"{output}: the ending says {ending}, not {form}. Change the ending or the form.")
-    is_stream = output.exists() and not output.is_file() and not output.is_dir()
+    is_stream = output.exists() and not output.is_dir() and (not output.is_file() or output.is_relative_to("/dev"))
     if not (form or ending or is_stream):
         raise OutputError(f"{output}: the ending says no form (expected one of {', '.join(ENDINGS)}). Change it.")
     chosen = form or ending or "terminal"

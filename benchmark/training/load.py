@@ -20,7 +20,7 @@ class Load:
         """Return the share of `threads` processors that was missing, since other programs used the rest of them."""
         wall, busy, own = (now - then for now, then in zip(_now(), self._started, strict=True))
         others = max(0.0, busy - own) / max(wall, 1e-9)
-        return min(1.0, max(0.0, threads + others - len(_processors())) / threads)
+        return min(1.0, max(0.0, threads + others - len(_our_times())) / threads)
 
 
 def taken_now(threads: int, seconds: float = 0.5) -> float:
@@ -32,14 +32,14 @@ def taken_now(threads: int, seconds: float = 0.5) -> float:
 
 def _now() -> tuple[float, float, float]:
     """Return seconds: the clock, the processors' while they were not idle, and this process's own."""
-    every = psutil.cpu_times(percpu=True)
-    busy = sum(value for number in _processors() for name, value in every[number]._asdict().items() if name not in IDLE)
+    busy = sum(value for times in _our_times() for name, value in times.items() if name not in IDLE)
     own = psutil.Process().cpu_times()
     return time.monotonic(), busy, own.user + own.system
 
 
-def _processors() -> set[int]:
-    """Return the numbers of the processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return os.sched_getaffinity(0)
-    return set(range(psutil.cpu_count() or 1))
+def _our_times() -> list[dict[str, float]]:
+    """Return the times of each processor that this process may use."""
+    every = [times._asdict() for times in psutil.cpu_times(percpu=True)]
+    numbers = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()  # not on macOS
+    # Where the system does not list all processors, as in some containers, their numbers say nothing.
+    return [every[number] for number in numbers] if numbers and max(numbers) < len(every) else every

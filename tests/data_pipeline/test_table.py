@@ -175,9 +175,11 @@ def test_other_columns_are_read_where_they_are_wanted_and_two_of_one_name_are_ke
     [row] = read_rows(path, {"text": ("text",)}, others=True)
 
     assert row.others == {"note": "x", "note.1": "y"}
+    path.write_text("a,text,a.1,a\n1,t,2,3\n")
+    assert read_rows(path, {"text": ("text",)}, others=True)[0].others == {"a": "1", "a.1": "2", "a.2": "3"}
     assert read_rows(path, {"text": ("text",)})[0].others == {}
     path.write_bytes(b"note,text\ncaf\xe9,a\n")
-    assert_names(read_rows(path, {"text": ("text",)}, others=True)[0].fault, "UTF-8")
+    assert_names(read_rows(path, {"text": ("text",)}, others=True)[0].fault, "column note", "UTF-8")
     assert read_rows(path, {"text": ("text",)})[0].fault == ""
     path = path.rename(tmp_path / "r.jsonl")
     path.write_text('{"text": "a", "\\ud800": 1}\n')

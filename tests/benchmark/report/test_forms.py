@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark.report.forms import FORMS, SCHEMA_VERSION, render, table_frame
+from benchmark.report.forms import FORMS, SCHEMA_VERSION, destination, render, table_frame
 from benchmark.report.table import Report
 from benchmark.tracking.records import PlanEntry, PlanRecord, RunRecord, Status
 from data_pipeline.errors import one_line
@@ -179,3 +179,9 @@ def test_another_process_gives_the_same_bytes():
     answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
 
     assert answer.stdout.decode() == render(report_of(*many_rows()), "markdown")
+
+
+def test_standard_output_needs_no_ending_also_where_it_goes_into_a_file(tmp_path):
+    with (tmp_path / "t").open("w") as file:
+        stream = Path(f"/dev/fd/{file.fileno()}")
+        assert destination(None, stream) == ("terminal", stream)

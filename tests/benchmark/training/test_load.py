@@ -24,7 +24,7 @@ def machine(monkeypatch):
     def own(_self):
         return SimpleNamespace(user=now[2], system=0.0)
 
-    monkeypatch.setattr(load, "_processors", lambda: {0, 1, 2, 3})
+    monkeypatch.setattr(load.os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
     monkeypatch.setattr(load.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(load.time, "sleep", lambda seconds: pass_by(seconds, seconds, 0))
     monkeypatch.setattr(psutil.Process, "cpu_times", own)
@@ -51,6 +51,14 @@ def test_the_share_that_is_missing_of_the_processors_that_are_wanted(machine, bu
     machine(10.0, busy, own)
 
     assert watched.taken(threads) == pytest.approx(taken)
+
+
+def test_where_the_system_lists_fewer_processors_all_that_it_lists_count(machine, monkeypatch):
+    monkeypatch.setattr(load.os, "sched_getaffinity", lambda _: {32, 33})
+    watched = Load()
+    machine(10.0, 1.0, 10.0)  # 4 x 1 s and 10 s of five processors
+
+    assert watched.taken(5) == pytest.approx(0.4 / 5)
 
 
 @pytest.mark.usefixtures("machine")

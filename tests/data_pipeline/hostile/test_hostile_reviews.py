@@ -34,7 +34,7 @@ class TestTables:
             ({"text": AB, "label": pa.array([0, 10**15])}, ["row 2", "label", "'1000000000000000'"]),
             ({"text": AB, "label": pa.array([0.0, float("inf")])}, ["row 2", "label", "'inf'"]),
             ({"text": AB, "label": pa.array([0, 2**60]).cast(pa.timestamp("ms"))}, ["parquet"]),
-            ({"text": pa.array([], pa.string()), "label": pa.array([], pa.int64())}, ["0", "[]", "1"]),
+            ({"text": pa.array([], pa.string()), "label": pa.array([], pa.int64())}, ["0", "0 reviews", "1"]),
             ({"text": pa.nulls(2), "label": pa.nulls(2)}, ["row 1", "text", "None"]),
         ],
         ids=["no UTF-8", "NUL", "bytes", "lists", "huge", "infinite", "no date", "empty", "nulls"],
