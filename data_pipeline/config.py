@@ -59,25 +59,19 @@ class LabelsConfig(BaseModel):
 
     @model_validator(mode="after")
     def _differ(self) -> Self:
-        words = [
-            {spelled(word) for value in values for word in _words(value)} for values in (self.negative, self.positive)
-        ]
-        if both := words[0] & words[1]:
+        if both := self._spellings(0) & self._spellings(1):
             raise ValueError(f"{', '.join(sorted(both))} cannot be negative and positive")
         return self
 
     def by_spelling(self) -> dict[str, int]:
         """Return the label of each word, which is `spelled`."""
+        return {word: label for label in (0, 1) for word in self._spellings(label)}
+
+    def _spellings(self, label: int) -> set[str]:
+        values = (self.negative, self.positive)[label]
         return {
-            spelled(word): label
-            for label, values in enumerate((self.negative, self.positive))
-            for value in values
-            for word in _words(value)
+            spelled(word) for value in values for word in (YAML_WORDS[value] if isinstance(value, bool) else (value,))
         }
-
-
-def _words(value: Any) -> tuple[Any, ...]:
-    return YAML_WORDS[value] if isinstance(value, bool) else (value,)
 
 
 class ColumnsConfig(BaseModel):

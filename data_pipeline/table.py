@@ -61,8 +61,8 @@ def read_labelled(
         pairs.append((row.values["text"], known[spelled(label)]))
     lacking = {0, 1} - {label for _, label in pairs}
     if lacking:
-        named = [str((words.negative, words.positive)[label][0]) for label in sorted(lacking)]
-        raise DataError(f"{path}: {len(pairs)} reviews, none with label {' or '.join(named)}. Both are needed.")
+        names = [str((words.negative, words.positive)[label][0]) for label in sorted(lacking)]
+        raise DataError(f"{path}: {len(pairs)} reviews, none with label {' or '.join(names)}. Both are needed.")
     return pairs
 
 
