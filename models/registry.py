@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_serializer, fi
 from pydantic_core import to_json
 
 from data_pipeline.errors import did_you_mean
-from data_pipeline.paths import locate
+from data_pipeline.paths import locate, map_paths
 from models.plugins import load_entry_points
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class ModelConfig(BaseModel):
     @field_validator("*")
     @classmethod
     def _locate_paths(cls, value: Any, info: ValidationInfo) -> Any:
-        return locate(value, info) if isinstance(value, Path) else value
+        return map_paths(value, lambda path: locate(path, info))
 
     @field_serializer("*", mode="wrap", when_used="json")
     def _sort_sets(self, value: Any, dump: Callable[[Any], Any]) -> Any:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmark.config.schema import RunConfig
+from data_pipeline.files import sha256_of, try_read
+from data_pipeline.paths import map_paths
 from models.configs import EncoderConfig
 from models.registry import get_model_spec
 
@@ -32,8 +36,12 @@ def encoder_config(run: RunConfig) -> EncoderConfig | None:
 
 
 def fingerprint(run: RunConfig, inputs: Inputs) -> str:
-    """Return 16 hex digits, equal for two runs exactly when only the seed can make their results differ."""
-    settings = run.experiment.plain()
+    """Return 16 hex digits, equal for two runs exactly when only the seed can make their results differ.
+
+    Raises:
+        DataError: a file that a setting names cannot be read.
+    """
+    settings = map_paths(run.experiment, _content).plain()
     encoder = encoder_config(run)
     if encoder is not None:
         del settings["model"]["encoder"]  # its content counts, not where it lies
@@ -54,3 +62,8 @@ def fingerprint(run: RunConfig, inputs: Inputs) -> str:
     if spec.plugin is not None:
         content["plugin"] = spec.plugin_sha256
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _content(path: Path) -> Path:
+    """Return a file's hash in place of where it lies; the path itself where there is no file."""
+    return Path(try_read(path, sha256_of)) if os.path.isfile(path) else path  # noqa: PTH113  too long a name is none

@@ -4,11 +4,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from models.configs import AttentionConfig, BowConfig, FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
-from models.registry import UnknownModelError, get_model_spec, model_names, register_model
+from models.registry import ModelConfig, UnknownModelError, get_model_spec, model_names, register_model
 
 
 def test_the_models_of_the_suite_are_there():
@@ -56,6 +58,29 @@ def test_a_name_is_given_once_and_to_what_has_a_file():
 def test_an_unknown_name_gets_a_suggestion_or_the_list(name, suggested):
     with pytest.raises(UnknownModelError, match=f"'{name}'.*{suggested}"):
         get_model_spec(name)
+
+
+class Vectors(BaseModel):
+    path: Path
+    scale: float = 1.0
+
+
+class Reading(ModelConfig):
+    words: Path
+    more: tuple[Path, ...] = ()
+    by_language: dict[str, tuple[Path, ...]]
+    vectors: Vectors
+
+
+def test_relative_paths_start_at_the_files_folder_however_deep_they_are(tmp_path):
+    plain = {"words": "a", "more": ["b", "/c"], "by_language": {"en": ["d"]}, "vectors": {"path": "e"}}
+    config = Reading.from_plain({"name": "reading", **plain}, {"folder": tmp_path})
+
+    assert (config.words, config.more) == (tmp_path / "a", (tmp_path / "b", Path("/c")))
+    assert config.by_language == {"en": (tmp_path / "d",)}
+    assert config.vectors == Vectors(path=tmp_path / "e")
+    assert config.vectors.model_fields_set == {"path"}  # `show` writes what was written
+    assert Reading.from_plain(config.model_dump(mode="json")) == config
 
 
 def test_looking_models_up_imports_neither_torch_nor_transformers():

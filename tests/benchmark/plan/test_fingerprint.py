@@ -21,6 +21,7 @@ from models.configs import (
     FrozenBertConfig,
     RecurrentConfig,
 )
+from models.registry import ModelConfig, register_model
 from tests.helpers.recorded import NOWHERE
 
 BERTS = ["bert-frozen", "bert-finetuned"]
@@ -155,6 +156,28 @@ def test_where_the_encoder_lies_and_what_it_is_called_do_not_change_it(model, ch
     word_tokens = {"vocab_size": 100, "min_count": 9}  # the encoder has a vocabulary of its own
     assert mark(run_of(model, tokens=word_tokens, encoder=change)) == mark(run_of(model))
     assert set(EncoderConfig.model_fields) == {"path", "name", "hub", "revision", "sha256"}
+
+
+class Reading(ModelConfig):
+    words: Path
+    more: tuple[Path, ...] = ()
+
+
+def test_the_content_of_a_file_that_a_plugins_setting_names_counts_and_not_where_it_lies(tmp_path):
+    register_model("reading", config=Reading, tokenizer="word")(type("Network", (), {"__module__": __name__}))
+
+    def mark_in(folder: Path, words="film", more="plot") -> str:
+        folder.mkdir(exist_ok=True)
+        for name, content in (("words.txt", words), ("more.txt", more)):
+            (folder / name).write_text(content)
+        settings = {"words": folder / "words.txt", "more": (folder / "more.txt", Path("/no/file"))}
+        return mark(run_of("reading", **settings))
+
+    before = mark_in(tmp_path / "here")
+    assert mark_in(tmp_path / "there") == before
+    assert len({before, mark_in(tmp_path / "here", words="joy"), mark_in(tmp_path / "here", more="joy")}) == 3
+    for folder in (tmp_path, tmp_path / "here"):  # what is no file is what it is called
+        assert mark(run_of("reading", words=folder)) != mark(run_of("reading", words=tmp_path / "there"))
 
 
 @pytest.mark.parametrize("file", ["tokenizer.json", "config.json", "model.safetensors"])
