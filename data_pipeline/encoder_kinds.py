@@ -31,8 +31,7 @@ class EncoderKind:
     attention_dropout: str  # key of the config
     hidden_dropout: str  # key of the config
     pad_id: int  # where config.json names none
-    has_pooler: bool = False  # its class adds an unused layer on [CLS] by default
-    has_bert_layers: bool = False  # its layers are built as BERT's, by the same names
+    built_as_bert: bool = False  # its layers by the same names, and by default an unused layer on [CLS], the pooler
     counts_from_padding: bool = False  # the first token's position is the number after padding's id
 
     def max_positions(self, positions: int, pad_id: int) -> int:
@@ -42,33 +41,31 @@ class EncoderKind:
 
 _BERT = ("attention_probs_dropout_prob", "hidden_dropout_prob")
 KINDS = {  # by `model_type` of config.json
-    "bert": EncoderKind(_BERT_SHAPE, *_BERT, pad_id=0, has_pooler=True, has_bert_layers=True),
+    "bert": EncoderKind(_BERT_SHAPE, *_BERT, pad_id=0, built_as_bert=True),
     "distilbert": EncoderKind(_DISTILBERT_SHAPE, "attention_dropout", "dropout", pad_id=0),
-    "roberta": EncoderKind(
-        _BERT_SHAPE, *_BERT, pad_id=1, has_pooler=True, has_bert_layers=True, counts_from_padding=True
-    ),
+    "roberta": EncoderKind(_BERT_SHAPE, *_BERT, pad_id=1, built_as_bert=True, counts_from_padding=True),
 }
 
 # Settings of heads, of generation, of how the output is given and of bookkeeping: the encoder's states are the same.
 MEANINGLESS = frozenset(
     (
-        *("architectures", "attn_implementation", "_attn_implementation"),
+        *("_commit_hash", "architectures", "attn_implementation", "_attn_implementation"),
         *("_attn_implementation_autoset", "bad_words_ids", "begin_suppress_tokens"),
-        *("bos_token_id", "chunk_size_feed_forward", "cls_token_id", "decoder_start_token_id"),
-        *("diversity_penalty", "do_sample", "dtype", "early_stopping"),
-        *("encoder_no_repeat_ngram_size", "eos_token_id"),
+        *("bos_token_id", "chunk_size_feed_forward", "cls_token_id", "custom_pipelines", "decoder_start_token_id"),
+        *("diversity_penalty", "do_sample", "dtype", "early_stopping", "emb_size"),
+        *("encoder_no_repeat_ngram_size", "eos_token_id", "eos_token_ids"),
         *("exponential_decay_length_penalty", "finetuning_task", "forced_bos_token_id"),
         *("initializer_range", "forced_eos_token_id", "gradient_checkpointing", "id2label", "label2id", "language"),
-        *("length_penalty", "mask_token_id", "max_length", "min_length", "model_type", "name"),
+        *("length_penalty", "mask_token_id", "max_length", "min_length", "model_max_length", "model_type", "name"),
         *("_name_or_path", "name_or_path", "no_repeat_ngram_size", "num_beam_groups"),
         *("num_beams", "_num_labels", "num_labels", "num_return_sequences", "output_attentions"),
-        *("output_hidden_states", "output_past", "output_scores", "prefix", "problem_type"),
+        *("optimum_version", "output_hidden_states", "output_past", "output_scores", "prefix", "problem_type"),
         *("qa_dropout", "remove_invalid_values", "repetition_penalty", "return_dict"),
-        *("return_dict_in_generate", "sentence_transformers", "sep_token_id"),
+        *("return_dict_in_generate", "sbert_ce_default_activation_function", "sentence_transformers", "sep_token_id"),
         *("seq_classif_dropout", "suppress_tokens", "task_specific_params", "temperature"),
         *("tie_weights_", "tie_word_embeddings", "tokenizer_class", "top_k", "top_p", "torch_dtype"),
-        *("torchscript", "transformers_version", "typical_p", "unk_token_id", "use_bfloat16"),
-        *("use_cache",),
+        *("torchscript", "transformers.js_config", "transformers_version", "typical_p", "unk_token_id"),
+        *("unsloth_fixed", "unsloth_version", "use_bfloat16", "use_cache", "xla_device"),
     )
 )
 _OF_HEADS = ("classifier_", "pooler_", "summary_")

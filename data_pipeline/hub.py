@@ -55,11 +55,16 @@ def published_sha256(file: Path) -> str | None:
     return blob if re.fullmatch(r"[0-9a-f]{64}", blob) else None
 
 
+def download_command(hub: str, revision: str, weights: str) -> str:
+    """Return the command that downloads config, tokenizer and the weights of this pattern into FOLDER."""
+    files = " ".join(f"--include '{pattern}'" for pattern in ("*.json", "*.txt", weights))
+    return f"`hf download {hub} --revision {revision} {files} --local-dir FOLDER`"
+
+
 def offline_advice(hub: str, revision: str) -> str:
     """Return the commands that bring an encoder to a machine without a network."""
-    files = " ".join(f"--include '{pattern}'" for pattern in ("*.json", "*.txt", "model*.safetensors"))
     return (
-        f"run `hf download {hub} --revision {revision} {files} --local-dir FOLDER` on a machine with a network, copy"
+        f"run {download_command(hub, revision, 'model*.safetensors')} on a machine with a network, copy"
         " FOLDER here and use `--set EXPERIMENT.model.encoder.path=FOLDER` with the `sha256` of its weights"
     )
 

@@ -20,7 +20,7 @@ WORDPIECE_FILES = (
 FIX = "Put the encoder's own tokenizer.json there."
 SPECIAL = ("cls", "sep", "pad", "unk")
 BYTES = 256
-FEWEST_IDS = 0.9  # of the encoder's, which a publisher may have rounded up to a multiple of 64
+FEWEST = 0.9  # of the ids or merges that a whole file has, roughly
 
 
 def has_tokenizer(folder: Path) -> bool:
@@ -75,18 +75,18 @@ def check_tokenizer(folder: Path, vocab_size: int, pad_id: int | None) -> None:
     Args:
         folder: the encoder's.
         vocab_size: word vectors that the encoder has.
-        pad_id: id of padding that the encoder knows, None where it knows none.
+        pad_id: id of padding from which the encoder counts positions, None where it does not.
 
     Raises:
         DataError: the tokenizer is damaged, or made for another encoder.
     """
     tokenizer = load_tokenizer(folder)
     if not (folder / "tokenizer.json").is_file():
-        _check_vocabulary(folder, tokenizer)
+        _check_vocabulary(folder, tokenizer, vocab_size)
     ids, padding = len(tokenizer), tokenizer.pad_token_id
-    if not FEWEST_IDS * vocab_size <= ids <= vocab_size:
+    if ids > vocab_size:
         raise DataError(
-            f"{folder}: the tokenizer is cut or another encoder's (got {ids:,} ids, expected {vocab_size:,}). {FIX}"
+            f"{folder}: the tokenizer is another encoder's (got {ids:,} ids, expected at most {vocab_size:,}). {FIX}"
         )
     if pad_id is not None and padding != pad_id:
         raise DataError(
@@ -95,21 +95,28 @@ def check_tokenizer(folder: Path, vocab_size: int, pad_id: int | None) -> None:
         )
 
 
-def _check_vocabulary(folder: Path, tokenizer: Any) -> None:
-    """Refuse a bare vocabulary that transformers completes by guessing."""
+def _check_vocabulary(folder: Path, tokenizer: Any, vocab_size: int) -> None:
+    """Refuse a bare vocabulary that is cut, or that transformers completes by guessing."""
     rust = tokenizer.backend_tokenizer
     words = rust.get_vocab(with_added_tokens=False)
     if max(special_ids(tokenizer)) >= len(words) and not (folder / "added_tokens.json").is_file():
         raise DataError(f"{folder}: the vocabulary lacks special tokens, such as [CLS] or <s>. {FIX}")
-    merges = folder / "merges.txt"
+    vocabulary, merges = folder / "vocab.txt", folder / "merges.txt"
+    if vocabulary.is_file():
+        # Some encoders have far more word vectors than words, but a file that is cut rarely ends with a line.
+        fewest = 0.5 if try_read(vocabulary, Path.read_bytes).endswith(b"\n") else FEWEST
+        if (ids := len(tokenizer)) < fewest * vocab_size:
+            raise DataError(
+                f"{vocabulary}: is cut or another encoder's (got {ids:,} ids, expected {vocab_size:,}). {FIX}"
+            )
     made = len(words) - BYTES - len(special_ids(tokenizer))  # the other words of byte pairs are two words merged
-    if merges.is_file() and try_read(merges, Path.read_bytes).count(b"\n") < FEWEST_IDS * made:
+    if merges.is_file() and try_read(merges, Path.read_bytes).count(b"\n") < FEWEST * made:
         raise DataError(f"{merges}: has too few merges for vocab.json, as a file that is cut. {FIX}")
     cased = next((word for word in words if word.isascii() and word.lower() != word and word[0] != "["), None)
     lowers = cased is not None and rust.normalizer is not None and rust.normalizer.normalize_str("A") == "a"
     if lowers and not _says_case(folder / "tokenizer_config.json"):
         raise DataError(
-            f"{folder / 'vocab.txt'}: has capitals, as in {cased!r:.30}, but no tokenizer_config.json beside it keeps"
+            f"{vocabulary}: has capitals, as in {cased!r:.30}, but no tokenizer_config.json beside it keeps"
             ' them. Write {"do_lower_case": false} there (or true, if the encoder was trained so).'
         )
 

@@ -9,7 +9,7 @@ import copy
 import logging
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 # Weights that no encoder's states depend on: pooler, heads of the publisher's tasks, buffers of old checkpoints.
+# Where the encoder's own names have its kind before them, so are all others but adapters.
 HARMLESS = re.compile(
     rf"(.*\.)?(position_ids|token_type_ids)|(({'|'.join(KINDS)})\.)?pooler\..*"
     r"|(cls|classifier|lm_head|pre_classifier|qa_outputs|score|vocab_layer_norm|vocab_projector|vocab_transform)\..*"
@@ -38,8 +39,8 @@ def load_encoder(context: ModelContext, config: FrozenBertConfig | FinetunedBert
     """Load the encoder in the context's folder, in float32, without printing transformers' own report.
 
     Raises:
-        ValueError: no folder, an encoder of another kind, weights missing or left over, or a tokenizer with more ids
-            than the encoder.
+        ValueError: no folder, an encoder of another kind, weights missing, or a tokenizer with more ids than the
+            encoder.
     """
     if context.encoder_dir is None:
         raise ValueError(f"model {config.name!r} needs the folder of its encoder")
@@ -47,7 +48,7 @@ def load_encoder(context: ModelContext, config: FrozenBertConfig | FinetunedBert
         register_attention()
         shape = _read_shape(context.encoder_dir, config)
         if context.pretrained:
-            encoder = _pretrained_encoder(context.encoder_dir, shape, use_safetensors=True, local_files_only=True)
+            encoder, _ = _pretrained_encoder(context.encoder_dir, shape, use_safetensors=True, local_files_only=True)
         else:
             encoder = _random_encoder(shape)
     if context.vocab_size > shape.vocab_size:
@@ -78,8 +79,10 @@ def check_network(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> PreTra
                 raise ValueError(f"{there:,} numbers for a network of {wanted:,}")
             zeros = {name: torch.zeros(()).expand(size) for name, size in shapes.items()}
             with torch.no_grad(), torch.random.fork_rng(devices=[]):
-                encoder = _pretrained_encoder(None, shape, state_dict=zeros)
+                encoder, unread = _pretrained_encoder(None, shape, state_dict=zeros)
                 read_tokens(encoder, torch.full((1, 2), shape.vocab_size - 1), torch.ones(1, 2, dtype=torch.bool))
+            if left := sorted(name for name in unread if not _is_harmless(name, shape.model_type, shapes)):
+                raise ValueError(f"{len(left)} weights are left over, such as {left[0]}")
         except Exception as error:  # of transformers, torch or Python, whatever a setting broke
             reason = " ".join(str(error).split())[:130] or type(error).__name__
             raise DataError(f"{folder}: no encoder fits config.json and weights: {reason}. Correct the two.") from error
@@ -123,7 +126,7 @@ def read_tokens(encoder: PreTrainedModel, input_ids: Tensor, mask: Tensor, **opt
 
 def keep_first_token(encoder: PreTrainedModel) -> None:
     """Let the last layer return the first token's state alone, (B, 1, E), where its kind allows it."""
-    if KINDS[encoder.config.model_type].has_bert_layers:
+    if KINDS[encoder.config.model_type].built_as_bert:
         layers: Any = encoder.encoder
         layers.layer[-1].attention = FirstTokenAttention(layers.layer[-1].attention)
 
@@ -148,12 +151,15 @@ def first_token_attention(encoder: PreTrainedModel, input_ids: Tensor, mask: Ten
 
 
 def _class_settings(shape: PreTrainedConfig) -> dict[str, Any]:
-    without_pooler = {"add_pooling_layer": False} if KINDS[shape.model_type].has_pooler else {}
+    without_pooler = {"add_pooling_layer": False} if KINDS[shape.model_type].built_as_bert else {}
     # In float32 always: transformers would take the checkpoint's type, which may be half.
     return {"attn_implementation": ATTENTION, "dtype": torch.float32, **without_pooler}
 
 
-def _pretrained_encoder(folder: Path | None, shape: PreTrainedConfig, **source: Any) -> PreTrainedModel:
+def _pretrained_encoder(
+    folder: Path | None, shape: PreTrainedConfig, **source: Any
+) -> tuple[PreTrainedModel, set[str]]:
+    """Return the encoder, and the names of weights that it has no place for."""
     from transformers import MODEL_MAPPING
 
     model: Any = MODEL_MAPPING[type(shape)]
@@ -170,10 +176,15 @@ def _pretrained_encoder(folder: Path | None, shape: PreTrainedConfig, **source: 
     where = f"{folder}: " if folder else ""
     if absent:
         raise ValueError(f"{where}{len(absent)} weights are missing or of another shape, such as {absent[0]}")
-    unread = sorted(name for name in loaded["unexpected_keys"] if not HARMLESS.fullmatch(name))
-    if unread:
-        raise ValueError(f"{where}{len(unread)} weights are left over, such as {unread[0]}")
-    return cast("PreTrainedModel", encoder)
+    return cast("PreTrainedModel", encoder), set(loaded["unexpected_keys"])
+
+
+def _is_harmless(name: str, kind: str, names: Collection[str]) -> bool:
+    """Return whether the encoder's states do not depend on a weight that it has no place for."""
+    prefix = f"{kind}."
+    if not name.startswith(prefix) and any(other.startswith(prefix) for other in names):
+        return "lora_" not in name and "adapter" not in name
+    return HARMLESS.fullmatch(name) is not None
 
 
 def _random_encoder(shape: PreTrainedConfig, **settings: str) -> PreTrainedModel:

@@ -10,6 +10,7 @@ from benchmark.config.load import load_suite, profile_names
 from benchmark.config.schema import RunConfig
 from benchmark.plan.fingerprint import encoder_config
 from data_pipeline.encoder import CONFIG_FILE, EMBEDDED_FINGERPRINT, EMBEDDED_NAME, Encoder, resolve_encoder
+from data_pipeline.encoder_kinds import KINDS
 from data_pipeline.encoder_weights import read_shapes
 from data_pipeline.tokenizer_files import check_tokenizer
 
@@ -48,9 +49,9 @@ def check_local_encoders(file: Path) -> list[Encoder]:
         DataError: an encoder is damaged, or would not be read as its files say.
     """
     runs = [run for profile in profile_names(file) for run in load_suite(file, profile).runs()]
-    named = {config.path: run for run in runs if (config := encoder_config(run)) and config.path is not None}
+    named = {(c.path, c.sha256): run for run in runs if (c := encoder_config(run)) and c.path is not None}
     # `Path.is_file` would raise OSError for a name that is too long.
-    there = [run for path, run in named.items() if os.path.isfile(path / CONFIG_FILE)]  # noqa: PTH113
+    there = [run for (path, _), run in named.items() if os.path.isfile(path / CONFIG_FILE)]  # noqa: PTH113
     found = map(resolve_run_encoder, there)
     return [encoder for encoder in found if encoder is not None]
 
@@ -66,4 +67,5 @@ def check_encoder(encoder: Encoder) -> None:
 
     config = check_network(encoder.folder, read_shapes(encoder.folder))
     with quiet_transformers():
-        check_tokenizer(encoder.folder, config.vocab_size, config.pad_token_id)
+        counts = KINDS[config.model_type].counts_from_padding
+        check_tokenizer(encoder.folder, config.vocab_size, config.pad_token_id if counts else None)

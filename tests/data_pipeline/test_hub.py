@@ -6,9 +6,11 @@ huggingface_hub reads its environment when it is imported, so a test asks in a p
 import hashlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 from safetensors.numpy import save
 
 from data_pipeline.encoder import resolve_encoder
+from data_pipeline.tokenizer_files import WORDPIECE_FILES
 from tests.helpers.facts import assert_names
 from tests.helpers.fake_hub import FakeHub, serving
 
@@ -182,6 +185,15 @@ class TestDownload:
             hub.files.pop(name)
             assert_names(ask(environment=environment)["error"], REPOSITORY, fact, REVISION, "`hub`")
             hub.files |= {"config.json": FILES["config.json"]}
+        hub.files |= FILES
+
+        del hub.files["model.safetensors"]
+        [download, convert] = re.findall("`((?:hf|python) [^`]*)`", ask(environment=environment)["error"])
+        fetched = re.findall("--include '(.*?)'", download)
+        for name in ("config.json", PICKLE, *WORDPIECE_FILES):
+            assert any(fnmatch(name, pattern) for pattern in fetched), name
+        assert_names(download, REPOSITORY, REVISION, "FOLDER")
+        assert_names(convert, "from_pretrained('FOLDER')", "save_pretrained('FOLDER')")
         hub.files |= FILES
 
         hub.files["config.json"] = b'{"model_type": "t5", "max_position_embeddings": 64}'

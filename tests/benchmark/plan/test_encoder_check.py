@@ -7,13 +7,24 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import BertTokenizer, XLMRobertaTokenizer
 
-from benchmark.plan.encoder import check_encoder
+from benchmark.plan.encoder import check_encoder, check_local_encoders
 from data_pipeline.encoder import Encoder, resolve_encoder
 from data_pipeline.encoder_kinds import KINDS
 from data_pipeline.errors import DataError
+from data_pipeline.tokenization import WordPieceTokenizer
 from models.registry import ModelContext
-from tests.helpers.encoders import SPECIAL, WORDS, edit_config, edit_weights, reviews, write_encoder, write_tokenizer
+from tests.helpers.encoders import (
+    SPECIAL,
+    TEXT,
+    WORDS,
+    edit_config,
+    edit_weights,
+    reviews,
+    write_encoder,
+    write_tokenizer,
+)
 from tests.helpers.facts import assert_names
 from tests.helpers.networks import finetuned, frozen
 
@@ -75,6 +86,9 @@ class TestConfig:
             **{"return_dict": False, "chunk_size_feed_forward": 16, "torchscript": True},
             **{"output_hidden_states": True, "output_attentions": True, "use_cache": False, "dtype": "float16"},
             **{"position_embedding_type": "absolute", "is_decoder": False, "pruned_heads": {}, "id2label": {"0": "x"}},
+            **{"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity", "emb_size": 312},
+            **{"custom_pipelines": {"a": {"impl": "b.C"}}, "unsloth_version": "1", "optimum_version": "1.2"},
+            **{"transformers.js_config": {"dtype": "q8"}, "directionality": "bidi", "classifier_dropout": 0.1},
             **{"pooler_type": "first_token_transform", "gradient_checkpointing": True, "attn_implementation": "eager"},
         }
         changed = edit_config(copy(kind), **said)
@@ -100,16 +114,32 @@ class TestWeights:
             "bert.encoder.layer.0.output.adapters.task.adapter_down.0.weight",
             "bert.encoder.layer.2.output.dense.weight",
             "bert.encoder.layer.0.attention.self.distance_embedding.weight",
+            "classifier.lora_A.weight",
+            "adapters.0.weight",
         ],
     )
     def test_left_over_ones_are_refused_by_name(self, copy, name):
         folder = edit_weights(copy(), lambda tensors: tensors | {name: torch.ones(2, 2)})
 
         assert_names(refusal(folder), name)
-        with pytest.raises(ValueError, match="left over"):
-            frozen(ModelContext(10, encoder_dir=folder))
 
-    @pytest.mark.parametrize("name", ["bert.pooler.dense.weight", "classifier.weight", "bert.embeddings.position_ids"])
+    def test_without_a_prefix_those_of_no_known_head_are_refused(self, copy):
+        for name, taken in (("classifier.weight", True), ("linear.weight", False)):
+            bare = edit_weights(copy(), lambda tensors: {k.removeprefix("bert."): v for k, v in tensors.items()})
+            edit_weights(bare, lambda tensors, name=name: tensors | {name: torch.ones(2, 2)})
+            if taken:
+                look(bare)
+            else:
+                assert_names(refusal(bare), name)
+            shutil.rmtree(bare)
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("bert.pooler.dense.weight", "classifier.weight", "bert.embeddings.position_ids"),
+            *("linear.weight", "fc.0.bias", "regressor.weight", "attention_head.weight"),  # ColBERT's, a user's own
+        ],
+    )
     def test_heads_and_buffers_of_the_publisher_are_not_needed(self, copy, name):
         look(edit_weights(copy(), lambda tensors: tensors | {name: torch.ones(1, 2)}))
 
@@ -126,6 +156,11 @@ class TestWeights:
         assert_names(refusal(folder), "adapter_config.json")
 
 
+IDS = len([*SPECIAL["bert"], *WORDS])
+SMALLER = [  # is a bare vocab.txt, share of the ids, its end, is taken
+    *((False, 0.3, "", True), (True, 0.7, "\n", True), (True, 0.95, "", True)),
+    *((True, 0.7, "", False), (True, 0.4, "\n", False)),
+]
 PLACEHOLDERS = {
     "git-lfs": lambda _: b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 90868376\n",
     "empty": lambda _: b"",
@@ -145,7 +180,7 @@ def test_a_file_that_is_another_one_or_half_is_named(copy, file, what):
     (folder / file).write_bytes(PLACEHOLDERS[what]((folder / file).read_bytes()))
 
     line = refusal(folder)
-    assert_names(line, "tokenizer" if file == "vocab.txt" and what == "cut" else file)
+    assert_names(line, file)
     assert what == "cut" or what in line
 
 
@@ -212,11 +247,56 @@ class TestTokenizer:
         line = refusal(edit_config(copy("roberta"), pad_token_id=5))
         assert_names(line, "got 1", "expected 5")
 
-    @pytest.mark.parametrize(("kind", "other"), [("roberta", "bert"), ("bert", "roberta")])
-    def test_the_tokenizer_of_another_encoder_is_refused(self, copy, kind, other):
-        folder = copy(kind)
-        vocab_size = write_tokenizer(folder, other)
-        assert_names(refusal(folder), "tokenizer", f"got {vocab_size}")
+    def test_one_with_more_ids_than_the_encoder_is_refused_with_both_counts(self, copy):
+        folder = copy()
+        ids = write_tokenizer(folder, "roberta")
+        assert_names(refusal(folder), "tokenizer", f"got {ids}", f"at most {IDS}")
+
+    def test_a_roberta_with_a_berts_is_refused_for_its_padding(self, copy):
+        folder = copy("roberta")
+        write_tokenizer(folder, "bert")
+        assert_names(refusal(folder), "tokenizer", "got 0", "expected 1")
+
+    def test_a_bert_may_pad_with_another_id_than_its_config_says(self, copy):
+        """Multilingual MiniLM and E5: the config's padding is 0, the XLM-R tokenizer's 1, and 0 is what is read."""
+        folder = copy()
+        words = [
+            *SPECIAL["roberta"][:4],
+            *(f"\N{LOWER ONE EIGHTH BLOCK}{word}" for word in dict.fromkeys(TEXT.split())),
+        ]
+        XLMRobertaTokenizer(vocab=[(word, -1.0) for word in words]).save_pretrained(folder)
+        look(folder)
+        tokenizer = WordPieceTokenizer(folder)
+        assert (tokenizer.pad_id, tokenizer.prefix_ids) == (1, (0,))
+
+        for build in (frozen, finetuned):
+            batch, padded = (reviews([8, 3], tokenizer.pad_id, padding=padding) for padding in (0, 4))
+            for some in (batch, padded):
+                some.input_ids[:, 0] = 0
+            edit_config(folder, pad_token_id=0)
+            logits = build(ModelContext(IDS, encoder_dir=folder)).eval()(batch)
+            torch.testing.assert_close(
+                build(ModelContext(IDS, encoder_dir=folder)).eval()(padded), logits, rtol=0, atol=1e-5
+            )
+            edit_config(folder, pad_token_id=1)
+            assert torch.equal(build(ModelContext(IDS, encoder_dir=folder)).eval()(batch), logits)
+
+    @pytest.mark.parametrize(("bare", "share", "end", "taken"), SMALLER)
+    def test_fewer_ids_than_word_vectors_are_refused_where_the_file_looks_cut(self, copy, bare, share, end, taken):
+        """IndoBERT has 50,000 word vectors for 30,521 words."""
+        folder = copy()
+        words = [*SPECIAL["bert"], *WORDS]
+        words = words[: int(share * len(words))]
+        BertTokenizer(vocab={word: number for number, word in enumerate(words)}).save_pretrained(folder)
+        if bare:
+            for name in ("tokenizer.json", "tokenizer_config.json"):
+                (folder / name).unlink()
+            (folder / "vocab.txt").write_text("\n".join(words) + end)
+
+        if taken:
+            look(folder)
+        else:
+            assert_names(refusal(folder), "vocab.txt", f"got {len(words)}", f"expected {IDS}")
 
     def test_merges_that_are_cut_are_refused(self, copy):
         folder = copy("roberta")
@@ -267,3 +347,16 @@ def test_every_command_refuses_a_damaged_encoder_before_anything_is_done(here, c
     assert status == (1 if command == ["doctor"] else 2)
     assert_names(out if command == ["doctor"] else err, str(folder / "model.safetensors"), "git-lfs")
     assert not (here / "mlruns").exists()
+
+
+def test_one_folder_with_two_hashes_is_compared_with_both(copy, write_config):
+    folder = copy()
+    right, wrong = resolve_encoder(folder).weights_sha256, "0" * 64
+    for first, second in ((right, wrong), (wrong, right)):
+        encoders = {"bert-frozen": first, "bert-finetuned": second}
+        experiments = {
+            name: {"model": {"encoder": {"path": str(folder), "sha256": sha256}}} for name, sha256 in encoders.items()
+        }
+        file = write_config(profiles={"quick": {"experiments": list(experiments)}}, experiments=experiments)
+        with pytest.raises(DataError, match=wrong):
+            check_local_encoders(file)
