@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -11,12 +12,11 @@ from typing import NamedTuple
 
 from benchmark.doctor.finding import PROBLEM, Finding, note, ok, problem
 from benchmark.tracking.address import local_path, sqlite_address, sqlite_file, store_exists, without_secrets
-from benchmark.tracking.client import TrackingError, quiet_client
+from benchmark.tracking.client import TrackingError
 from benchmark.tracking.files import FOLDER, follow_database
 from benchmark.tracking.lock import is_orphan, local_lock
 from benchmark.tracking.records import REPRODUCTION, RUN, STUDY, TRIAL, RunRecord, Status
 from benchmark.tracking.store import TrackingStore
-from benchmark.tracking.tags import experiment_name
 
 PATIENCE = 10.0  # seconds to wait for another program that writes to the database
 
@@ -72,7 +72,7 @@ def run_findings(recorded: Sequence[Recorded]) -> Iterator[Finding]:
 def file_findings(recorded: Sequence[Recorded]) -> Iterator[Finding]:
     """Find finished runs whose files are gone; those on a server are not looked for."""
     folders = [local_path(run.artifacts) for _, kind, run in recorded if run.status is Status.FINISHED and kind == RUN]
-    gone = [folder for folder in folders if folder and not folder.is_dir()]
+    gone = [folder for folder in folders if folder and not os.path.isdir(folder)]  # noqa: PTH112 - see files.py
     if gone:
         yield problem(
             f"{len(gone)} of {len(folders)} finished runs have lost their files, as {gone[0]}",
@@ -104,11 +104,9 @@ def _copy(file: Path, copy: Path) -> Finding | None:
 
 
 def _recorded(uri: str, folder: Path, file: Path | None) -> Iterator[Recorded]:
-    store, every = TrackingStore(uri, folder), experiment_name("")
+    store = TrackingStore(uri, folder)
     if file is not None:
         follow_database(uri, file)  # as `run` and `report` do in the database itself
-    for experiment in quiet_client(uri, folder / "client.lock").search_experiments():
-        if experiment.name.startswith(every):
-            profile = experiment.name.removeprefix(every)
-            for kind in (RUN, REPRODUCTION, STUDY, TRIAL):
-                yield from (Recorded(profile, kind, run) for run in store.runs(profile, kind))
+    for profile in store.profiles():
+        for kind in (RUN, REPRODUCTION, STUDY, TRIAL):
+            yield from (Recorded(profile, kind, run) for run in store.runs(profile, kind))

@@ -155,6 +155,7 @@ class _PatientClient:
         if "%" in str(folder) and not uri.startswith("http"):
             raise TrackingError(f"{folder}: MLflow opens no database from a folder with % in it. Rename the folder.")
         self._client: MlflowClient | None = None
+        self._follows = self._file is not None
         self.patience = LOCK_SECONDS
 
     def open(self) -> None:
@@ -172,8 +173,8 @@ class _PatientClient:
     def _find_files(self) -> None:
         from mlflow.tracking._tracking_service import utils
 
-        if self._file is not None:
-            follow_database(self._uri, self._file)
+        if self._file is not None and self._follows:
+            self._follows = follow_database(self._uri, self._file)
             # MLflow remembers files by a run's id alone, which a copy of the store has too; the name is not public.
             getattr(utils, "_artifact_repos_cache", {}).clear()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 from benchmark.tracking.address import address_for_libraries, local_path
@@ -19,6 +20,7 @@ RECORDED_IN = (  # tables and columns of MLflow's database
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
+UNFINISHED = {"runs": "status = 'RUNNING'", "logged_models": "status = 1"}  # 1: PENDING; both may have no files yet
 
 
 def files_address(database: Path, experiment: str = "") -> str:
@@ -26,12 +28,15 @@ def files_address(database: Path, experiment: str = "") -> str:
     return (database.resolve().parent / FOLDER / experiment).as_uri()
 
 
-def follow_database(address: str, database: Path) -> None:
+def follow_database(address: str, database: Path) -> bool:
     """Record anew what is beside the database and was recorded elsewhere, as after a move or in a copy.
 
     Args:
         address: of the database, or of a copy of it in which to record.
         database: whose folder counts.
+
+    Returns:
+        False where the database is read-only, and something would have been recorded.
     """
     from sqlalchemy import NullPool, create_engine, text
     from sqlalchemy.exc import OperationalError
@@ -40,8 +45,11 @@ def follow_database(address: str, database: Path) -> None:
     with create_engine(address_for_libraries(address), poolclass=NullPool).connect() as connection:
         for table, column in RECORDED_IN:
             elsewhere = f"{column} LIKE :ours AND substr({column}, 1, length(:here)) != :here"
-            rows = connection.execute(text(f"SELECT rowid, {column} FROM {table} WHERE {elsewhere}"), here)  # noqa: S608
-            found = [(row, _beside(old, database, stays=table != OF_NEW_RUNS)) for row, old in rows]
+            query = f"SELECT rowid, {column}, {UNFINISHED.get(table, '0')} FROM {table} WHERE {elsewhere}"  # noqa: S608
+            found = [
+                (row, _beside(old, database, always=table == OF_NEW_RUNS, unfinished=bool(unfinished)))
+                for row, old, unfinished in connection.execute(text(query), here)
+            ]
             moved = [{"row": row, "new": new} for row, new in found if new]
             try:
                 if moved:
@@ -53,20 +61,23 @@ def follow_database(address: str, database: Path) -> None:
                     "%s was moved and is read-only: files of its runs are not found. Copy both and use the copy.",
                     database,
                 )
-                return
+                return False
         connection.commit()
+    return True
 
 
-def _beside(address: str, database: Path, *, stays: bool) -> str | None:
-    """Return where files of ours belong: beside the database; None where they are that folder under another name.
+def _beside(address: str, database: Path, *, always: bool, unfinished: bool) -> str | None:
+    """Return where files of ours belong, beside the database; None where they stay where they are recorded.
 
-    Files that exist as recorded and not beside the database stay there if `stays`.
+    What is not beside it stays, found or out of reach for a while, unless `always`, or `unfinished` and not found.
     """
     recorded = local_path(address)
-    if recorded is None:
+    if recorded is None or FOLDER not in recorded.parts:  # SQLite's LIKE overlooks the case
         return None
-    *_, at = (i for i, part in enumerate(recorded.parts) if part == FOLDER)
+    at = max(i for i, part in enumerate(recorded.parts) if part == FOLDER)
     here = database.resolve().parent.joinpath(*recorded.parts[at:])
-    if recorded.exists() and (recorded.samefile(here) if here.exists() else stays):
-        return None
-    return here.as_uri()
+    # Path.exists fails for a folder of another user.
+    is_there, is_here = os.path.exists(recorded), os.path.exists(here)  # noqa: PTH110
+    if is_there and is_here:
+        return None if recorded.samefile(here) else here.as_uri()
+    return here.as_uri() if is_here or always or (unfinished and not is_there) else None

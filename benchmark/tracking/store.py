@@ -208,6 +208,12 @@ class TrackingStore:
 
     # MLflow
 
+    def profiles(self) -> list[str]:
+        """Return the profiles that have an MLflow experiment."""
+        names = (experiment.name for experiment in self._client.search_experiments())
+        prefix = tags.EXPERIMENT_PREFIX
+        return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+
     def experiment_of(self, profile: str) -> str | None:
         """Return the id of the profile's MLflow experiment, None before its first run."""
         name = tags.experiment_name(profile)

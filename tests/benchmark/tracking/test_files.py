@@ -1,5 +1,6 @@
 """The files of an sqlite store are found beside its database, wherever both are moved, by MLflow too."""
 
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -13,6 +14,7 @@ from sqlalchemy.engine import Engine
 from benchmark.doctor.finding import PROBLEM
 from benchmark.doctor.store import check_store, file_findings
 from benchmark.tracking.address import local_path, sqlite_address
+from benchmark.tracking.client import TrackingError
 from benchmark.tracking.files import RECORDED_IN, files_address
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
@@ -27,12 +29,13 @@ def first(empty_database, tmp_path) -> Path:
     folder = tmp_path / "p%201"
     folder.mkdir()
     store = opened(folder, shutil.copy(empty_database, folder / "mlflow.db"))
-    store.open_plan(plan_of())
+    store.close_plan(store.open_plan(plan_of()), Status.FINISHED)
     run = Made(seed=1).record(store)
     client = MlflowClient(sqlite_address(folder / "mlflow.db"))
     client.log_text(run.run_id, "kept", "note.txt")
     model = client.create_logged_model(client.get_run(run.run_id).info.experiment_id, "rnn", source_run_id=run.run_id)
     local_path(model.artifact_location).mkdir(parents=True)
+    client.finalize_logged_model(model.model_id, "READY")
     client.create_registered_model("rnn")
     client.create_model_version("rnn", model.artifact_location, run.run_id)
     return folder
@@ -125,19 +128,74 @@ def test_a_store_under_a_second_name_and_files_that_are_not_ours_are_left_alone(
     assert "/p0/" in client.get_experiment(other).artifact_location
 
 
-def test_a_moved_store_that_cannot_be_written_is_read_all_the_same(first, tmp_path, caplog):
+def test_files_that_are_out_of_reach_for_a_while_are_found_again_where_they_are_recorded(first, tmp_path):
+    """As on a drive that is not mounted while the database, moved alone, is listed."""
+    (first / "mlflow.db").rename((tmp_path / "p3").mkdir() or tmp_path / "p3" / "mlflow.db")
+    first.rename(tmp_path / "unmounted")
+    recorded = opened(tmp_path / "p3").runs("quick")[0].artifacts
+    (tmp_path / "unmounted").rename(first)
+    store = opened(tmp_path / "p3")
+
+    assert local_path(recorded).is_relative_to(first)
+    assert store.artifact(store.runs("quick")[0].run_id, "note.txt", tmp_path).read_text() == "kept"
+    assert {path for path in addresses(tmp_path / "p3") if not path.is_relative_to(first)} == {
+        tmp_path / "p3" / "mlruns" / "imdb-quick"  # where new runs go
+    }
+
+
+def test_a_run_that_was_killed_before_its_first_file_is_resumed_beside_the_moved_database(first, tmp_path):
+    run_id = opened(first).start_run("quick", "another", {}).run_id
+    folder = first.rename(tmp_path / "p2")
+    (tmp_path / "some").mkdir()
+    opened(folder).reopen(run_id).log_artifacts(tmp_path / "some")
+
+    assert local_path(opened(folder).run(run_id).artifacts).is_relative_to(folder)
+    assert not first.exists()
+
+
+def test_files_of_another_user_and_addresses_of_another_case_disturb_nothing(first, tmp_path, monkeypatch):
+    (tmp_path / "p3").mkdir()
+    shutil.copy(first / "mlflow.db", tmp_path / "p3")
+    with closing(sqlite3.connect(tmp_path / "p3" / "mlflow.db")) as database, database:
+        database.execute("UPDATE model_versions SET source = replace(source, 'mlruns', 'MLRUNS')")
+    stat = os.stat
+
+    def refuse(path, *arguments, **named):
+        if first.name in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    (run,) = opened(tmp_path / "p3").runs("quick")
+    _, runs = check_store(sqlite_address(tmp_path / "p3" / "mlflow.db"))
+    (_, text), *_ = file_findings(runs)
+
+    assert local_path(run.artifacts).is_relative_to(first)
+    assert_names(text, "1 of 1", local_path(run.artifacts))
+
+
+@pytest.fixture
+def read_only():
     def refuse_writes(connection, _) -> None:
         connection.execute("PRAGMA query_only = ON")
 
-    folder = first.rename(tmp_path / "p2")
     event.listen(Engine, "connect", refuse_writes)
-    try:
-        (run,) = opened(folder).runs("quick")
-    finally:
-        event.remove(Engine, "connect", refuse_writes)
+    yield
+    event.remove(Engine, "connect", refuse_writes)
+
+
+def test_a_moved_store_that_cannot_be_written_is_read_all_the_same_and_warned_of_once(first, tmp_path, caplog, request):
+    folder = first.rename(tmp_path / "p2")
+    request.getfixturevalue("read_only")
+    store = opened(folder)
+    (run,) = store.runs("quick")
+    for _ in range(2):
+        with pytest.raises(TrackingError):
+            store.artifact(run.run_id, "nothing.txt", tmp_path)
 
     assert run.status is Status.FINISHED
     assert_names(caplog.text, folder / "mlflow.db")
+    assert caplog.text.count("read-only") == 1
 
 
 def test_doctor_finds_a_store_without_its_files(first, tmp_path):
@@ -151,5 +209,5 @@ def test_doctor_finds_a_store_without_its_files(first, tmp_path):
     shutil.rmtree(folder / "mlruns")
     (text,) = problems(folder)
 
-    assert_names(text, "1 of 1", "mlruns")
+    assert_names(text, "1 of 1", "mlruns", first / "mlruns")
     assert (folder / "mlflow.db").read_bytes() == before
