@@ -37,7 +37,7 @@ def examine(workspace: Workspace) -> Iterator[tuple[str, Finding]]:
     ):
         yield from _named(name, findings)
     if runs is not None:
-        yield from _named("runs", run_findings(runs))
+        yield from _named("runs", run_findings(runs, workspace.locks))
         yield from _named("runs", file_findings(runs))
     yield from _named("checkpoints", cache.checkpoint_findings(workspace, runs))
 

@@ -48,19 +48,19 @@ def check_store(uri: str) -> tuple[Finding, list[Recorded] | None]:
             return Finding(PROBLEM, str(error).replace(without_secrets(opened, opened), public)), None
 
 
-def run_findings(recorded: Sequence[Recorded]) -> Iterator[Finding]:
+def run_findings(recorded: Sequence[Recorded], locks: Path) -> Iterator[Finding]:
     """Find runs that are RUNNING without a process."""
     running = [each for each in recorded if each.run.status is Status.RUNNING]
     stopped = 0
     for profile, kind, run in running:
         name = f"{run.name} (MLflow run {run.run_id}) is RUNNING"
         command = f"python -m benchmark run {run.experiment} --profile {profile}"
-        if local_lock(run.lock) is None:
+        if local_lock(run.lock, locks) is None:
             yield note(
                 f"{name} on another host or cache folder (lock {run.lock or 'unknown'}); if its process is gone, "
                 f"`{command} --fresh` does it again"
             )
-        elif is_orphan(run):
+        elif is_orphan(run, locks):
             resumes = "; with the options that it had, it also resumes the run" if kind == RUN else ""
             yield problem(f"{name}, but its process is gone", f"`{command}` repairs that{resumes}")
         else:

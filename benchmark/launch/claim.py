@@ -12,7 +12,7 @@ from benchmark.plan.plan import PlannedRun
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking import tags
 from benchmark.tracking.client import TrackingError
-from benchmark.tracking.lock import hold, is_orphan, lock_name
+from benchmark.tracking.lock import hold, is_orphan, local_lock, lock_name
 from benchmark.tracking.records import REPRODUCTION, RunRecord, Status, best_run
 from benchmark.tracking.store import TrackingStore
 
@@ -80,7 +80,7 @@ class Claims:
                 self.store.reopen(found.run_id).set_tags({tags.PARENT: self.parent_id})
             self.workspace.drop_checkpoints(planned.identity)  # left by a kill between the last write and their removal
             return Claim(found, "finished", lock)
-        if found.status is Status.RUNNING and found.lock != labels[tags.LOCK] and not is_orphan(found):
+        if found.status is Status.RUNNING and not self._is_ours(found, planned):
             error = f"another host or cache folder seems to be running this (lock {found.lock}); if not, use --fresh"
             return Claim(replace(found, status=Status.FAILED, error=error), "busy", lock)
         if "val/loss" in found.metrics and not checkpoints.is_dir():
@@ -90,6 +90,11 @@ class Claims:
             return self._start(planned, lock)
         self.store.reopen(found.run_id).resume({key: labels[key] for key in (tags.PARENT, tags.LOCK)})
         return Claim(found, "open", lock)
+
+    def _is_ours(self, run: RunRecord, planned: PlannedRun) -> bool:
+        """Return whether we hold the lock of this RUNNING run, or nobody does."""
+        lock, own = local_lock(run.lock, self.workspace.locks), self.workspace.lock(planned.identity)
+        return lock is not None and (lock.resolve() == own.resolve() or is_orphan(run, self.workspace.locks))
 
     def _start(self, planned: PlannedRun, lock: int) -> Claim:
         tracker = self.store.start_run(planned.config.profile, planned.config.name, self._labels(planned))

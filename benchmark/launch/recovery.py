@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from benchmark.tracking import tags
 from benchmark.tracking.lock import hold_if_orphan
@@ -10,13 +11,11 @@ from benchmark.tracking.records import PLAN, REPRODUCTION, RUN, STUDY, TRIAL, St
 from benchmark.tracking.store import TrackingStore
 
 
-def reconcile(store: TrackingStore, profile: str, say: Callable[[str], None]) -> None:
+def reconcile(store: TrackingStore, profile: str, say: Callable[[str], None], locks: Path) -> None:
     """Mark runs and plans as KILLED that say RUNNING though no process works on them, and delete half-logged models."""
     for kind in (RUN, REPRODUCTION, STUDY, TRIAL, PLAN):
-        for run in store.runs(profile, kind):
-            if run.status is not Status.RUNNING:
-                continue
-            with hold_if_orphan(run.lock) as orphan:
+        for run in store.runs(profile, kind, Status.RUNNING):
+            with hold_if_orphan(run.lock, locks) as orphan:
                 # The run was listed before its lock was probed, and may have ended in between.
                 if not orphan or store.run(run.run_id).status is not Status.RUNNING:
                     continue

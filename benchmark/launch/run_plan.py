@@ -42,7 +42,7 @@ def run_plan(plan: Plan, names: Sequence[str], workspace: Workspace, say: Say, *
         KeyboardInterrupt: interrupted; the current run is recorded as KILLED.
     """
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
-    reconcile(store, plan.record.profile, say)
+    reconcile(store, plan.record.profile, say, workspace.locks)
     lock = workspace.lock(f"plan-{plan.record.fingerprint}")
     with hold(lock, shared=True) as plan_lock:
         with hold(workspace.lock("plans")):  # or two processes that begin at once would each create a parent run
@@ -63,7 +63,7 @@ def run_plan(plan: Plan, names: Sequence[str], workspace: Workspace, say: Say, *
 def run_again(planned: PlannedRun, original: RunRecord, workspace: Workspace, say: Say) -> RunRecord:
     """Do a recorded run once more from its beginning, as a new MLflow run nested in the original."""
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir)
-    reconcile(store, planned.config.profile, say)
+    reconcile(store, planned.config.profile, say, workspace.locks)
     again = replace(planned, kind=REPRODUCTION)
     with Claims(store, workspace, say, original.run_id, fresh=True).claim(again) as run:
         _work(run, again, workspace)

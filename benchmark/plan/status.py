@@ -49,8 +49,12 @@ def state_of(run: RunRecord | None, planned: PlannedRun, workspace: Workspace) -
         return "missing", f"`run {name}` does it"
     if run.status is Status.FINISHED:
         return "finished", f"its model: {run.model}" if run.model else ""
-    if run.status is Status.RUNNING and not is_orphan(run):
-        elsewhere = "" if local_lock(run.lock) else f" on another host or cache folder; if not, `run {name} --fresh`"
+    if run.status is Status.RUNNING and not is_orphan(run, workspace.locks):
+        elsewhere = (
+            ""
+            if local_lock(run.lock, workspace.locks)
+            else f" on another host or cache folder; if not, `run {name} --fresh`"
+        )
         return "running", f"a process is at work on it{elsewhere} (lock {run.lock})"
     step = last_step(workspace.checkpoint_dir(planned.identity))
     advice = f"`run {name}` resumes after step {step}" if step else f"`run {name}` does it again"

@@ -58,9 +58,14 @@ class Workspace:
         """Remove the checkpoints of the run, if there are any."""
         shutil.rmtree(self.checkpoint_dir(identity), ignore_errors=True)
 
+    @property
+    def locks(self) -> Path:
+        """The folder of the locks."""
+        return self.cache_dir / "locks"
+
     def lock(self, name: str) -> Path:
         """Return the lock that a process holds while it works on a run, named by its identity, or on a plan."""
-        return self.cache_dir / "locks" / f"{name}.lock"
+        return self.locks / f"{name}.lock"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for the worker."""

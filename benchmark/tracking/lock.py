@@ -75,22 +75,28 @@ def lock_name(path: Path) -> str:
         return f"{socket.gethostname()}/{_read_id(file)}:{path.resolve()}"
 
 
-def local_lock(name: str) -> Path | None:
-    """Return the file of a lock in a folder of this host, None for one of another host or folder."""
+def local_lock(name: str, locks: Path) -> Path | None:
+    """Return the file of a lock in a folder of this host, None for one of another host or folder.
+
+    Args:
+        name: as `lock_name` returned it.
+        locks: the workspace's folder of locks, to which the one that the name says may have been moved since.
+    """
     machine, _, path = name.partition(":")
     host, _, folder_id = machine.partition("/")
     if host != socket.gethostname() or not path:
         return None
     lock = Path(path)
-    # Older versions recorded no id: there an absent file may be another machine's of this name.
-    is_here = _read_id(lock.with_name(ID_FILE)) == folder_id if folder_id else lock.exists()
-    return lock if is_here else None
+    if not folder_id:  # an older version's: an absent file may be another machine's of this name
+        return lock if lock.exists() else None
+    places = (lock, locks / lock.name)
+    return next((each for each in places if _read_id(each.with_name(ID_FILE)) == folder_id), None)
 
 
 @contextmanager
-def hold_if_orphan(name: str) -> Iterator[bool]:
+def hold_if_orphan(name: str, locks: Path) -> Iterator[bool]:
     """Hold the lock that a record names during the block and yield True; yield False if a process may hold it."""
-    lock = local_lock(name)
+    lock = local_lock(name, locks)
     if lock is None:
         yield False
         return
@@ -98,10 +104,12 @@ def hold_if_orphan(name: str) -> Iterator[bool]:
         yield free
 
 
-def is_orphan(run: RunRecord) -> bool:
+def is_orphan(run: RunRecord, locks: Path) -> bool:
     """Return whether the run says RUNNING and no process holds its lock; False where the lock is not on this host."""
-    with hold_if_orphan(run.lock) as orphan:
-        return run.status is Status.RUNNING and orphan
+    if run.status is not Status.RUNNING:
+        return False
+    with hold_if_orphan(run.lock, locks) as orphan:
+        return orphan
 
 
 def _read_id(file: Path) -> str:

@@ -140,9 +140,10 @@ class TrackingStore:
         """Read one run as it is now."""
         return RunRecord.of(self._get(run_id))
 
-    def runs(self, profile: str, kind: str = "run") -> list[RunRecord]:
-        """Read all runs of the profile, newest first, whatever their status."""
-        return [RunRecord.of(run) for run in self._find(profile, f"tags.`{tags.KIND}` = '{kind}'")]
+    def runs(self, profile: str, kind: str = "run", status: Status | None = None) -> list[RunRecord]:
+        """Read all runs of the profile, newest first, of this status or of any."""
+        query = f"tags.`{tags.KIND}` = '{kind}'" + (f" AND attributes.status = '{status.value}'" if status else "")
+        return [RunRecord.of(run) for run in self._find(profile, query)]
 
     def runs_of(self, profile: str, fingerprint: str, seed: int, kind: str = "run") -> list[RunRecord]:
         """Read the runs of one identity, newest first."""

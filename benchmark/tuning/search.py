@@ -57,7 +57,7 @@ class Searcher:
             KeyboardInterrupt: interrupted; the same call resumes.
         """
         own, name = planned.own, planned.own.experiment_name
-        reconcile(self.store, own.profile, self.say)
+        reconcile(self.store, own.profile, self.say, self.workspace.locks)
         lock = self.workspace.lock(f"study-{planned.name}")
         labels = (
             tags.origin_tags(f"tune {name} --profile {own.profile}")

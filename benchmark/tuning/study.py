@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,22 +85,22 @@ def retry(study: Study, trial: FrozenTrial, *, killed: bool) -> None:
         RetryHeartbeatStaleTrialCallback()(study, again)
 
 
-def fail_killed(study: Study, on_killed: Callable[[Study, FrozenTrial], None]) -> None:
+def fail_killed(study: Study, on_killed: Callable[[Study, FrozenTrial], None], locks: Path) -> None:
     """Mark trials whose worker on this host died FAIL; Optuna's heartbeat does so for other hosts.
 
     Hold the lock `studies`: under it a worker takes a trial and writes LOCK.
     """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if _is_dead(trial):
+        if _is_dead(trial, locks):
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
             on_killed(study, trial)
 
 
-def _is_dead(trial: FrozenTrial) -> bool:
+def _is_dead(trial: FrozenTrial, locks: Path) -> bool:
     if LOCK not in trial.user_attrs:  # a worker on another host takes it at this moment, or died in that moment
         assert trial.datetime_start is not None
         return (datetime.now() - trial.datetime_start).total_seconds() > GRACE_SECONDS
-    with hold_if_orphan(trial.user_attrs[LOCK]) as orphan:
+    with hold_if_orphan(trial.user_attrs[LOCK], locks) as orphan:
         return orphan
 
 

@@ -111,7 +111,7 @@ def _spend(study: Study, objective: Objective, options: SearchOptions, lock: Pat
         with ExitStack() as choosing:
             # One worker at a time takes a trial: together they do no more than the budget, and a grid once.
             choosing.enter_context(hold(objective.workspace.lock("studies")))
-            fail_killed(study, partial(_retire, objective.store))
+            fail_killed(study, partial(_retire, objective.store), objective.workspace.locks)
             trials = study.get_trials(deepcopy=False)
             left, states = trials_left(options, trials), Counter(trial.state for trial in trials)
             running = states[TrialState.RUNNING]

@@ -100,7 +100,7 @@ def test_a_running_run_is_judged_by_its_lock(start, store_uri, workspace):
     assert store_uri in finding.text
 
     with hold(workspace.lock(f"run-{FINGERPRINT}-5")):
-        *found, (level, summary) = run_findings(runs)
+        *found, (level, summary) = run_findings(runs, workspace.locks)
     by_seed = {int(re.search(r"seed (\d)", text)[1]): (level, text) for level, text in found}
 
     assert {seed: level for seed, (level, _) in by_seed.items()} == {2: NOTE, 3: PROBLEM, 4: PROBLEM}

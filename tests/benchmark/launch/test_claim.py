@@ -10,6 +10,7 @@ from benchmark.launch.claim import Claims
 from benchmark.launch.recovery import reconcile
 from benchmark.plan.plan import make_plan
 from benchmark.tracking import tags
+from benchmark.tracking.lock import hold
 from benchmark.tracking.records import Status
 from tests.helpers.facts import assert_names
 from tests.helpers.recorded import NOWHERE, Made
@@ -100,7 +101,7 @@ def test_a_run_killed_under_another_host_name_is_closed_by_fresh_alone(claims, p
     with monkeypatch.context() as patch:
         patch.setattr("socket.gethostname", lambda: "a-container")
         killed = store.start_run("quick", "rnn seed 1", claims._labels(planned)).run_id
-    reconcile(store, "quick", lambda _: pytest.fail("touched"))
+    reconcile(store, "quick", lambda _: pytest.fail("touched"), claims.workspace.locks)
 
     with claims.claim(planned) as run:
         assert run.state == "busy"
@@ -109,3 +110,20 @@ def test_a_run_killed_under_another_host_name_is_closed_by_fresh_alone(claims, p
         assert run.state == "open"
 
     assert (store.run(killed).status, store.run(killed).tags[tags.KIND]) == (Status.KILLED, tags.SUPERSEDED)
+
+
+@pytest.mark.parametrize("reconciled", [False, True])
+def test_a_killed_run_is_resumed_after_its_folder_was_moved(claims, planned, store, tmp_path, said, reconciled):
+    make_checkpoint(claims, planned)
+    killed = store.start_run("quick", "rnn seed 1", claims._labels(planned))
+    killed.log_metrics({"val/loss": 0.5}, step=1)
+    moved = replace(claims, workspace=replace(claims.workspace, cache_dir=tmp_path / "moved"))
+    claims.workspace.cache_dir.rename(tmp_path / "moved")
+
+    with hold(moved.workspace.lock(planned.identity)):
+        reconcile(store, "quick", lambda _: pytest.fail("touched"), moved.workspace.locks)
+    if reconciled:
+        reconcile(store, "quick", said.append, moved.workspace.locks)
+        assert store.run(killed.run_id).status is Status.KILLED
+    with moved.claim(planned) as run:
+        assert (run.state, run.record.run_id) == ("open", killed.run_id)

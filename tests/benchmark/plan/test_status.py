@@ -107,7 +107,7 @@ class TestReconcile:
     @pytest.mark.parametrize("kind", ["run", "reproduction"])
     def test_what_a_kill_left_running_is_killed(self, store, start, workspace, kind):
         run_id, said = start(kind=kind).run_id, []
-        reconcile(store, "quick", said.append)
+        reconcile(store, "quick", said.append, workspace.locks)
 
         assert store.run(run_id).status is Status.KILLED
         assert "killed" in store.run(run_id).error
@@ -121,7 +121,7 @@ class TestReconcile:
         shutil.rmtree(workspace.cache_dir)
         lock_name(workspace.lock("another"))
         assert_names(stands(store, planned, workspace)[1], store.run(run.run_id).lock, "`run rnn --fresh`")
-        reconcile(store, "quick", lambda _: pytest.fail("touched"))
+        reconcile(store, "quick", lambda _: pytest.fail("touched"), workspace.locks)
 
         assert store.run(run.run_id).status is Status.RUNNING
 
@@ -132,7 +132,7 @@ class TestReconcile:
         ):
             run = start()
             run_id, parent = run.run_id, store.run(run.run_id).tags[tags.PARENT]
-            reconcile(store, "quick", lambda _: pytest.fail("touched"))
+            reconcile(store, "quick", lambda _: pytest.fail("touched"), workspace.locks)
 
         assert store.run(run_id).status is Status.RUNNING
         assert MlflowClient(store_uri).get_run(parent).info.status == "RUNNING"
@@ -140,7 +140,7 @@ class TestReconcile:
     def test_what_another_host_does_is_running_and_not_touched(self, store, start, planned, workspace):
         run_id = start(lock="another-host:/its/lock").run_id
         assert stands(store, planned, workspace)[0] == "running"
-        reconcile(store, "quick", lambda _: pytest.fail("touched"))
+        reconcile(store, "quick", lambda _: pytest.fail("touched"), workspace.locks)
 
         assert store.run(run_id).status is Status.RUNNING
 
@@ -150,8 +150,8 @@ class TestReconcile:
         listed = {kind: store.runs("quick", kind) for kind in ("run", "plan")}
         ended.finish(Status.FINISHED)
         store.close_plan(closed, Status.FINISHED)
-        monkeypatch.setattr(TrackingStore, "runs", lambda _, profile, kind="run": listed.get(kind, []))
-        reconcile(store, "quick", lambda _: pytest.fail("touched"))
+        monkeypatch.setattr(TrackingStore, "runs", lambda _, profile, kind, status: listed.get(kind, []))
+        reconcile(store, "quick", lambda _: pytest.fail("touched"), workspace.locks)
 
         assert store.run(ended.run_id).status is Status.FINISHED
         assert store.run(closed).status is Status.FINISHED
@@ -160,7 +160,7 @@ class TestReconcile:
         ends = {status: start() for status in (Status.FINISHED, Status.FAILED, Status.KILLED)}
         for status, tracker in ends.items():
             tracker.finish(status)
-        reconcile(store, "quick", lambda _: pytest.fail("touched"))
+        reconcile(store, "quick", lambda _: pytest.fail("touched"), workspace.locks)
 
         assert all(store.run(tracker.run_id).status is status for status, tracker in ends.items())
 
@@ -170,7 +170,7 @@ class TestReconcile:
         experiment_id = client.get_run(run_id).info.experiment_id
         half, whole = (client.create_logged_model(experiment_id, name=name, source_run_id=run_id) for name in "hw")
         client.finalize_logged_model(whole.model_id, "READY")
-        reconcile(store, "quick", lambda _: None)
+        reconcile(store, "quick", lambda _: None, workspace.locks)
 
         assert [model.model_id for model in client.search_logged_models([experiment_id])] == [whole.model_id]
         assert half.model_id != whole.model_id

@@ -106,14 +106,14 @@ def test_those_who_share_a_lock_do_not_wait_for_each_other(path, start_holder):
 def test_a_lock_is_known_by_host_folder_and_file(path, monkeypatch):
     name = lock_name(path)
     assert lock_name(path) == name
-    assert local_lock(name) == path.resolve()
-    assert [local_lock(each) for each in (f"another-host:{path}", "", "nonsense")] == [None] * 3
-    with hold_if_orphan(name) as orphan:
+    assert local_lock(name, path.parent) == path.resolve()
+    assert [local_lock(each, path.parent) for each in (f"another-host:{path}", "", "nonsense")] == [None] * 3
+    with hold_if_orphan(name, path.parent) as orphan:
         assert orphan  # the folder is known, and in it nothing holds a lock that is not there
-    with hold(path), hold_if_orphan(name) as orphan:
+    with hold(path), hold_if_orphan(name, path.parent) as orphan:
         assert not orphan
     monkeypatch.setattr("socket.gethostname", lambda: "another-host")
-    assert local_lock(name) is None
+    assert local_lock(name, path.parent) is None
 
 
 def test_a_folder_that_was_made_anew_is_another(path):
@@ -121,15 +121,15 @@ def test_a_folder_that_was_made_anew_is_another(path):
     name = lock_name(path)
     shutil.rmtree(path.parent)
     for found in (None, lock_name(path)):
-        with hold_if_orphan(name) as orphan:
+        with hold_if_orphan(name, path.parent) as orphan:
             assert not orphan
         assert found != name
 
 
 def test_a_name_that_an_older_version_recorded_is_that_file_where_there_is_one(path):
     name = f"{socket.gethostname()}:{path}"
-    assert local_lock(name) is None
-    with hold(path), hold_if_orphan(name) as orphan:
+    assert local_lock(name, path.parent) is None
+    with hold(path), hold_if_orphan(name, path.parent) as orphan:
         assert not orphan
-    with hold_if_orphan(name) as orphan:
+    with hold_if_orphan(name, path.parent) as orphan:
         assert orphan

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import optuna
 import pytest
@@ -174,14 +175,14 @@ def begin(study, lock="", *, ago=0.0, **attributes) -> None:
 
 
 def recover(study) -> None:
-    fail_killed(study, lambda study, trial: retry(study, trial, killed=True))
+    fail_killed(study, lambda study, trial: retry(study, trial, killed=True), Path("nowhere"))
 
 
 class TestATrialWhoseWorkerWasKilled:
-    def test_is_tried_again_unless_the_worker_lives_or_is_on_another_host(self, study, lock):
+    def test_is_tried_again_unless_the_worker_lives_or_is_on_another_host(self, study, lock, tmp_path):
         begin(study, lock, ago=100_000)
         begin(study, "elsewhere:/a/worker.lock", ago=100_000)
-        with hold(local_lock(lock)):
+        with hold(local_lock(lock, tmp_path)):
             recover(study)
         assert states(study) == ["RUNNING", "RUNNING"]
 
