@@ -13,7 +13,7 @@ from benchmark.cli.options import SUITE, add_shared_options, chosen_suite, works
 from benchmark.launch.process import EXIT_DONE
 from benchmark.output import terminal_width
 from benchmark.plan.status import RunState, run_states
-from benchmark.tracking.plans import PlanState, plan_states
+from benchmark.tracking.plans import PlanState, default_plan, plan_states
 from benchmark.tracking.store import TrackingStore
 from models.registry import model_names
 
@@ -56,12 +56,12 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _plan_table(plans: Sequence[PlanState], states: Sequence[RunState]) -> str:
     """Return one line per plan, with the commands that show it where no `--plan` is given."""
-    default = next((plan for plan in plans if plan.complete), plans[0])
+    default = default_plan(plans)
     listed = {(state.planned.fingerprint, state.config.seed) for state in states if state.planned}
     rows = [
         {
             "plan": plan.entry.fingerprint[:8],
-            "runs done": f"{len(plan.finished)} of {len(plan.wanted)}" if plan.wanted else "cannot be read",
+            "runs done": f"{len(plan.finished)} of {len(plan.wanted)}" if plan.plan else "cannot be read",
             "last used": f"{datetime.fromtimestamp(plan.entry.used_at):%Y-%m-%d %H:%M}",
             "shown by": ", ".join(["list"] * (plan.wanted == listed) + ["report"] * (plan is default)),
             "name": plan.entry.name,

@@ -16,7 +16,6 @@ import yaml
 
 from benchmark.output import flattened
 from benchmark.results.results import Details, PlanResults, RecordedRun, join_runs
-from benchmark.tracking.address import local_path
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.explanations import explanations_in
 from benchmark.tracking.plans import choose_plan
@@ -56,13 +55,7 @@ class StoreFiles:
 
     def path(self, run: RunRecord, name: str) -> Path:
         """Return the path of one file; raise TrackingError where the run has no such file."""
-        # MLflow takes 20 ms per file and copies it: 8 s of a report over 400 runs.
-        root = local_path(run.artifacts)
-        if root is not None and (root / name).is_file():
-            return root / name
-        copies = self._folder / run.run_id
-        copies.mkdir(exist_ok=True)
-        return self._store.artifact(run.run_id, name, copies)
+        return self._store.file(run, name, self._folder / run.run_id)
 
     def histories(self, run: RunRecord) -> Histories:
         """Return the values by epoch of the metrics that have them."""

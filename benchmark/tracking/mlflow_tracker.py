@@ -69,6 +69,7 @@ class MlflowTracker:
     def resume(self, labels: Mapping[str, str]) -> None:
         """Set the run to RUNNING again, with these tags, without the error that it ended with."""
         self._delete_unfinished_models()
+        self.set_tags(labels)  # first: who sees a RUNNING run and a dead lock takes it for killed
         self._client.update_run(self.run_id, status=Status.RUNNING.value)
         if tags.ERROR in self._run.data.tags:
             try:
@@ -76,7 +77,6 @@ class MlflowTracker:
             except StoreError as error:
                 if not error.refused:  # it is gone: deleted by a request whose answer was lost
                     raise
-        self.set_tags(labels)
 
     @_timed
     def set_tags(self, values: Mapping[str, str]) -> None:

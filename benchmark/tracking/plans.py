@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PlanState:
-    """A plan, and its wanted and its finished runs by fingerprint and seed."""
+    """A plan, and its wanted and its finished runs by fingerprint and seed; `plan` is None if it cannot be read."""
 
     entry: PlanEntry
-    wanted: frozenset[tuple[str, int]]
-    finished: frozenset[tuple[str, int]]
+    plan: PlanRecord | None
+    wanted: frozenset[tuple[str, int]] = frozenset()
+    finished: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def complete(self) -> bool:
@@ -30,7 +31,7 @@ class PlanState:
 def choose_plan(
     store: TrackingStore | None, profile: str, wanted: str | None = None
 ) -> tuple[PlanEntry, PlanRecord, list[RunRecord]]:
-    """Return the wanted plan, else the complete one that was used last, else the one used last; and the profile's runs.
+    """Return the wanted plan, else the one of `default_plan`; and the profile's runs.
 
     Args:
         store: None: there is none.
@@ -47,33 +48,39 @@ def choose_plan(
             f"--profile {profile}` makes them"
         )
     runs = store.runs(profile)
-    if wanted is not None:
-        entry = _named(plans, profile, wanted)
-        return entry, store.plan(entry), runs
-    first: PlanRecord | None = None
-    for entry in plans:
-        record = store.plan(entry)
-        first = first or record
-        if _state(entry, record, runs).complete:
-            return entry, record, runs
-    assert first is not None
-    return plans[0], first, runs
+    chosen = default_plan(_states(store, plans, runs)) if wanted is None else None
+    if chosen is not None and chosen.plan is not None:
+        return chosen.entry, chosen.plan, runs
+    entry = plans[0] if wanted is None else _named(plans, profile, wanted)
+    return entry, store.plan(entry), runs
+
+
+def default_plan(states: Iterable[PlanState]) -> PlanState | None:
+    """Return the complete plan that was used last, else the one used last; None where no plan can be read."""
+    first = None
+    for state in states:
+        if state.complete:
+            return state
+        if first is None and state.plan is not None:
+            first = state
+    return first
 
 
 def plan_states(store: TrackingStore, profile: str) -> list[PlanState]:
-    """Return the profile's plans, the one used last first; a plan that cannot be read wants nothing."""
-    runs, states = store.runs(profile), []
-    for entry in store.plans(profile):
+    """Return the profile's plans, the one used last first."""
+    return list(_states(store, store.plans(profile), store.runs(profile)))
+
+
+def _states(store: TrackingStore, plans: Sequence[PlanEntry], runs: Sequence[RunRecord]) -> Iterator[PlanState]:
+    for entry in plans:
         try:
-            states.append(_state(entry, store.plan(entry), runs))
+            plan = store.plan(entry)
         except TrackingError:
-            states.append(PlanState(entry, frozenset(), frozenset()))
-    return states
-
-
-def _state(entry: PlanEntry, plan: PlanRecord, runs: Sequence[RunRecord]) -> PlanState:
-    wanted = frozenset((row.fingerprint, seed) for row in plan.rows for seed in plan.seeds)
-    return PlanState(entry, wanted, frozenset((run.fingerprint, run.seed) for run in finished_runs(plan, runs)))
+            yield PlanState(entry, None)
+            continue
+        wanted = frozenset((row.fingerprint, seed) for row in plan.rows for seed in plan.seeds)
+        finished = frozenset((run.fingerprint, run.seed) for run in finished_runs(plan, runs))
+        yield PlanState(entry, plan, wanted, finished)
 
 
 def _named(plans: Sequence[PlanEntry], profile: str, wanted: str) -> PlanEntry:

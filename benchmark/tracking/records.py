@@ -260,6 +260,7 @@ class PlanEntry:
         used_at: Unix time of the last `run` of this plan.
         number: position in the list, 1 is the plan used last.
         count: of the profile's plans.
+        artifacts: URI of its files.
     """
 
     run_id: str
@@ -268,6 +269,7 @@ class PlanEntry:
     used_at: float = 0.0
     number: int = 1
     count: int = 1
+    artifacts: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.fingerprint[:8]})" if self.name else self.fingerprint[:8]
@@ -275,8 +277,9 @@ class PlanEntry:
 
 def finished_runs(plan: PlanRecord, runs: Sequence[RunRecord]) -> list[RunRecord]:
     """Return the finished runs of the plan, row by row."""
-    found = [best_run(runs, row.fingerprint, seed) for row in plan.rows for seed in plan.seeds]
-    return [run for run in found if run is not None and run.status is Status.FINISHED]
+    finished = {(run.fingerprint, run.seed): run for run in reversed(runs) if run.status is Status.FINISHED}
+    wanted = ((row.fingerprint, seed) for row in plan.rows for seed in plan.seeds)
+    return [finished[identity] for identity in wanted if identity in finished]
 
 
 def best_run(runs: Iterable[RunRecord], fingerprint: str, seed: int) -> RunRecord | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark.tracking.client import TrackingError
-from benchmark.tracking.plans import choose_plan, plan_states
+from benchmark.tracking.plans import choose_plan, default_plan, plan_states
 from benchmark.tracking.records import Status
 from tests.helpers.facts import assert_names
 from tests.helpers.kept import plan_file, plan_of, start
@@ -80,3 +80,60 @@ def test_plans_are_listed_with_what_is_finished_and_a_damaged_one_too(store, fin
         ("large", 0, 0, False),
         ("small", 2, 2, True),
     ]
+
+
+def test_a_plan_that_cannot_be_read_is_passed_over_unless_it_is_named_or_the_only_one(store, finish, client):
+    damaged = plan_file(client, finish(SMALL, "small", rows=0))
+    finish(LARGE, "large", rows=0)
+    newest = plan_file(client, store.open_plan(SMALL, "small"))
+    assert newest == damaged
+    damaged.write_text("{")
+
+    assert choose_plan(store, "quick")[1] == default_plan(plan_states(store, "quick")).plan == LARGE
+    with pytest.raises(TrackingError, match=r"plan\.json"):
+        choose_plan(store, "quick", "small")
+    plan_file(client, store.plans("quick")[1].run_id).unlink()
+    with pytest.raises(TrackingError, match=store.plans("quick")[0].run_id):
+        choose_plan(store, "quick")
+    assert default_plan(plan_states(store, "quick")) is None
+
+
+def test_a_plan_that_two_machines_began_at_once_is_listed_once(store, finish, monkeypatch):
+    with monkeypatch.context() as unseen:
+        unseen.setattr(type(store), "_find", lambda *_: iter(()))
+        store.open_plan(SMALL, "small")
+        last = store.open_plan(SMALL, "small")
+    finish(LARGE, "large", rows=0)
+
+    assert [(each.name, each.number, each.count) for each in store.plans("quick")] == [("large", 1, 2), ("small", 2, 2)]
+    assert store.plans("quick")[1].run_id == last
+    assert choose_plan(store, "quick", "small")[1] == SMALL
+
+
+def test_a_plan_on_this_machines_disk_is_read_without_mlflow(store, finish, monkeypatch):
+    finish(SMALL, "small")
+    monkeypatch.setattr(type(store), "artifact", lambda *_: pytest.fail("downloads"))
+
+    assert choose_plan(store, "quick")[1] == SMALL
+
+
+def test_a_plan_never_says_running_without_the_lock_of_who_works_on_it(store, client, monkeypatch):
+    seen = []
+
+    def watched(method):
+        def call(*arguments, **named):
+            answer = method(*arguments, **named)
+            (run,) = store._find("quick", "tags.`benchmark.kind` = 'plan'")
+            seen.append((run.info.status, run.data.tags["benchmark.lock"]))
+            return answer
+
+        return call
+
+    for lock in ("host:/first", "host:/second"):
+        seen.clear()
+        with monkeypatch.context() as patch:
+            for name in ("create_run", "set_tag", "update_run"):
+                patch.setattr(type(client), name, watched(getattr(type(client), name)))
+            parent = store.open_plan(SMALL, lock=lock)
+        assert {held for status, held in seen if status == "RUNNING"} == {lock}
+        store.close_plan(parent, Status.SCHEDULED)
