@@ -33,7 +33,7 @@ def print_dry_run(arguments: argparse.Namespace, suite: Suite, names: Sequence[s
     place = workspace(arguments)
     suite = replace(suite, experiments={name: suite.experiments[name] for name in names})
     store = TrackingStore.existing(place.tracking_uri, place.cache_dir)
-    runs = run_states(suite, place, store)
+    runs = run_states(suite, place, store.runs(suite.profile) if store else [])
     speeds = store.speeds(suite.profile, hardware_here(place)) if store else {}
     known = {
         run.config.experiment_name: speeds[run.planned.fingerprint]

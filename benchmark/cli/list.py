@@ -30,7 +30,8 @@ def execute(arguments: argparse.Namespace) -> int:
     suite = chosen_suite(arguments, tuned=arguments.tuned)
     place = workspace(arguments)
     store = TrackingStore.existing(place.tracking_uri, place.cache_dir)
-    states = run_states(suite, place, store)
+    known = store.runs(suite.profile) if store else []
+    states = run_states(suite, place, known)
     rows = [
         {
             "experiment": run.config.experiment_name,
@@ -48,7 +49,7 @@ def execute(arguments: argparse.Namespace) -> int:
         print("with tuned settings where there are any: add --tuned to the commands below")
     print(_table(rows))
     print(f"\nregistered models: {', '.join(model_names())}")
-    if store is not None and (plans := plan_states(store, suite.profile)):
+    if store is not None and (plans := plan_states(store, suite.profile, known)):
         print(f"\nplans of profile {suite.profile}, for `report --plan`:")
         print(_plan_table(plans, states))
     return EXIT_DONE

@@ -49,7 +49,8 @@ def execute(arguments: argparse.Namespace) -> int:
     names = chosen_experiments(arguments.names or ["all"], list(suite.experiments))
     place = workspace(arguments)
     store = TrackingStore(place.tracking_uri, place.cache_dir)
-    runs = [run for run in run_states(suite, place, store) if run.config.experiment_name in names]
+    states = run_states(suite, place, store.runs(suite.profile))
+    runs = [run for run in states if run.config.experiment_name in names]
     firsts = {run.config.experiment_name: run for run in reversed(runs)}
     speeds: dict[str, Throughput] = {}
     for name in names:

@@ -76,7 +76,7 @@ def file_findings(recorded: Sequence[Recorded]) -> Iterator[Finding]:
     if gone:
         yield problem(
             f"{len(gone)} of {len(folders)} finished runs have lost their files, as {gone[0]}",
-            f"put the folder `{FOLDER}` back beside the database",
+            f"put the folder `{FOLDER}` back beside the database, or where it was",
         )
 
 

@@ -11,7 +11,6 @@ from benchmark.plan.plan import PlannedRun, make_plan
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.lock import is_orphan, local_lock
 from benchmark.tracking.records import RunRecord, Status, best_run
-from benchmark.tracking.store import TrackingStore
 from data_pipeline.encoder import EncoderNotHereError
 from data_pipeline.errors import ReviewsNotHereError
 
@@ -35,9 +34,26 @@ class RunState:
     sibling_seconds: float | None = None
 
 
-def run_states(suite: Suite, workspace: Workspace, store: TrackingStore | None) -> list[RunState]:
-    """Return the state of each run of the suite, in the order of its runs; nothing is downloaded to find out."""
-    return _states(suite, workspace, store.runs(suite.profile) if store else [])
+def run_states(suite: Suite, workspace: Workspace, known: Sequence[RunRecord]) -> list[RunState]:
+    """Return the state of each run of the suite, in the order of its runs; nothing is downloaded to find out.
+
+    `known` are the profile's recorded runs.
+    """
+    runs = suite.runs()
+    try:
+        planned = make_plan(suite, workspace, download=False).runs
+    except ReviewsNotHereError:
+        return [RunState(run, "unknown", f"`run {run.experiment_name}` fetches its reviews first") for run in runs]
+    except EncoderNotHereError:
+        if len(suite.experiments) == 1:
+            return [RunState(run, "unknown", f"`run {run.experiment_name}` fetches its encoder first") for run in runs]
+        # One by one: an encoder that is missing says nothing of the other experiments.
+        by_name = {
+            name: iter(run_states(replace(suite, experiments={name: config}), workspace, known))
+            for name, config in suite.experiments.items()
+        }
+        return [next(by_name[run.experiment_name]) for run in runs]
+    return [_planned_state(plan, known, workspace) for plan in planned]
 
 
 def state_of(run: RunRecord | None, planned: PlannedRun, workspace: Workspace) -> tuple[str, str]:
@@ -59,24 +75,6 @@ def state_of(run: RunRecord | None, planned: PlannedRun, workspace: Workspace) -
     step = last_step(workspace.checkpoint_dir(planned.identity))
     advice = f"`run {name}` resumes after step {step}" if step else f"`run {name}` does it again"
     return ("failed", f"{run.error}; {advice}") if run.status is Status.FAILED else ("interrupted", advice)
-
-
-def _states(suite: Suite, workspace: Workspace, known: Sequence[RunRecord]) -> list[RunState]:
-    runs = suite.runs()
-    try:
-        planned = make_plan(suite, workspace, download=False).runs
-    except ReviewsNotHereError:
-        return [RunState(run, "unknown", f"`run {run.experiment_name}` fetches its reviews first") for run in runs]
-    except EncoderNotHereError:
-        if len(suite.experiments) == 1:
-            return [RunState(run, "unknown", f"`run {run.experiment_name}` fetches its encoder first") for run in runs]
-        # One by one: an encoder that is missing says nothing of the other experiments.
-        by_name = {
-            name: iter(_states(replace(suite, experiments={name: config}), workspace, known))
-            for name, config in suite.experiments.items()
-        }
-        return [next(by_name[run.experiment_name]) for run in runs]
-    return [_planned_state(plan, known, workspace) for plan in planned]
 
 
 def _planned_state(planned: PlannedRun, known: Sequence[RunRecord], workspace: Workspace) -> RunState:

@@ -66,9 +66,9 @@ def default_plan(states: Iterable[PlanState]) -> PlanState | None:
     return first
 
 
-def plan_states(store: TrackingStore, profile: str) -> list[PlanState]:
-    """Return the profile's plans, the one used last first."""
-    return list(_states(store, store.plans(profile), store.runs(profile)))
+def plan_states(store: TrackingStore, profile: str, runs: Sequence[RunRecord]) -> list[PlanState]:
+    """Return the profile's plans, the one used last first; `runs` are all of the profile."""
+    return list(_states(store, store.plans(profile), runs))
 
 
 def _states(store: TrackingStore, plans: Sequence[PlanEntry], runs: Sequence[RunRecord]) -> Iterator[PlanState]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from benchmark.config.load import load_suite
 from benchmark.launch.claim import Claims
@@ -127,3 +128,20 @@ def test_a_killed_run_is_resumed_after_its_folder_was_moved(claims, planned, sto
         assert store.run(killed.run_id).status is Status.KILLED
     with moved.claim(planned) as run:
         assert (run.state, run.record.run_id) == ("open", killed.run_id)
+
+
+def test_a_run_never_says_running_without_the_lock_of_who_resumes_it(claims, planned, store, monkeypatch):
+    """Else another host, that of its last lock, would take it for killed."""
+    run_id = made(planned, store, status=Status.KILLED, tags={tags.LOCK: "another-host:/its/lock"}).run_id
+    make_checkpoint(claims, planned)
+    update, held = MlflowClient.update_run, []
+
+    def watched(*arguments, **named):
+        update(*arguments, **named)
+        held.append(store.run(run_id).lock)
+
+    monkeypatch.setattr(MlflowClient, "update_run", watched)
+    with claims.claim(planned) as run:
+        assert run.record.run_id == run_id
+
+    assert held == [claims._labels(planned)[tags.LOCK]]

@@ -19,7 +19,7 @@ from tests.helpers.recorded import HUB, NOWHERE, SPEED
 
 class TestRunStates:
     def test_runs_without_a_record_are_missing(self, write_config):
-        found = run_states(load_suite(write_config(), settings={"seeds": [1, 2]}), NOWHERE, None)
+        found = run_states(load_suite(write_config(), settings={"seeds": [1, 2]}), NOWHERE, [])
 
         assert [(run.config.experiment_name, run.config.seed) for run in found][:5] == [
             *((name, 1) for name in ("rnn", "lstm", "bert-frozen", "bert-finetuned")),
@@ -29,13 +29,13 @@ class TestRunStates:
 
     def test_runs_on_reviews_that_are_not_here_are_unknown(self, write_config, tmp_path):
         path = write_config(profiles={"quick": {"data": {"source": "aclimdb", "path": None, "test_size": "all"}}})
-        found = run_states(load_suite(path), replace(NOWHERE, cache_dir=tmp_path), None)
+        found = run_states(load_suite(path), replace(NOWHERE, cache_dir=tmp_path), [])
 
         assert {run.state for run in found} == {"unknown"}
         assert "run rnn" in found[0].advice
 
     def test_a_missing_encoder_leaves_the_other_experiments_known(self, write_config, offline):
-        found = run_states(load_suite(write_config(), settings=parse_assignments(HUB)), NOWHERE, None)
+        found = run_states(load_suite(write_config(), settings=parse_assignments(HUB)), NOWHERE, [])
         unknown = [run.config.experiment_name for run in found if run.state == "unknown"]
 
         assert unknown == ["bert-frozen"]
@@ -51,7 +51,7 @@ class TestRunStates:
         tracker.log_metrics({"total_seconds": 77.0})
         tracker.finish(Status.FINISHED)
 
-        rnn = [run for run in run_states(suite, NOWHERE, store) if run.config.experiment_name == "rnn"]
+        rnn = [run for run in run_states(suite, NOWHERE, store.runs("quick")) if run.config.experiment_name == "rnn"]
 
         assert [(run.state, run.sibling_seconds) for run in rnn] == [("finished", 77.0), ("missing", 77.0)]
 

@@ -75,7 +75,8 @@ def test_plans_are_listed_with_what_is_finished_and_a_damaged_one_too(store, fin
     plan_file(client, finish(LARGE, "large")).write_text("{")
 
     assert [
-        (each.entry.name, len(each.finished), len(each.wanted), each.complete) for each in plan_states(store, "quick")
+        (each.entry.name, len(each.finished), len(each.wanted), each.complete)
+        for each in plan_states(store, "quick", store.runs("quick"))
     ] == [
         ("large", 0, 0, False),
         ("small", 2, 2, True),
@@ -89,13 +90,15 @@ def test_a_plan_that_cannot_be_read_is_passed_over_unless_it_is_named_or_the_onl
     assert newest == damaged
     damaged.write_text("{")
 
-    assert choose_plan(store, "quick")[1] == default_plan(plan_states(store, "quick")).plan == LARGE
+    assert (
+        choose_plan(store, "quick")[1] == default_plan(plan_states(store, "quick", store.runs("quick"))).plan == LARGE
+    )
     with pytest.raises(TrackingError, match=r"plan\.json"):
         choose_plan(store, "quick", "small")
     plan_file(client, store.plans("quick")[1].run_id).unlink()
     with pytest.raises(TrackingError, match=store.plans("quick")[0].run_id):
         choose_plan(store, "quick")
-    assert default_plan(plan_states(store, "quick")) is None
+    assert default_plan(plan_states(store, "quick", store.runs("quick"))) is None
 
 
 def test_a_plan_that_two_machines_began_at_once_is_listed_once(store, finish, monkeypatch):
