@@ -82,8 +82,8 @@ class TestTable:
             (table(b"fine,0", b"caf\xe9,1"), ["line 3", "UTF-8"]),
             (table(b"fine,0", b"a\0b,1"), ["line 3", "NUL", "UTF-8"]),
             ("text,label\nfine,0\n".encode("utf-16"), ["line 1", "NUL", "UTF-8"]),
-            (table(b"fine,1", b"good,1"), ["2", "[1]", "0"]),
-            (table(), ["0", "[]", "1"]),
+            (table(b"fine,1", b"good,1"), ["2 reviews", "label 0"]),
+            (table(), ["0 reviews", "label 0 or 1"]),
         ],
     )
     def test_a_broken_table_is_refused_with_file_line_and_cure(self, load_table, content, facts):
@@ -155,7 +155,7 @@ class TestParquet:
             ({"text": ["a", "b"], "label": [0, 2]}, ["row 2", "label", "'2'", "0 (negative)", "1 (positive)"]),
             ({"text": ["a", "b"], "label": [0, None]}, ["row 2", "label"]),
             ({"text": ["a", " "], "label": [0, 1]}, ["row 2", "text"]),
-            ({"text": ["a", "b"], "label": [1, 1]}, ["2", "[1]", "0"]),
+            ({"text": ["a", "b"], "label": [1, 1]}, ["2 reviews", "label 0"]),
             ({"words": ["a", "b"], "label": [0, 1]}, ["text", "'words,label'"]),
         ],
     )
