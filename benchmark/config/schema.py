@@ -102,12 +102,12 @@ class Suite:
 
     @property
     def name(self) -> str:
-        """The plan's name: what the call changed, such as `train_size=300, lstm.epochs=3`, else the profile's."""
+        """Return the plan's name: what the call changed, as in `train_size=300, lstm.epochs=3`, else the profile's."""
         return self._changes() or self.profile
 
     @property
     def title(self) -> str:
-        """The profile with its description, and what the call changed of it."""
+        """Return the profile with its description, and what the call changed of it."""
         changed = f"; changed: {self.name}" if self._changes() else ""
         return f"profile {self.profile}: {self.description}{changed}"
 
@@ -164,7 +164,7 @@ class RunConfig:
 
     @property
     def name(self) -> str:
-        """The run's name in MLflow, such as `lstm seed 2077` or `lstm seed 2077, train_size=300`."""
+        """Return the run's name in MLflow, such as `lstm seed 2077` or `lstm seed 2077, train_size=300`."""
         return f"{self.experiment_name} seed {self.seed}{f', {self.changes}' if self.changes else ''}"
 
     def settings(self) -> dict[str, Any]:

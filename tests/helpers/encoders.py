@@ -5,6 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from benchmark.plan.encoder import check_encoder
+from data_pipeline.encoder import Encoder, resolve_encoder
+from data_pipeline.errors import DataError
+
 SPECIAL = {
     "bert": ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
     "roberta": ["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
@@ -79,3 +85,20 @@ def reviews(lengths: list[int], pad_id: int, *, padding: int = 0, ids: int = 20)
         row[:length] = torch.randint(2, ids, (length,), generator=generator)
     names = tuple(f"review-{number}" for number in range(len(lengths)))
     return Batch(names, torch.arange(len(lengths)) % 2, input_ids, torch.tensor(lengths))
+
+
+def look(folder: Path) -> Encoder:
+    """Resolve the encoder in the folder and look at all of it, as a plan does."""
+    found = resolve_encoder(folder)
+    check_encoder(found)
+    return found
+
+
+def refusal(folder: Path) -> str:
+    """Return the one line that refuses the encoder, with FOLDER for its folder."""
+    with pytest.raises(DataError) as caught:
+        look(folder)
+    line = str(caught.value).replace(str(folder), "FOLDER")
+    assert "\n" not in line
+    assert len(line) < 300, line
+    return line
