@@ -38,7 +38,7 @@ def execute(arguments: argparse.Namespace) -> int:
             "model": run.config.experiment.model.name,
             **({"trained on": run.config.data.train_size} if len(suite.data) > 1 else {}),
             "seed": run.config.seed,
-            "state": run.state,
+            "state": f"{run.state}, unstable" if run.record and run.record.unstable else run.state,
             "MLflow run": run.record.run_id if run.record else "",
             "what to do": run.advice,
         }

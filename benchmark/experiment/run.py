@@ -22,6 +22,7 @@ from benchmark.plan.plan import PlannedRun
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.records import RUN
+from benchmark.tracking.tags import UNSTABLE
 from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.device import resolve_device
 from benchmark.training.environment import environment, machine_tags, peak_memory_mib, resume_conditions
@@ -101,6 +102,7 @@ def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: MlflowTra
     progress.finish()
     run.seconds["total_seconds"] = run.checkpoints.seconds
     outcome = Outcome(_metrics(run, fit, predictions, ready.model), fit, predictions)
+    _check_stability(run, fit)
     _record_outcome(run, ready, outcome)
     return outcome
 
@@ -116,7 +118,8 @@ def run_trial(
 ) -> Fit:
     """Train a trial's model and choose its epoch by val, as `run_experiment` does, without a test part.
 
-    All trials of a study share the corpus, see `Corpus.without_test`. An exception of `on_epoch` ends the trial.
+    All trials of a study share the corpus, see `Corpus.without_test`. An exception of `on_epoch` ends the trial. An
+    unstable trial is not marked: its val score alone decides.
 
     Raises:
         ValueError: the corpus has a test part.
@@ -191,6 +194,18 @@ def _prepare(run: _Run, corpus: Corpus, part_names: Sequence[str]) -> _Prepared:
     if spec.prepare is not None:
         spec.prepare(model, parts["train"].evaluation_batches(experiment.training.eval_batch_size))
     return _Prepared(corpus, data, parts, model, encoder_dir)
+
+
+def _check_stability(run: _Run, fit: Fit) -> None:
+    """Record the epochs in which training came apart, and print a warning."""
+    if fit.unstable:
+        run.tracker.set_tags({UNSTABLE: ", ".join(map(str, fit.unstable))})
+        worst = max((fit.epochs[number - 1] for number in fit.unstable), key=lambda epoch: epoch.train_loss)
+        run.progress.say(
+            f"warning: training was unstable: train/loss {worst.train_loss:.4f} in epoch {worst.epoch} (epoch 1: "
+            f"{fit.epochs[0].train_loss:.4f}); the run's figure depends on luck. Lower `training.learning_rate` or "
+            "`training.max_grad_norm`."
+        )
 
 
 def _record_outcome(run: _Run, ready: _Prepared, outcome: Outcome) -> None:

@@ -68,6 +68,7 @@ def table_frame(report: Report) -> pd.DataFrame:
     """
     seeds = report.results.plan.seeds
     frame = pd.json_normalize([_row(row) for row in report.verdict.rows], sep="_", max_level=1)
+    frame["unstable_seeds"] = [" ".join(map(str, row.unstable_seeds)) for row in report.verdict.rows]
     lists = ["runs", "run_ids", "test_accuracy_by_seed"]
     frame = frame.drop(columns=[*lists, *(name for name in map(str, frame) if name.startswith("published"))])
     frame = frame.join(pd.DataFrame([_by_seed(row, seeds) for row in report.verdict.rows]))
@@ -109,6 +110,7 @@ def _row(row: Row) -> dict[str, Any]:
         "encoder": row.plan.encoder,
         "runs": list(row.states),
         "run_ids": [run.run_id if run is not None else None for run in row.runs],
+        "unstable_seeds": list(row.unstable_seeds),
         "complete": row.complete,
         "rank": row.letters,
         "about": ("method" if len(row.accuracies) > 1 else "network") if row.complete else None,

@@ -25,21 +25,21 @@ SIZE: Price = ("size", lambda row: row.cost.parameters, lambda value: f"{spell_c
 def narrate(results: PlanResults, verdict: Verdict) -> tuple[str, ...]:
     """Return the findings about the rows of the largest train size that has a comparison, a paragraph each.
 
-    Before them stands what was not run; without a comparison, which models are no better than always giving the same
-    answer is the only other finding.
+    Before them stands what was not run. Without a comparison, the only other findings are which training was unstable,
+    and which models are no better than always giving the same answer.
     """
     size = max(verdict.comparisons or results.plan.train_sizes)
     complete = {row.name: row for row in verdict.rows if row.plan.train_size == size and row.complete}
     not_run = tuple(_not_run(results.plan, verdict))
-    constant = tuple(_majority(results, verdict))
+    warnings = (*_unstable(results.plan, verdict), *_majority(results, verdict))
     if size not in verdict.comparisons:
-        return (*not_run, *constant)
+        return (*not_run, *warnings)
     comparison = verdict.comparisons[size]
     rows = {name: row for name, row in complete.items() if row.beats_majority}
     return (
         *not_run,
         *_scope(results.plan, comparison, size),
-        *constant,
+        *warnings,
         *_best(comparison, rows),
         *_claims(comparison, rows),
         *_baseline(comparison, rows),
@@ -64,6 +64,17 @@ def _majority(results: PlanResults, verdict: Verdict) -> Iterator[str]:
             f"answering {CLASSES[results.larger_class]}, which is right for {_percent(share)} of the test reviews "
             f"({'; '.join(figures)} after Holm's correction): this accuracy does not show that anything was learned."
         )
+
+
+def _unstable(plan: PlanRecord, verdict: Verdict) -> Iterator[str]:
+    """Name the models and seeds whose training came apart."""
+    for row in verdict.rows:
+        if seeds := list(map(str, row.unstable_seeds)):
+            trained = f" (trained on {row.plan.train_size:,})" if len(plan.train_sizes) > 1 else ""
+            yield (
+                f"Training of {row.name}{trained}, {'seed' if len(seeds) == 1 else 'seeds'} {_listed(seeds)}, was "
+                "unstable: its figure depends on luck."
+            )
 
 
 def _scope(plan: PlanRecord, comparison: PairwiseTests, size: int) -> Iterator[str]:

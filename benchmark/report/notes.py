@@ -18,6 +18,11 @@ BALANCED_ACCURACY = (
     "Balanced accuracy (balanced): the mean of two shares, of the negative and of the positive reviews that are "
     "labelled correctly; a model that always gives the same answer has 50 %."
 )
+UNSTABLE = (
+    "Unstable: train/loss of an epoch was above the first epoch's, or above chance after it was below. The run counts, "
+    "but another seed or processor may give quite another figure; a lower `training.learning_rate` or "
+    "`training.max_grad_norm` may help."
+)
 LEGEND = (
     "Holm's correction: the more pairs, the smaller p each must reach; the risk to call any equal pair different stays "
     "below 5 %.",
@@ -44,6 +49,7 @@ def report_notes(results: PlanResults, verdict: Verdict) -> tuple[str, ...]:
     notes += [*plan.audit, *_majority_notes(results), *_unknown_notes(results), *_machine_notes(results)]
     if any(row.complete for row in verdict.rows):
         notes += _legend(plan, verdict)
+    notes += [UNSTABLE] * any(row.unstable_seeds for row in verdict.rows)
     notes += dict.fromkeys(_tuned_note(row) for row in plan.rows if row.tuned)
     notes += sorted({_published_note(row) for row in verdict.rows if row.setup})
     for row in plan.rows:

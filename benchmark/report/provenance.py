@@ -55,7 +55,7 @@ def _run_cells(run: RunRecord | None) -> tuple[str, ...]:
         return run.status.value.lower(), "", "", hardware, ""
     seconds, best = run.metrics.get("train_seconds"), run.metrics.get("best_epoch")
     return (
-        "finished",
+        "finished, unstable" if run.unstable else "finished",
         f"{best:.0f}" if best is not None else "",
         spell_seconds(seconds + run.metrics.get("features_seconds", 0.0)) if seconds is not None else "",
         hardware,

@@ -93,6 +93,11 @@ class Row:
         return bool(self.accuracies)
 
     @property
+    def unstable_seeds(self) -> tuple[int, ...]:
+        """Seeds whose training came apart."""
+        return tuple(run.seed for run in self.runs if run is not None and run.unstable)
+
+    @property
     def accuracy(self) -> float:
         """Mean over seeds of a complete row."""
         return self.scores["accuracy"].mean

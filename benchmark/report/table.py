@@ -26,17 +26,20 @@ class Column:
         value: of a row; None: not known.
         spell: writes the value.
         unknown: what the cell says of a row that has no value.
+        mark: what follows the value.
     """
 
     title: str
     value: Callable[[Any], Any]
     spell: Callable[[Any], str] = str
     unknown: Callable[[Any], str] = lambda _: ""
+    mark: Callable[[Any], str] = lambda _: ""
 
     def text(self, row: Any) -> str:
         """Return a row's cell."""
         value = self.value(row)
-        return one_line(self.unknown(row) if value is None else self.spell(value))  # names and texts of any record
+        said = self.unknown(row) if value is None else self.spell(value) + self.mark(row)
+        return one_line(said)  # names and texts of any record
 
     def order(self, row: Any) -> str:
         """Return what the page sorts a row's cell by: a number where the value has one; empty cells stay last."""
@@ -75,6 +78,10 @@ def _state(row: Row) -> str:
     return "incomplete: " + ", ".join(f"{count} {state}" for state, count in counts.items())
 
 
+def _unstable(row: Row) -> str:
+    return " (unstable)" if row.unstable_seeds else ""
+
+
 def _published(row: Row) -> str | None:
     """Write the published figure; our difference from it only where the set-ups are the same."""
     if row.plan.published is None:
@@ -92,7 +99,7 @@ def _tuning(row: Row) -> tuple[float, int] | None:
 
 MODEL = Column("model", lambda row: f"{row.name} (baseline)" if row.plan.baseline else row.name)
 TRAINED_ON = Column("trained on", lambda row: row.plan.train_size, "{:,}".format)
-ACCURACY = Column("test accuracy, %", lambda row: row.scores.get("accuracy"), spell_spread, _state)
+ACCURACY = Column("test accuracy, %", lambda row: row.scores.get("accuracy"), spell_spread, _state, _unstable)
 BALANCED = Column("balanced, %", lambda row: row.scores.get("balanced_accuracy"), spell_spread)
 NEARLY_EQUAL = 0.51  # share of the larger class
 PUBLISHED = Column("published, %", _published)
@@ -187,4 +194,5 @@ def _at_size(size: int) -> Column:
         lambda found: ACCURACY.value(found[size]),
         spell_spread,
         lambda found: _state(found[size]),
+        lambda found: _unstable(found[size]),
     )

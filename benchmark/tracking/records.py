@@ -87,6 +87,11 @@ class RunRecord:
             model=f"models:/{models[-1].model_id}" if models else "",
         )
 
+    @property
+    def unstable(self) -> bool:
+        """Whether training came apart, see `unstable_epochs`: the figures depend on luck."""
+        return names.UNSTABLE in self.tags
+
 
 BUSY = 0.15  # share of a machine: what other programs may take before figures of speed mean nothing
 

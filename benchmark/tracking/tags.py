@@ -12,6 +12,7 @@ REQUEST = "benchmark.request"  # identifies a run that was created twice because
 STUDY, TRIAL, STATE = "optuna.study", "optuna.trial", "optuna.state"
 REPRODUCED = "benchmark.reproduced"  # how a reproduction compared
 ERROR = "benchmark.error"
+UNSTABLE = "benchmark.unstable"  # epochs in which training came apart; no tag: none, or an older record
 PARENT, NOTE, USER = "mlflow.parentRunId", "mlflow.note.content", "mlflow.user"
 SOURCE, SOURCE_TYPE = "mlflow.source.name", "mlflow.source.type"
 EXPERIMENT_PREFIX = "imdb-"

@@ -21,6 +21,7 @@ from benchmark.training.epoch import EpochRecord
 from benchmark.training.optimizer import flat_state, learning_rate_factor, make_optimizer, nested_state
 from benchmark.training.progress import Progress
 from benchmark.training.reproducibility import random_states, restore_random_states
+from benchmark.training.stability import chance_loss, unstable_epochs
 from data_pipeline.batch import Batch, evaluation_order
 from data_pipeline.pipeline import Part
 from models.classifier import Classifier
@@ -33,10 +34,11 @@ class NonFiniteError(ArithmeticError):
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A finished training: its epochs, and the one whose weights the network now has."""
+    """A finished training: its epochs, the one whose weights the network now has, and those in which it came apart."""
 
     epochs: tuple[EpochRecord, ...]
     best_epoch: int
+    unstable: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,8 @@ class Trainer:
             )
         self.progress.finish()
         self.model.load_trained_state(checkpoints.best_weights())
-        return Fit(tuple(self._epochs), self._best_epoch())
+        unstable = unstable_epochs(self._epochs, chance_loss(train.labels))
+        return Fit(tuple(self._epochs), self._best_epoch(), unstable)
 
     def predict(self, part: Part, saved: SavedLogits | None = None) -> Predictions:
         """Return the logits of all reviews of the part, dropout off; with `saved`, resumed after an interruption."""

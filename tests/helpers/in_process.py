@@ -61,4 +61,4 @@ def scripted_trial(planned, corpus, workspace, tracker, *, progress, on_epoch) -
     epochs = tuple(EpochRecord(n, 1.0, loss + 1 / n, 0.5, 0.1, 1.0, 1.0) for n in range(1, training.epochs + 1))
     for epoch in epochs:
         on_epoch(epoch)
-    return Fit(epochs, len(epochs))
+    return Fit(epochs, len(epochs), ())
