@@ -7,6 +7,7 @@ S seeds, N reviews, `correct` of shape (S, N) or (N,): which reviews a network l
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -52,6 +53,16 @@ def accuracy_interval(correct: np.ndarray, confidence: float = 0.95) -> Confiden
     half = max(half_width((variance.seeds, variance.reviews), 1 - confidence), (wilson.high - wilson.low) / 2)
     accuracy = float(correct.mean())
     return ConfidenceInterval(max(0.0, accuracy - half), min(1.0, accuracy + half))
+
+
+def networks_difference_interval(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> ConfidenceInterval:
+    """Return the interval for mean accuracy of `first` - mean accuracy of `second`, (S, N) and (T, N), as they are.
+
+    From the lowest to the highest end of the intervals of each two networks. It holds the difference of the means at
+    least as often as it says: where it lies above the mean, the interval of the two that truly differ least misses too.
+    """
+    every = [network_difference_interval(one, other, confidence) for one, other in product(first, second)]
+    return ConfidenceInterval(min(each.low for each in every), max(each.high for each in every))
 
 
 def network_difference_interval(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> ConfidenceInterval:

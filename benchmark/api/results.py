@@ -127,7 +127,7 @@ class Results:
             if models and row.experiment not in models:
                 continue
             size = f", trained on {row.train_size:,}" if len(plan.train_sizes) > 1 else ""
-            for seed, run in zip(plan.seeds, self._recorded.of(row), strict=True):
+            for seed, run in zip(plan.seeds_of(row), self._recorded.of(row), strict=True):
                 name = f"{row.experiment} seed {seed}{size}"
                 if run is None:
                     found[name] = "missing"
@@ -173,7 +173,8 @@ class Results:
     def compare(self, first: str, second: str, *, train_size: int | None = None) -> ModelComparison:
         """Compare the test accuracy of two models, by the test that the table's letters rest on.
 
-        With several seeds per model: a Welch test over seeds and reviews; else McNemar's exact test (McNemar 1947).
+        With several seeds of both models: a Welch test over seeds and reviews; else McNemar's exact test (McNemar
+        1947), which is about these networks alone: of each two, where one of the models has several; the largest p.
 
         Args:
             first: a model of the plan.
@@ -195,9 +196,8 @@ class Results:
                 sign, low, high = -1.0, -pair.interval.high, -pair.interval.low
             else:
                 continue
-            assert comparison is not None
             figures = (sign * pair.difference, (low, high), pair.p, pair.adjusted_p)
-            return ModelComparison(names[0], names[1], *figures, comparison.test)
+            return ModelComparison(names[0], names[1], *figures, pair.test)
         raise ResultsError(
             f"{first}, {second}: not compared, as not all their runs are finished. Finish them with `run`"
         )

@@ -66,17 +66,27 @@ class ProfileData(DataSettings):
         return tuple(DataConfig(**{**self.model_dump(), "train_size": size}) for size in self.train_size)
 
 
+Seeds = Annotated[
+    tuple[Annotated[int, Field(ge=0, lt=2**63)], ...],
+    Field(min_length=1, strict=False),
+    AfterValidator(_all_different),
+]
+
+
+class OverriddenExperiment(ExperimentConfig):
+    """An experiment as a profile changes it."""
+
+    seeds: Seeds = ()
+    """Seeds in place of the profile's; empty: the profile's."""
+
+
 class ProfileConfig(Settings):
     """One entry of `profiles`: a named size of the whole suite."""
 
     description: Line = ""
     """What it is for, in one line."""
-    seeds: Annotated[
-        tuple[Annotated[int, Field(ge=0, lt=2**63)], ...],
-        Field(min_length=1, strict=False),
-        AfterValidator(_all_different),
-    ] = (2077,)
-    """One run of every experiment per seed."""
+    seeds: Seeds = (2077,)
+    """One run per seed of every experiment that has no seeds of its own."""
     data: ProfileData = ProfileData()
     """The reviews and their split, the same for every experiment."""
     experiments: Annotated[
@@ -84,7 +94,7 @@ class ProfileConfig(Settings):
     ]
     """Experiments of the profile, in the order of the table."""
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Settings that this profile changes, by experiment."""
+    """Settings that this profile changes, by experiment, and its own seeds."""
 
     @field_validator("overrides")
     @classmethod
@@ -96,7 +106,7 @@ class ProfileConfig(Settings):
             if name not in known:
                 faults.append(((), f"{quoted(name)} is not an experiment of this profile{did_you_mean(name, known)}"))
             elif not find_faults(ExperimentConfig, every.get(name), context=info.context):  # else these are enough
-                faults += find_faults(ExperimentConfig, merge(every[name], changes), name, context=info.context)
+                faults += find_faults(OverriddenExperiment, merge(every[name], changes), name, context=info.context)
         if faults:
             raise refusal(*faults)
         return overrides

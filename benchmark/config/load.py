@@ -8,7 +8,14 @@ from types import MappingProxyType
 from typing import Any
 
 from benchmark.config.errors import ConfigError, parse, quoted, shortened, validated
-from benchmark.config.file import EXPERIMENT_SECTIONS, LISTS, PROFILE_SECTIONS, File, ProfileConfig
+from benchmark.config.file import (
+    EXPERIMENT_SECTIONS,
+    LISTS,
+    PROFILE_SECTIONS,
+    File,
+    OverriddenExperiment,
+    ProfileConfig,
+)
 from benchmark.config.nested import merge, override
 from benchmark.config.schema import ExperimentConfig, Suite, use_plugin
 from benchmark.config.tuned import TunedSettings, read_tuned, tuned_file
@@ -49,8 +56,8 @@ def load_suite(
     """Read and validate the whole file, then pick `profile` and apply the options.
 
     A key of `settings` begins with an experiment's name (that experiment alone), or with `model`, `tokens`, `training`
-    (every experiment), `data` or `seeds` (the profile). `seeds` replaces the profile's, `tuned` takes what searches
-    found. Precedence: option (a later one wins), tuned, profile, experiment, default.
+    (every experiment), `data` or `seeds` (the profile). `seeds` replaces those of the profile and of its experiments,
+    `tuned` takes what searches found. Precedence: option (a later one wins), tuned, profile, experiment, default.
 
     Raises:
         ConfigError: one line per fault; or `tuned`, and no experiment has tuned settings.
@@ -70,11 +77,12 @@ def load_suite(
         raw = override(raw, [(key.removeprefix(f"{target}."), value) for key, value in options.items()])
         return raw, ", ".join(_spell(key, value) for key, value in options.items()) or str(path)
 
-    experiments = {}
+    experiments, own_seeds = {}, {}
     for name in names:
         raw = merge(file.experiments[name], chosen.overrides.get(name, {}))
         # Here, while the file's relative paths can be known from those of the options.
-        raw = parse(ExperimentConfig, raw, {"folder": _folder(path)}).plain(written_only=True)
+        raw = parse(OverriddenExperiment, raw, {"folder": _folder(path)}).plain(written_only=True)
+        own_seeds[name] = tuple(raw.pop("seeds", ()))
         if name in found:
             raw = override(raw, found[name].settings.items())
             validated(ExperimentConfig, raw, str(tuned_file(profile, name)), (name,))
@@ -88,10 +96,11 @@ def load_suite(
     if seeds:
         raw, where = {**raw, "seeds": list(seeds)}, "--seed" if where == str(path) else f"{where}, --seed"
     wanted = validated(ProfileConfig, raw, where)
+    replaced = bool(seeds) or "seeds" in settings
     return Suite(
         profile=profile,
         description=chosen.description,
-        seeds=wanted.seeds,
+        seeds={name: wanted.seeds if replaced else own_seeds[name] or wanted.seeds for name in names},
         data=wanted.data.each(),
         experiments=experiments,
         published=file.published,

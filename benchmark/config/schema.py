@@ -86,12 +86,13 @@ class Suite:
     """One profile with all overrides applied: what `run all` runs.
 
     Attributes:
+        seeds: by experiment.
         options: what the call changed against the profile, by key path.
     """
 
     profile: str
     description: str
-    seeds: tuple[int, ...]
+    seeds: Mapping[str, tuple[int, ...]]
     data: tuple[DataConfig, ...]
     experiments: Mapping[str, ExperimentConfig]
     published: tuple[PublishedFigure, ...] = ()
@@ -112,12 +113,13 @@ class Suite:
         return f"profile {self.profile}: {self.description}{changed}"
 
     def runs(self) -> tuple[RunConfig, ...]:
-        """Return every experiment with every train size and seed; all of the first seed come first."""
+        """Return every experiment with every train size and seed; every first seed comes before any second one."""
         return tuple(
             RunConfig(self.profile, name, experiment, data, seed, self.plugin, self._changes(name, data))
-            for seed in self.seeds
+            for turn in range(max(map(len, self.seeds.values())))
             for data in self.data
             for name, experiment in self.experiments.items()
+            for seed in self.seeds[name][turn : turn + 1]
         )
 
     def _changes(self, experiment: str = "", data: DataConfig | None = None) -> str:

@@ -14,7 +14,8 @@ import yaml
 
 from benchmark.config.schema import RunConfig
 from benchmark.experiment.figures import confusion_matrix, learning_curve
-from benchmark.tracking.records import CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE, DatasetRecord
+from benchmark.tracking.mlflow_tracker import DatasetRecord
+from benchmark.tracking.records import CONFIG_FILE, ENVIRONMENT_FILE, PREDICTIONS_FILE
 from benchmark.training.environment import installed_versions
 from benchmark.training.trainer import Fit, Predictions
 from data_pipeline.config import DataConfig

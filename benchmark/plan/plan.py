@@ -94,6 +94,7 @@ def make_plan(suite: Suite, workspace: Workspace, names: Collection[str] = (), *
     corpora = {data: source.split(data) for data in suite.data}
     _refuse_tuned_on_test(suite, names or suite.experiments, corpora)
     published = _published(suite, corpora[suite.data[0]])
+    seeds = tuple(dict.fromkeys(run.seed for run in runs))
     marks, rows = {}, []
     for data, corpus in corpora.items():
         for name, (encoder, precision) in resolved.items():
@@ -109,12 +110,13 @@ def make_plan(suite: Suite, workspace: Workspace, names: Collection[str] = (), *
                     split_fingerprint=corpus.split_fingerprint,
                     tuned=suite.tuned[name].record(firsts[name].experiment.plain()) if name in suite.tuned else None,
                     baseline=get_model_spec(firsts[name].experiment.model.name).baseline,
+                    seeds=suite.seeds[name] if suite.seeds[name] != seeds else (),
                 )
             )
     corpus = corpora[suite.data[0]]
     record = PlanRecord(
         profile=suite.profile,
-        seeds=suite.seeds,
+        seeds=seeds,
         rows=tuple(rows),
         corpus=corpus.name,
         held_out_test=corpus.held_out_test,

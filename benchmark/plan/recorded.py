@@ -40,8 +40,8 @@ def plan_of_recorded_run(store: TrackingStore, original: RunRecord, workspace: W
             f"`python -m benchmark run {original.experiment}` finishes it"
         )
     run = recorded_config(store, original)
-    experiments = {run.experiment_name: run.experiment}
-    suite = Suite(run.profile, "", seeds=(run.seed,), data=(run.data,), experiments=experiments, plugin=run.plugin)
+    name, data = run.experiment_name, (run.data,)
+    suite = Suite(run.profile, "", {name: (run.seed,)}, data, experiments={name: run.experiment}, plugin=run.plugin)
     plan = make_plan(suite, workspace)
     if plan.runs[0].fingerprint != original.fingerprint:
         raise ReproductionError(

@@ -15,7 +15,7 @@ from benchmark.analysis.pairwise import PairwiseTests
 from benchmark.output import OutputError
 from benchmark.report.rows import Row, Spread
 from benchmark.report.table import MODEL, TRAINED_ON, Column, Report, ReportTable
-from benchmark.tracking.records import PlanEntry, Status
+from benchmark.tracking.records import PlanEntry, PlanRecord, Status
 from data_pipeline.errors import did_you_mean
 from data_pipeline.paths import at_home
 
@@ -66,14 +66,14 @@ def table_frame(report: Report) -> pd.DataFrame:
     Columns are named as in docs/report-schema.md, with `_mean`, `_sd`, `_low` or `_high` behind nested figures, and
     `_seed_1` behind those of seed 1; units are as there. Unknown numbers are NaN, unknown counts pandas.NA.
     """
-    seeds = report.results.plan.seeds
-    frame = pd.json_normalize([_row(row) for row in report.verdict.rows], sep="_", max_level=1)
+    plan = report.results.plan
+    frame = pd.json_normalize([_row(row, plan) for row in report.verdict.rows], sep="_", max_level=1)
     frame["unstable_seeds"] = [" ".join(map(str, row.unstable_seeds)) for row in report.verdict.rows]
-    lists = ["runs", "run_ids", "test_accuracy_by_seed"]
+    lists = ["seeds", "runs", "run_ids", "test_accuracy_by_seed"]
     frame = frame.drop(columns=[*lists, *(name for name in map(str, frame) if name.startswith("published"))])
-    frame = frame.join(pd.DataFrame([_by_seed(row, seeds) for row in report.verdict.rows]))
+    frame = frame.join(pd.DataFrame([_by_seed(row, plan) for row in report.verdict.rows]))
     figures = [name for name in map(str, frame) if name.endswith(FIGURE_ENDINGS)]
-    figures += [f"{key.replace('/', '_')}_seed_{seed}" for key in BY_SEED for seed in seeds]
+    figures += [f"{key.replace('/', '_')}_seed_{seed}" for key in BY_SEED for seed in plan.seeds]
     return frame.astype(dict.fromkeys(figures, "float64") | dict.fromkeys(COUNTS, "Int64"))
 
 
@@ -91,14 +91,14 @@ def report_json(report: Report) -> dict[str, Any]:
         "val_size": plan.val_size,
         "test_size": plan.test_size,
         "majority_accuracy": report.results.majority_accuracy,
-        "rows": [_row(row) for row in report.verdict.rows],
+        "rows": [_row(row, plan) for row in report.verdict.rows],
         "comparisons": [_comparison(size, found) for size, found in report.verdict.comparisons.items()],
         "findings": list(report.findings),
         "notes": list(report.notes),
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Row, plan: PlanRecord) -> dict[str, Any]:
     unknown = Spread(None, None)  # type: ignore[arg-type]
     return {
         "model": row.name,
@@ -108,6 +108,7 @@ def _row(row: Row) -> dict[str, Any]:
         "fingerprint": row.plan.fingerprint,
         "train_size": row.plan.train_size,
         "encoder": row.plan.encoder,
+        "seeds": list(plan.seeds_of(row.plan)),
         "runs": list(row.states),
         "run_ids": [run.run_id if run is not None else None for run in row.runs],
         "unstable_seeds": list(row.unstable_seeds),
@@ -124,10 +125,13 @@ def _row(row: Row) -> dict[str, Any]:
     }
 
 
-def _by_seed(row: Row, seeds: Sequence[int]) -> dict[str, Any]:
+def _by_seed(row: Row, plan: PlanRecord) -> dict[str, Any]:
     """Return state, run id and figures of each seed's run; figures of finished ones alone."""
+    seeds = plan.seeds_of(row.plan)
     found: dict[str, Any] = {"seeds": " ".join(map(str, seeds))}
-    for seed, state, run in zip(seeds, row.states, row.runs, strict=True):
+    runs = dict(zip(seeds, zip(row.states, row.runs, strict=True), strict=True))
+    for seed in plan.seeds:
+        state, run = runs.get(seed, ("", None))
         found[f"state_seed_{seed}"] = state
         found[f"run_id_seed_{seed}"] = run.run_id if run is not None else ""
         metrics = run.metrics if run is not None and run.status is Status.FINISHED else {}
@@ -138,11 +142,9 @@ def _by_seed(row: Row, seeds: Sequence[int]) -> dict[str, Any]:
 def _comparison(size: int, found: PairwiseTests) -> dict[str, Any]:
     return {
         "train_size": size,
-        "about": found.about,
-        "test": found.test,
-        "not_compared": list(found.left_out),
         "pairs": [
-            asdict(pair) | {"interval": pair.interval._asdict(), "separated": pair.separated} for pair in found.pairs
+            asdict(pair) | {"test": pair.test, "interval": pair.interval._asdict(), "separated": pair.separated}
+            for pair in found.pairs
         ],
     }
 

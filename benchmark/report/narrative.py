@@ -38,7 +38,7 @@ def narrate(results: PlanResults, verdict: Verdict) -> tuple[str, ...]:
     rows = {name: row for name, row in complete.items() if row.beats_majority}
     return (
         *not_run,
-        *_scope(results.plan, comparison, size),
+        *_scope(results.plan, complete, size),
         *warnings,
         *_best(comparison, rows),
         *_claims(comparison, rows),
@@ -58,7 +58,7 @@ def _majority(results: PlanResults, verdict: Verdict) -> Iterator[str]:
     }
     if rows and share is not None:
         figures = [f"{name} {_percent(row.accuracy)}, p {spell_p(row.majority_p or 0.0)}" for name, row in rows.items()]
-        each = ", with each of the seeds," if len(results.plan.seeds) > 1 else ""
+        each = ", with each of the seeds," if any(len(row.accuracies) > 1 for row in rows.values()) else ""
         yield (
             f"{_listed(list(rows))} {'is' if len(rows) == 1 else 'are'} not significantly better{each} than always "
             f"answering {CLASSES[results.larger_class]}, which is right for {_percent(share)} of the test reviews "
@@ -77,21 +77,32 @@ def _unstable(plan: PlanRecord, verdict: Verdict) -> Iterator[str]:
             )
 
 
-def _scope(plan: PlanRecord, comparison: PairwiseTests, size: int) -> Iterator[str]:
+def _scope(plan: PlanRecord, rows: dict[str, Row], size: int) -> Iterator[str]:
+    """Say which findings hold for training methods, and which only for the networks that there are."""
     trained = f", trained on {size:,} reviews" if len(plan.train_sizes) > 1 else ""
-    if comparison.about == "methods":
+    single = {name: row for name, row in rows.items() if len(row.accuracies) == 1}
+    several = [name for name in rows if name not in single]
+    counts = sorted({len(rows[name].accuracies) for name in several})
+    number = " to ".join(dict.fromkeys(map(str, counts[:1] + counts[-1:])))
+    seeds = ", ".join(dict.fromkeys(str(run.seed) for row in single.values() for run in row.runs if run is not None))
+    if not single:
         yield (
-            f"{len(plan.seeds)} seeds per model{trained}: the findings hold for the training methods, not only for "
+            f"{number} seeds per model{trained}: the findings hold for the training methods, not only for "
             "these networks of these seeds. Other training reviews may change them."
         )
-    else:
+    elif not several:
         yield (
-            f"One seed per model (seed {plan.seeds[0]}){trained}: the findings hold for these "
-            f"{len(comparison.letters)} networks. Another seed or processor may change the order; use "
-            "`--seed 1 2 3 4 5`."
+            f"One seed per model (seed {seeds}){trained}: the findings hold for these {len(single)} networks. "
+            "Another seed or processor may change the order; use `--seed 1 2 3 4 5`."
         )
-    if comparison.left_out:
-        yield f"Not compared, because they have one seed only: {', '.join(comparison.left_out)}."
+    else:
+        these = "it" if len(single) == 1 else "one of them"
+        yield (
+            f"{number} seeds of {_listed(several)}{trained}: findings about these alone hold for the training methods. "
+            f"One seed of {_listed(list(single))} (seed {seeds}): a finding that names {these} holds "
+            "for the networks trained here; another seed or processor may change it, use `--seed 1 2 3 4 5`. Other "
+            "training reviews may change all."
+        )
 
 
 def _best(comparison: PairwiseTests, rows: dict[str, Row]) -> Iterator[str]:

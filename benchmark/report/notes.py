@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from benchmark.analysis.pairwise import TESTS, About
 from benchmark.output import spell_amount, spell_seconds
 from benchmark.report.rows import UNKNOWN_SETUP, Row, Verdict
 from benchmark.results.results import PlanResults
 from benchmark.tracking.records import MANY_UNKNOWN, UNKNOWN_TOKENS, UNREADABLE_REVIEWS, PlanRecord, PlanRow, Status
 from data_pipeline.split import CLASSES
 
-TESTS = {
+EXPLAINED: dict[About, str] = {
+    "methods": "The t-test asks whether networks of other seeds, on other reviews, would differ too.",
     "networks": "McNemar's test: of the reviews that only one of two networks labels correctly, equally accurate "
     "networks would have half each.",
-    "methods": "The t-test asks whether networks of other seeds, on other reviews, would differ too.",
 }
+SEVERAL_BESIDE_ONE = (
+    "A model with one seed is compared with each network of a model with several; the largest p counts, and the "
+    "difference is that of the mean accuracies."
+)
 PARTS = ("train", "val", "test")
 BALANCED_ACCURACY = (
     "Balanced accuracy (balanced): the mean of two shares, of the negative and of the positive reviews that are "
@@ -35,7 +40,7 @@ LEGEND = (
 def report_notes(results: PlanResults, verdict: Verdict) -> tuple[str, ...]:
     """Return the notes, a sentence or two each."""
     plan = results.plan
-    seeds = f"seed{'s' if len(plan.seeds) > 1 else ''} {', '.join(map(str, plan.seeds))}"
+    seeds = f"seed{'s' if len(plan.seeds) > 1 else ''} {plan.spell_seeds()}"
     named = f", plan {results.entry}" if results.entry.name else ""
     notes = [
         f"Profile {plan.profile}{named}: {plan.corpus}, {plan.spell_sizes()}, the same split for every model; {seeds}; "
@@ -117,22 +122,31 @@ def _machine_notes(results: PlanResults) -> list[str]:
 
 def _legend(plan: PlanRecord, verdict: Verdict) -> list[str]:
     """Explain the columns."""
-    if len(plan.seeds) > 1:
-        notes = [
+    several, single = (
+        [row.name for row in verdict.rows if row.complete and (len(row.accuracies) > 1) is more]
+        for more in (True, False)
+    )
+    notes = []
+    if several:
+        notes.append(
             "Mean ± standard deviation over seeds; the interval is for the mean accuracy over seeds and over reviews "
             "like these."
-        ]
-    else:
-        notes = ["The interval is for this one network on reviews like these; another seed gives another network."]
+        )
+    if single:
+        of_these = f" of {', '.join(dict.fromkeys(single))}" if several else ""
+        notes.append(
+            f"The interval{of_these} is for this one network on reviews like these; another seed gives another network."
+        )
     for size, comparison in verdict.comparisons.items():
         trained = f" (trained on {size:,})" if len(plan.train_sizes) > 1 else ""
-        count = len(comparison.pairs)
+        tests = "; ".join(f"{TESTS[about]}, of these {about}" for about in comparison.about)
         notes.append(
             f"Rank{trained}: models that share a letter are not significantly different at 5 %; a is the best group. "
-            f"Test: {comparison.test}, of these {comparison.about}, with Holm's correction over "
-            f"{spell_amount(count, 'pair')}."
+            f"Test: {tests}, with Holm's correction over {spell_amount(len(comparison.pairs), 'pair')}."
         )
-    notes += dict.fromkeys(TESTS[comparison.about] for comparison in verdict.comparisons.values())
+    found = {about for comparison in verdict.comparisons.values() for about in comparison.about}
+    notes += [text for about, text in EXPLAINED.items() if about in found]
+    notes += [SEVERAL_BESIDE_ONE] * bool(several and single and verdict.comparisons)
     notes += LEGEND if verdict.comparisons else LEGEND[1:-1]
     return [*notes, "Train time includes a frozen encoder's pass over the reviews (features)."]
 

@@ -186,7 +186,15 @@ def pair_picture(size: int, comparison: PairwiseTests) -> Picture:
             write_above(axes, place, f"{label(pair.first)} minus {label(pair.second)}")
             interval, significant = f"{points[1]:+.2f} to {points[2]:+.2f}", "yes" if pair.separated else "no"
             lines.append(
-                (pair.first, pair.second, f"{points[0]:+.2f}", interval, spell_p(pair.adjusted_p), significant)
+                (
+                    pair.first,
+                    pair.second,
+                    f"{points[0]:+.2f}",
+                    interval,
+                    spell_p(pair.adjusted_p),
+                    significant,
+                    pair.about,
+                )
             )
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_ylim(len(pairs) - 0.4, -0.95)
@@ -196,8 +204,8 @@ def pair_picture(size: int, comparison: PairwiseTests) -> Picture:
         count = sum(pair.separated for pair in pairs)
         every = spell_amount(len(pairs), "pair")
         alt = f"{every} with the 95 % interval of the difference; {count} differ significantly."
-        columns = ("better", "other", "difference, points", "95 % interval", "p after Holm", "significant")
-        title = f"Pairs of {comparison.about}, trained on {size:,} reviews"
+        columns = ("better", "other", "difference, points", "95 % interval", "p after Holm", "significant", "about")
+        title = f"Pairs of {' and of '.join(comparison.about)}, trained on {size:,} reviews"
         return finish(figure, f"pairs-{size}", title, alt, Table(columns, lines))
 
 

@@ -19,7 +19,7 @@ def provenance(results: PlanResults, details: Details) -> dict[str, Any]:
     """Return what the page's last section shows: facts, and tables of runs, machines and settings."""
     plan = results.plan
     finished = finished_runs(plan, results.runs)
-    facts = [("profile", plan.profile), ("sizes", plan.spell_sizes()), ("seeds", ", ".join(map(str, plan.seeds)))]
+    facts = [("profile", plan.profile), ("sizes", plan.spell_sizes()), ("seeds", plan.spell_seeds())]
     for tag, name in TAGS.items():
         if values := dict.fromkeys(run.tags[tag] for run in finished if tag in run.tags):
             facts.append((name, ", ".join(values)))
@@ -31,7 +31,8 @@ def provenance(results: PlanResults, details: Details) -> dict[str, Any]:
     for row in plan.rows:
         name = f"{row_name(row)}, trained on {row.train_size:,}"
         short = name if len(plan.train_sizes) > 1 else row_name(row)
-        runs += [(short, str(seed), *_run_cells(run)) for seed, run in zip(plan.seeds, results.of(row), strict=True)]
+        of_seeds = zip(plan.seeds_of(row), results.of(row), strict=True)
+        runs += [(short, str(seed), *_run_cells(run)) for seed, run in of_seeds]
         for run in results.finished(row)[:1]:
             chosen = [(key, str(value)) for key, value in flattened(details.runs[run.run_id].settings) if key != "seed"]
             settings += [(name, Table(("setting", "value"), chosen))] if chosen else []

@@ -140,7 +140,7 @@ def row_name(row: PlanRow) -> str:
 
 def _all_finished(results: PlanResults, row: PlanRow) -> list[RunRecord]:
     runs = results.finished(row)
-    return runs if len(runs) == len(results.plan.seeds) else []
+    return runs if len(runs) == len(results.plan.seeds_of(row)) else []
 
 
 def _row(

@@ -71,11 +71,11 @@ class PlanResults:
         return float((self.labels == self.larger_class).mean()) if len(self.labels) else None
 
     def of(self, row: PlanRow) -> list[RunRecord | None]:
-        """Return the row's run of each seed, the finished one if there is one, in the order of the plan's seeds."""
-        return [best_run(self.runs, row.fingerprint, seed) for seed in self.plan.seeds]
+        """Return the row's run of each of its seeds, the finished one if there is one."""
+        return [best_run(self.runs, row.fingerprint, seed) for seed in self.plan.seeds_of(row)]
 
     def finished(self, row: PlanRow) -> list[RunRecord]:
-        """Return the row's finished runs, in the order of the plan's seeds."""
+        """Return the row's finished runs, in the order of its seeds."""
         return [run for run in self.of(row) if run is not None and run.status is Status.FINISHED]
 
     def correct(self, runs: Sequence[RunRecord]) -> np.ndarray:

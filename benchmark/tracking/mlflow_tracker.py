@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from benchmark.output import flattened
 from benchmark.tracking import tags
 from benchmark.tracking.client import StoreError
-from benchmark.tracking.records import DatasetRecord, Status
+from benchmark.tracking.records import Status
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,6 +37,19 @@ def _timed(method: Method) -> Method:
         tracker.seconds += time.perf_counter() - started
 
     return cast(Method, call)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRecord:
+    """One part of the corpus as a run read it; `digest` is a hash of the part's reviews, in order."""
+
+    name: str
+    split: str
+    digest: str
+    source_type: str
+    source: Mapping[str, Any]
+    columns: Sequence[Mapping[str, Any]]
+    profile: Mapping[str, Any]
 
 
 class MlflowTracker:

@@ -78,7 +78,7 @@ def _states(store: TrackingStore, plans: Sequence[PlanEntry], runs: Sequence[Run
         except TrackingError:
             yield PlanState(entry, None)
             continue
-        wanted = frozenset((row.fingerprint, seed) for row in plan.rows for seed in plan.seeds)
+        wanted = frozenset(plan.wanted)
         finished = frozenset((run.fingerprint, run.seed) for run in finished_runs(plan, runs))
         yield PlanState(entry, plan, wanted, finished)
 

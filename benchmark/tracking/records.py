@@ -153,27 +153,15 @@ class Throughput:
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetRecord:
-    """One part of the corpus as a run read it; `digest` is a hash of the part's reviews, in order."""
-
-    name: str
-    split: str
-    digest: str
-    source_type: str
-    source: Mapping[str, Any]
-    columns: Sequence[Mapping[str, Any]]
-    profile: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class PlanRow:
-    """One row that the table must have, with every seed of the plan.
+    """One row that the table must have.
 
     Attributes:
         published: the figure from elsewhere to compare with, or None.
         split_fingerprint: differs between rows only by train_size.
         tuned: the search that its settings come from and its cost, see tuned.py; None: from experiments.yaml.
         baseline: a reference model, not a candidate; False in plans that were recorded before there were any.
+        seeds: those of the plan's that the row has; empty: all of them, see `PlanRecord.seeds_of`.
     """
 
     experiment: str
@@ -184,6 +172,7 @@ class PlanRow:
     split_fingerprint: str
     tuned: Mapping[str, Any] | None = None
     baseline: bool = False
+    seeds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +180,7 @@ class PlanRecord:
     """What a plan wants; written before anything runs, so that a report knows what is missing.
 
     Attributes:
+        seeds: of all rows, each once.
         rows: in the order of the table.
         held_out_test: the test part was cut from the training reviews: no official test figure.
         val_size: the same for all rows, as is `test_size`.
@@ -216,6 +206,20 @@ class PlanRecord:
         """The experiments, each once, in the order of the rows."""
         return tuple(dict.fromkeys(row.experiment for row in self.rows))
 
+    def seeds_of(self, row: PlanRow) -> tuple[int, ...]:
+        """Return the seeds of one row, in their order."""
+        return row.seeds or self.seeds
+
+    @property
+    def wanted(self) -> list[tuple[str, int]]:
+        """Fingerprint and seed of each run, row by row."""
+        return [(row.fingerprint, seed) for row in self.rows for seed in self.seeds_of(row)]
+
+    def spell_seeds(self) -> str:
+        """Return such as `2077, 2078; bert-finetuned 2077`: all seeds, then the models that have only some of them."""
+        named = {"": self.seeds} | {f"{row.experiment} ": row.seeds for row in self.rows if row.seeds}
+        return "; ".join(f"{name}{', '.join(map(str, seeds))}" for name, seeds in named.items())
+
     def spell_sizes(self) -> str:
         """Return such as `3,000 train, 500 val, 1,000 test`."""
         train = " / ".join(f"{size:,}" for size in self.train_sizes)
@@ -232,13 +236,14 @@ class PlanRecord:
         splits = ", ".join(dict.fromkeys(row.split_fingerprint for row in self.rows))
         return (
             f"{len(self.models)} models on {self.corpus}: {self.spell_sizes()} reviews, the same split for all "
-            f"(fingerprint {splits}), seeds {', '.join(map(str, self.seeds))}. "
+            f"(fingerprint {splits}), seeds {self.spell_seeds()}. "
             "The runs are nested below; `python -m benchmark report` makes the table from them."
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
+        """Return plain values; a row that has all seeds of the plan lists none, as in older records."""
+        rows = [{key: value for key, value in asdict(row).items() if key != "seeds" or value} for row in self.rows]
+        return asdict(self) | {"rows": rows}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> PlanRecord:
@@ -248,7 +253,7 @@ class PlanRecord:
             ValueError: something is missing or has another name.
         """
         try:
-            rows = tuple(PlanRow(**row) for row in content["rows"])
+            rows = tuple(PlanRow(**{**row, "seeds": tuple(row.get("seeds", ()))}) for row in content["rows"])
             lists = {"rows": rows, "seeds": tuple(content["seeds"]), "audit": tuple(content.get("audit", ()))}
             return cls(**{**content, **lists})
         except (TypeError, KeyError) as error:
@@ -283,8 +288,7 @@ class PlanEntry:
 def finished_runs(plan: PlanRecord, runs: Sequence[RunRecord]) -> list[RunRecord]:
     """Return the finished runs of the plan, row by row."""
     finished = {(run.fingerprint, run.seed): run for run in reversed(runs) if run.status is Status.FINISHED}
-    wanted = ((row.fingerprint, seed) for row in plan.rows for seed in plan.seeds)
-    return [finished[identity] for identity in wanted if identity in finished]
+    return [finished[identity] for identity in plan.wanted if identity in finished]
 
 
 def best_run(runs: Iterable[RunRecord], fingerprint: str, seed: int) -> RunRecord | None:

@@ -82,7 +82,7 @@ class PlannedStudy:
 
 
 def plan_study(suite: Suite, name: str, workspace: Workspace, metric: Metric) -> PlannedStudy:
-    """Plan the search of one experiment, with the suite's first seed.
+    """Plan the search of one experiment, with its first seed.
 
     Raises:
         ConfigError: the experiment has no search space, or its own settings are outside of it; or the suite has
@@ -99,8 +99,8 @@ def plan_study(suite: Suite, name: str, workspace: Workspace, metric: Metric) ->
     widest = validated(
         ExperimentConfig, override(experiment.plain(), space.widest().items()), f"search.{name}", (name,)
     )
-    seeds = suite.seeds[:1]
-    planned = make_plan(replace(suite, seeds=seeds, experiments={name: widest}, tuned={}), workspace).runs[0]
+    seeds = suite.seeds[name][:1]
+    planned = make_plan(replace(suite, seeds={name: seeds}, experiments={name: widest}, tuned={}), workspace).runs[0]
     identity = json.dumps([planned.fingerprint, seeds, space.model_dump(mode="json"), metric], sort_keys=True)
     digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
     own = replace(planned.config, experiment=experiment)

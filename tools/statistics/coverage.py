@@ -15,7 +15,7 @@ from scipy import stats
 from simulated import ACCURACY, answers, two_networks
 
 from benchmark.analysis.intervals import accuracy_interval, network_difference_interval, wilson_interval
-from benchmark.analysis.significance import discordance, mcnemar_exact, smallest_detectable_difference
+from benchmark.analysis.significance import discordance, largest_p, mcnemar_exact, smallest_detectable_difference
 from benchmark.analysis.variance import crossed_variance, difference_parts, half_width
 
 SIZES, SEEDS, SEED_SDS = (1_000, 25_000), (2, 3, 5), (0.2, 0.5, 1.0)
@@ -102,6 +102,20 @@ def five_equal_methods(size, seeds, seed_sd, times):
     return [f"{size:,}", str(seeds), shown, *found]
 
 
+def network_and_method(size, seeds, seed_sd, times):
+    """How often one network is told apart from each of a method's, and from that of its first seed alone."""
+    cells = []
+    for difference, alpha in ((0, ALPHA), (4, ALPHA / PAIRS)):
+        chance, each, first = drawing(8, size, seeds, seed_sd, difference), 0, 0
+        for _ in range(times):
+            method, networks = answers(chance, [ACCURACY, ACCURACY - difference / 100], [seed_sd, 0], seeds, size)
+            pair = sorted((method, networks[:1]), key=np.mean)
+            each += largest_p(*reversed(pair)) <= alpha
+            first += mcnemar_exact(method[0], networks[0]) <= alpha
+        cells.append(f"{percent(each / times)} / {percent(first / times)}")
+    return [f"{size:,}", str(seeds), f"{seed_sd:g}", *cells]
+
+
 def method_power(size, seeds, seed_sd, times):
     """How often a true difference is found: by one pair alone, and as the first of ten."""
     cells = []
@@ -168,6 +182,12 @@ TABLES = [
         ["N", "S", "seed sd", *("ours", "Satterthwaite", "McNemar, first seeds")]
         + [f"{name}, family" for name in ("ours", "Satterthwaite", "McNemar, first seeds")],
         [SIZES, SEEDS, (*SEED_SDS, None)],
+    ),
+    (
+        "One network and a method: told apart, each of its networks / the first alone",
+        network_and_method,
+        ["N", "S", "seed sd", "equal in the mean, alone", "4 points apart, first of ten pairs"],
+        [SIZES, (2, 3), (0.2, 0.5)],
     ),
     (
         "Two methods: power of the test, alone / as first of ten pairs",

@@ -21,7 +21,7 @@ class TestMethods:
     def test_several_seeds_make_a_statement_about_methods(self, suite):
         found = compare_all(suite)
 
-        assert (found.about, found.left_out) == ("methods", ())
+        assert found.about == ("methods",)
         assert found.letters == {"bert-finetuned": "a", "lstm": "b", "rnn": "b"}
         assert list(found.letters) == ["bert-finetuned", "lstm", "rnn"]
 
@@ -34,35 +34,56 @@ class TestMethods:
             one, other = suite[pair.first], suite[pair.second]
             assert (pair.interval, pair.p) == compare_methods(one, other)
             assert pair.difference == one.mean() - other.mean()
-            assert pair.smallest_detectable is None
+            assert (pair.about, pair.smallest_detectable) == ("methods", None)
         assert [pair.adjusted_p for pair in found.pairs] == holm([pair.p for pair in found.pairs])
         assert found.pair("rnn", "lstm") is found.pairs[2]
 
-    def test_a_method_with_one_seed_is_left_out_and_named(self, suite):
-        found = compare_all({**suite, "bow": suite["rnn"][:1]})
 
-        assert (found.about, found.left_out) == ("methods", ("bow",))
-        assert len(found.pairs) == 3
-        assert "bow" not in found.letters
+class TestOneSeedBesideSeveral:
+    def test_those_of_several_are_compared_as_methods_and_the_others_as_networks(self, suite):
+        found = compare_all({**suite, "bow": suite["rnn"][:1], "gru": suite["lstm"][:1]})
+
+        assert len(found.pairs) == 10
+        for pair in found.pairs:
+            assert pair.about == ("networks" if {"bow", "gru"} & {pair.first, pair.second} else "methods")
+        assert set(found.letters) == {*suite, "bow", "gru"}
+        assert found.about == ("methods", "networks")
+        assert len({pair.test for pair in found.pairs}) == 2
+
+    def test_each_network_of_the_one_is_compared_with_the_other_and_the_largest_p_counts(self, suite):
+        several, single = suite["bert-finetuned"], suite["rnn"][0]
+        (pair,) = compare_all({"rnn": single[np.newaxis], "bert-finetuned": several}).pairs
+        intervals = [network_difference_interval(correct, single) for correct in several]
+
+        assert (pair.first, pair.difference) == ("bert-finetuned", several.mean() - single.mean())
+        assert pair.p == max(mcnemar_exact(correct, single) for correct in several)
+        assert pair.interval == (min(low for low, _ in intervals), max(high for _, high in intervals))
+        assert pair.smallest_detectable is None
+
+    def test_one_network_that_is_not_in_the_order_of_the_means_is_enough_to_separate_nothing(self):
+        several = np.stack([np.arange(1000) < 950, np.arange(1000) < 940, np.arange(1000) < 790])
+        (pair,) = compare_all({"lstm": several, "rnn": (np.arange(1000) < 800)[np.newaxis]}).pairs
+
+        assert (pair.first, pair.p) == ("lstm", 1.0)
+        assert pair.interval.low < 0 < pair.interval.high
+
+    def test_holm_corrects_over_all_pairs_and_the_better_one_is_first(self, suite):
+        found = compare_all({**suite, "bow": suite["lstm"][:1]})
+
+        assert [pair.adjusted_p for pair in found.pairs] == holm([pair.p for pair in found.pairs])
+        assert all(pair.difference >= 0 for pair in found.pairs)
 
 
 def test_one_seed_per_model_makes_a_statement_about_networks(suite):
     found = compare_all({name: correct[:1] for name, correct in suite.items()})
 
-    assert (found.about, found.left_out) == ("networks", ())
+    assert found.about == ("networks",)
     pair = found.pairs[0]
     one, other = suite[pair.first][0], suite[pair.second][0]
     assert (pair.difference, pair.p) == (one.mean() - other.mean(), mcnemar_exact(one, other))
     assert pair.discordance == np.mean(one != other)
     assert pair.interval == network_difference_interval(one, other)
     assert pair.smallest_detectable == smallest_detectable_difference(2000, pair.discordance, alpha=0.05 / 3)
-
-
-def test_of_several_seeds_the_first_one_is_compared_with_a_model_of_one_seed(suite):
-    found = compare_all({"rnn": suite["rnn"], "lstm": suite["lstm"][:1]})
-
-    assert found.about == "networks"
-    assert found.pairs == compare_all({"rnn": suite["rnn"][:1], "lstm": suite["lstm"][:1]}).pairs
 
 
 def test_equal_accuracies_keep_the_order_given(suite):

@@ -27,7 +27,7 @@ def tiny_encoder(tmp_path_factory):
 def test_a_profile_becomes_a_suite(write_config, reviews_csv):
     suite = load_suite(write_config(), "quick")
 
-    assert (suite.profile, suite.description, suite.seeds) == ("quick", "made-up reviews", (1,))
+    assert (suite.profile, suite.description, {*suite.seeds.values()}) == ("quick", "made-up reviews", {(1,)})
     (data,) = suite.data
     assert (data.path, data.train_size, data.split_seed) == (reviews_csv, 200, 7)
     assert list(suite.experiments) == ["rnn", "lstm", "bert-frozen", "bert-finetuned"]

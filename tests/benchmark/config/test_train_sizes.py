@@ -20,7 +20,7 @@ def test_several_sizes_of_an_option_or_the_file_have_a_run_each(write_config, va
     suite = load_suite(write_config(), settings=parse_assignments([f"data.train_size={value}", "seeds=1,2"]))
 
     assert [data.train_size for data in suite.data] == [60, 120, 200]
-    assert suite.seeds == (1, 2)
+    assert set(suite.seeds.values()) == {(1, 2)}
     runs = [(run.seed, run.data.train_size, run.experiment_name) for run in suite.runs()]
     assert len(set(runs)) == len(runs) == 2 * 3 * 4
     assert runs[:5] == [*((1, 60, name) for name in suite.experiments), (1, 120, "rnn")]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -60,6 +61,16 @@ class TestAnExport:
         for form in ("terminal", "markdown", "csv", "json", "latex"):
             assert call("report", "--from", "out", "--format", form) == call("report", "--format", form)
         assert "4 reviews are left out." in call("report", "--from", "out")[1]
+
+    def test_holds_the_runs_of_rows_with_other_seeds(self, store, call):
+        rows = (PlanRow("lstm", LSTM, None, None, 100, "s"), PlanRow("rnn", RNN, None, None, 100, "s", seeds=(2,)))
+        store.open_plan(PlanRecord("quick", (1, 2), rows, "reviews", False, 10, 8))
+        for name, fingerprint, seed in (("lstm", LSTM, 1), ("lstm", LSTM, 2), ("rnn", RNN, 1), ("rnn", RNN, 2)):
+            replace(finished(name, fingerprint, 7), seed=seed).record(store)
+
+        assert_names(call("export", "out")[2], "3")
+        assert call("report", "--from", "out") == call("report")
+        assert call("report")[1].count("1 of 1") == 1
 
     def test_needs_no_store(self, folder, call, tmp_path, monkeypatch):
         here = call("report")

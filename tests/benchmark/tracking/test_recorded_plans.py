@@ -113,3 +113,30 @@ def test_a_deleted_experiment_is_reported_with_the_command_that_restores_it(stor
         with pytest.raises(TrackingError) as caught:
             read_or_write("quick")
         assert_names(caught, f"restore --experiment-id {number}`")
+
+
+class TestSeedsOfARow:
+    def test_are_recorded_where_they_are_not_all_of_the_plan_and_read_back(self, write_config):
+        config = write_config(profiles={"quick": {"overrides": {"lstm": {"seeds": [4, 1]}}}})
+        plan = make_plan(load_suite(config), NOWHERE).record
+        content = json.loads(json.dumps(plan.to_json()))
+
+        assert content["seeds"] == [1, 4]
+        assert [row.get("seeds") for row in content["rows"]] == [[1], [4, 1], [1], [1]]
+        assert PlanRecord.from_json(content) == plan
+        assert plan.wanted == [
+            *((row.fingerprint, seed) for row in plan.rows for seed in ((4, 1) if row.experiment == "lstm" else (1,)))
+        ]
+        assert_names(plan.describe(), "seeds 1, 4; rnn 1; lstm 4, 1; bert-frozen 1; bert-finetuned 1.")
+
+    def test_that_are_all_of_the_plan_leave_its_record_and_fingerprint_as_they_were(self, write_config):
+        overrides = {name: {"seeds": [1, 2]} for name in ("rnn", "lstm", "bert-frozen", "bert-finetuned")}
+        written = (
+            {"quick": {"seeds": [1, 2]}},
+            {"quick": {"seeds": [9], "overrides": overrides}},
+        )
+        first, second = (make_plan(load_suite(write_config(profiles=each)), NOWHERE).record for each in written)
+
+        assert first == second
+        assert not [row for row in first.to_json()["rows"] if "seeds" in row]
+        assert plan_of().fingerprint == "0b20fbc885f28f5b"
