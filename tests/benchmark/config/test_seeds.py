@@ -7,6 +7,7 @@ import pytest
 from benchmark.config.errors import ConfigError
 from benchmark.config.load import load_suite, parse_assignments
 from benchmark.config.search_space import SearchSpace
+from benchmark.config.tuned import Provenance, TunedSettings
 from benchmark.plan.plan import make_plan
 from benchmark.tuning.plan import plan_study
 from tests.helpers.facts import assert_names
@@ -95,3 +96,14 @@ def test_a_search_has_the_first_of_its_experiments_seeds(own_seeds):
     planned = plan_study(replace(suite, search={"lstm": space}), "lstm", NOWHERE, "val/loss")
 
     assert planned.own.seed == 7
+
+
+def test_tuned_settings_leave_the_seeds(own_seeds, monkeypatch):
+    facts = {"study": "s", "trial": 0, "metric": "val/loss", "value": 0.5, "before": None, "complete": 1, "pruned": 0}
+    facts |= {"seconds": 1.0, "corpus_fingerprint": "c", "split_fingerprint": "s", "data": {}, "code": {}}
+    provenance = Provenance(**facts, finished="today")
+    found = TunedSettings(profile="quick", experiment="rnn", settings={"training.epochs": 9}, provenance=provenance)
+    monkeypatch.setattr("benchmark.config.load.read_tuned", lambda _, name: found if name == "rnn" else None)
+    suite = load_suite(own_seeds, tuned=True)
+
+    assert (suite.seeds["rnn"], suite.experiments["rnn"].training.epochs) == ((1, 2, 3), 9)
