@@ -23,6 +23,8 @@ class RecurrentLayersConfig(ModelConfig):
     """Read each review backwards too."""
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """Dropout on the word vectors, between layers and on the pooled vector."""
+    word_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the words whose vectors are zero in a training step (Gal & Ghahramani 2016)."""
 
 
 class RecurrentConfig(RecurrentLayersConfig):
@@ -37,6 +39,9 @@ class AttentionConfig(RecurrentLayersConfig):
 
     attention_dim: int = Field(default=128, ge=1)
     """Width of the layer that scores each state."""
+    attention_learning_rate_scale: float = Field(default=0.1, gt=0)
+    """Multiple of the run's learning rate for the attention, which has little to learn from before the states mean
+    something."""
 
 
 class EncoderConfig(BaseModel):

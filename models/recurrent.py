@@ -13,24 +13,27 @@ import torch
 from torch import Tensor, nn
 
 from data_pipeline.batch import Batch
-from models.classifier import Classifier
+from models.classifier import Classifier, ParameterGroup
 from models.configs import AttentionConfig, RecurrentConfig
-from models.cpu_kernels import Dropout, ElmanRNN
+from models.cpu_kernels import Dropout, ElmanRNN, drop
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {
     "rnn": ElmanRNN,  # Elman, "Finding structure in time", 1990
     "lstm": partial(nn.LSTM, batch_first=True),  # Hochreiter and Schmidhuber, "Long short-term memory", 1997
 }
 PAD_ID = 0  # the word tokenizer's; its vector is zero and gets no gradient
+WORD_RANGE = 0.5  # of a word vector's numbers at first; torch's N(0, 1) outweighs what a few thousand reviews teach
 
 
 class RecurrentClassifier(Classifier):
     """Word vectors, L recurrent layers, one vector pooled from the real tokens' states, a linear layer."""
 
     def __init__(self, cell: str, config: RecurrentConfig | AttentionConfig, vocab_size: int, num_classes: int):
-        """Build the network of a cell of CELLS, with torch's own initialisation."""
+        """Build the network of a cell of CELLS; its weights begin as `initialise` says."""
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, config.embedding_dim, padding_idx=PAD_ID)
+        nn.init.uniform_(self.embedding.weight, -WORD_RANGE, WORD_RANGE)
+        nn.init.zeros_(self.embedding.weight[PAD_ID])
         directions = 2 if config.bidirectional else 1
         width = directions * config.hidden_dim
         self.layers = nn.ModuleList(
@@ -38,10 +41,13 @@ class RecurrentClassifier(Classifier):
             for layer in range(config.layers)
         )
         self.dropout = Dropout(config.dropout)
+        self.word_dropout = config.word_dropout
         self.output = nn.Linear(width, num_classes)
         self.pool: Callable[[Tensor, Tensor], Tensor]
+        self.attention_learning_rate_scale = 1.0
         if isinstance(config, AttentionConfig):  # built last: with the same seed all else begins as without attention
             self.pool = AttentionPooling(width, config.attention_dim)
+            self.attention_learning_rate_scale = config.attention_learning_rate_scale
         else:
             pool_ends = partial(pool_last, hidden_dim=config.hidden_dim)
             poolings: dict[str, Callable[..., Tensor]] = {"last": pool_ends, "mean": pool_mean, "max": pool_max}
@@ -52,6 +58,14 @@ class RecurrentClassifier(Classifier):
         states, lengths = self._states(batch)
         logits: Tensor = self.output(self.dropout(self.pool(states, lengths)))
         return logits.float()
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """Return all parameters in one group, those of attention pooling in another at its own learning rate scale."""
+        if not isinstance(self.pool, AttentionPooling):
+            return super().parameter_groups()
+        attention = list(self.pool.parameters())
+        others = [p for p in self.parameters() if all(p is not each for each in attention)]
+        return [ParameterGroup(others), ParameterGroup(attention, self.attention_learning_rate_scale)]
 
     def word_vectors(self) -> nn.Embedding:
         """Return the embedding."""
@@ -64,10 +78,21 @@ class RecurrentClassifier(Classifier):
     def _states(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the (B, T, D * H) states of the last layer, and (B,) lengths, none of them 0."""
         lengths = batch.lengths.clamp(min=1)
-        states = self.embedding(batch.input_ids)
+        states = self._embed(batch.input_ids)
         for layer in self.layers:
             states = layer(self.dropout(states), lengths)
         return states, lengths
+
+    def _embed(self, input_ids: Tensor) -> Tensor:
+        """Return (B, T, E) word vectors; in training those of some words are zero wherever they stand in the batch.
+
+        Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks", 2016.
+        """
+        vectors: Tensor = self.embedding(input_ids)
+        if not self.training or self.word_dropout == 0:
+            return vectors
+        kept = drop(vectors.new_ones(self.embedding.num_embeddings), self.word_dropout)
+        return vectors * kept[input_ids][..., None]
 
 
 class RecurrentLayer(nn.Module):
@@ -79,7 +104,7 @@ class RecurrentLayer(nn.Module):
 
     def __init__(self, cell: Callable[..., nn.RNNBase], input_dim: int, hidden_dim: int, directions: int):
         super().__init__()
-        self.cells = nn.ModuleList(cell(input_dim, hidden_dim) for _ in range(directions))
+        self.cells = nn.ModuleList(initialise(cell(input_dim, hidden_dim)) for _ in range(directions))
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Return (B, T, D * H) states from (B, T, any) inputs; those at padding mean nothing."""
@@ -88,6 +113,29 @@ class RecurrentLayer(nn.Module):
             return states
         backward_states = reverse(self.cells[1](reverse(inputs, lengths))[0], lengths)
         return torch.cat([states, backward_states], dim=-1)
+
+
+@torch.no_grad()
+def initialise(cell: nn.RNNBase) -> nn.RNNBase:
+    """Return the cell with Glorot's input weights and orthogonal recurrent ones per gate, biases 0, a forget gate's 1.
+
+    States and gradients then neither fade nor explode on their way through layers (Glorot and Bengio, "Understanding
+    the difficulty of training deep feedforward neural networks", 2010) and time (Saxe, McClelland and Ganguli, "Exact
+    solutions to the nonlinear dynamics of learning in deep linear neural networks", 2014), and an LSTM begins by
+    remembering (Jozefowicz, Zaremba and Sutskever, "An Empirical Exploration of Recurrent Network Architectures",
+    2015).
+    """
+    from_inputs, from_states, bias, other_bias = cell.all_weights[0]
+    gates = len(bias) // cell.hidden_size
+    for gate in from_inputs.chunk(gates):
+        nn.init.xavier_uniform_(gate)
+    for gate in from_states.chunk(gates):
+        nn.init.orthogonal_(gate)
+    bias.zero_()
+    other_bias.zero_()
+    if isinstance(cell, nn.LSTM):
+        bias[cell.hidden_size : 2 * cell.hidden_size] = 1.0
+    return cell
 
 
 def reverse(sequences: Tensor, lengths: Tensor) -> Tensor:
@@ -129,6 +177,7 @@ class AttentionPooling(nn.Module):
         super().__init__()
         self.project = nn.Linear(width, attention_dim)
         self.score = nn.Linear(attention_dim, 1, bias=False)  # a bias would add the same to all tokens
+        nn.init.zeros_(self.score.weight)  # begins as the mean: weights at random lead some seeds astray
 
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
         """Return the (B, D * H) weighted mean over the real tokens, summed in float32."""

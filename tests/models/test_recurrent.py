@@ -21,11 +21,12 @@ PRECISIONS = [*((cell, False) for cell in ("rnn", "lstm")), *((cell, True) for c
 def build(cell: str, **settings: object) -> RecurrentClassifier:
     torch.manual_seed(1)
     settings = {"embedding_dim": 6, "hidden_dim": 5, "dropout": 0.0} | settings
-    config = RecurrentConfig
-    if settings.get("pooling") == "attention":
-        config = AttentionConfig
-        del settings["pooling"]
-    return RecurrentClassifier(cell, config(name=cell, **settings), vocab_size=100, num_classes=2)
+    if settings.get("pooling") != "attention":
+        return RecurrentClassifier(cell, RecurrentConfig(name=cell, **settings), vocab_size=100, num_classes=2)
+    del settings["pooling"]
+    model = RecurrentClassifier(cell, AttentionConfig(name=cell, **settings), vocab_size=100, num_classes=2)
+    nn.init.normal_(model.pool.score.weight)  # as if trained: it begins at 0
+    return model
 
 
 def packed_logits(model: RecurrentClassifier, cell: str, config: RecurrentConfig, batch: Batch) -> Tensor:
@@ -142,6 +143,38 @@ def test_dropout_falls_on_word_vectors_between_layers_and_on_the_pooled_vector_i
     assert torch.equal(model(batch), model(batch))
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_states_neither_fade_nor_explode_at_first_and_an_lstm_remembers(cell):
+    made = build(cell, hidden_dim=16, bidirectional=True, layers=2)
+    for layer in made.layers:
+        for each in layer.cells:
+            gates = each.weight_hh_l0.split(16)
+            biases = [bias.tolist() for bias in (each.bias_ih_l0 + each.bias_hh_l0).split(16)]
+
+            assert len(gates) == (4 if cell == "lstm" else 1)
+            for gate in gates:
+                torch.testing.assert_close(gate @ gate.T, torch.eye(16), rtol=0, atol=1e-5)
+            assert biases == [[1.0 if gate == 1 else 0.0] * 16 for gate in range(len(gates))]  # 1: the forget gate
+    assert made.embedding.weight[0].count_nonzero() == 0
+    assert 0.4 < made.embedding.weight.abs().max() <= 0.5
+
+
+def test_word_dropout_takes_a_word_away_wherever_it_stands_in_training_only(make_batch):
+    model, batch = build("lstm", word_dropout=0.5), make_batch([100, 100])
+    batch.input_ids[:] = torch.arange(100)
+    seen = []
+    with model.dropout.register_forward_hook(lambda _module, inputs, _output: seen.append(inputs[0])):
+        model(batch)
+        model.eval()
+        model(batch)
+    trained, plain = seen[0], seen[2]
+    kept = trained.abs().sum(dim=-1) > 0
+
+    assert torch.equal(kept[0], kept[1])
+    assert 25 < kept[0].sum() < 75
+    torch.testing.assert_close(trained[kept], 2 * plain[kept], rtol=0, atol=1e-6)
+
+
 def test_reverse_turns_real_tokens_round_and_leaves_padding():
     sequences = torch.tensor([[1, 2, 3, 0], [4, 5, 6, 7], [8, 0, 0, 0]])[..., None]
     lengths = torch.tensor([3, 4, 1])
@@ -177,10 +210,17 @@ class TestAttention:
         assert (weights[batch.attention_mask] > 0).all()
         torch.testing.assert_close(weights.sum(dim=1), torch.ones(len(LENGTHS)), rtol=0, atol=1e-6)
 
-    def test_where_all_tokens_score_alike_it_is_the_mean(self, make_batch):
-        model, mean, batch = build("lstm", **ATTENTION), build("lstm", pooling="mean"), make_batch(LENGTHS)
-        torch.nn.init.zeros_(model.pool.score.weight)
+    def test_it_begins_as_the_mean_and_learns_from_the_first_step(self, make_batch):
+        torch.manual_seed(1)
+        config = AttentionConfig(name="lstm", embedding_dim=6, hidden_dim=5, dropout=0.0)
+        model, mean, batch = (
+            RecurrentClassifier("lstm", config, 100, 2),
+            build("lstm", pooling="mean"),
+            make_batch(LENGTHS),
+        )
+        F.cross_entropy(model(batch), batch.labels).backward()
 
+        assert model.pool.score.weight.grad.abs().sum() > 0
         torch.testing.assert_close(model(batch), mean(batch), rtol=0, atol=1e-6)
 
     def test_all_but_the_attention_begins_as_in_the_lstm_of_the_same_seed(self):
@@ -188,3 +228,12 @@ class TestAttention:
 
         assert {name for name in attention if not name.startswith("pool.")} == plain.keys()
         assert all(torch.equal(attention[name], plain[name]) for name in plain)
+
+    def test_it_learns_more_slowly_than_the_rest_and_every_parameter_is_in_one_group(self):
+        model = build("lstm", **ATTENTION, attention_learning_rate_scale=0.25)
+        rest, attention = model.parameter_groups()
+
+        assert (rest.learning_rate_scale, attention.learning_rate_scale) == (1.0, 0.25)
+        assert {*map(id, attention.parameters)} == {*map(id, model.pool.parameters())}
+        assert {*map(id, rest.parameters)} == {*map(id, model.parameters())} - {*map(id, attention.parameters)}
+        assert [group.learning_rate_scale for group in build("lstm").parameter_groups()] == [1.0]
