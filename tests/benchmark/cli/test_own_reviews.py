@@ -26,7 +26,7 @@ def test_the_readmes_command_works_for_300_rows_of_review_and_sentiment(shell, r
     table = rows(done.out)
 
     assert done.status == 0, done.err
-    assert [table[name][0] for name in ("bow (baseline)", "rnn")] == ["1 of 1", "1 of 1"]
+    assert [table[name][0] for name in ("bow (baseline)", "rnn")] == ["3 of 3", "3 of 3"]
     assert "60 test" in done.err
     assert "77.87" not in done.out  # a published figure, of IMDB
     settings = {run.data.params["data.path"] for run in shell.recorded("quick")}

@@ -19,7 +19,18 @@ def test_models_finish_and_the_report_has_rows_sources_and_costs(tmp_path):
     options = [word for setting in SLICE for word in ("--set", setting)]
     network = {"HF_HUB_OFFLINE": "1", "http_proxy": NO_PROXY, "https_proxy": NO_PROXY}
     done = subprocess.run(
-        [sys.executable, "-m", "benchmark", "run", *TRAINED, "--config", str(ROOT / "experiments.yaml"), *options],
+        [
+            sys.executable,
+            "-m",
+            "benchmark",
+            "run",
+            *TRAINED,
+            "--seed",
+            "1",
+            "--config",
+            str(ROOT / "experiments.yaml"),
+            *options,
+        ],
         cwd=tmp_path,
         env=os.environ | network | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
