@@ -14,6 +14,7 @@ import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def trained(arguments: argparse.Namespace) -> Iterator[Line]:
     workspace = Workspace.locate(data=arguments.data)
     log: Path = arguments.log
     done = {line["identity"]: line for line in map(json.loads, log.read_text().splitlines())} if log.exists() else {}
+    read_corpus = cache(lambda data: load_corpus(data, workspace.place).without_test())
     for precision in arguments.precision:
         settings = parse_assignments([*arguments.set, f"training.precision={precision}"])
         suite = load_suite(locate_config(None), arguments.profile, settings, arguments.seed)
@@ -73,8 +75,7 @@ def trained(arguments: argparse.Namespace) -> Iterator[Line]:
         for run in make_plan(replace(suite, experiments=chosen, seeds=seeds), workspace).runs:
             planned = replace(run, kind=TRIAL)
             if planned.identity not in done:
-                corpus = load_corpus(planned.config.data, workspace.place).without_test()
-                line = done[planned.identity] = train(planned, corpus, workspace)
+                line = done[planned.identity] = train(planned, read_corpus(planned.config.data), workspace)
                 with log.open("a") as file:
                     file.write(json.dumps(line) + "\n")
             yield done[planned.identity]

@@ -83,7 +83,7 @@ class PairwiseTests:
 
     @property
     def about(self) -> tuple[About, ...]:
-        """What the pairs are about, each once."""
+        """Return what the pairs are about, each once."""
         return tuple(about for about in TESTS if any(pair.about == about for pair in self.pairs))
 
     def pair(self, one: str, other: str) -> Pair | None:

@@ -60,7 +60,7 @@ class Workspace:
 
     @property
     def locks(self) -> Path:
-        """The folder of the locks."""
+        """Return the folder of the locks."""
         return self.cache_dir / "locks"
 
     def lock(self, name: str) -> Path:

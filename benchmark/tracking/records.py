@@ -89,7 +89,7 @@ class RunRecord:
 
     @property
     def unstable(self) -> bool:
-        """Whether training came apart, see `unstable_epochs`: the figures depend on luck."""
+        """Return whether training came apart, see `unstable_epochs`: the figures depend on luck."""
         return names.UNSTABLE in self.tags
 
 
