@@ -17,7 +17,7 @@ from benchmark.plan.status import run_states
 from benchmark.profiling.estimate import estimate
 from benchmark.profiling.measure import hardware_here, measure_speed
 from benchmark.tracking.address import without_secrets
-from benchmark.tracking.records import Throughput
+from benchmark.tracking.speed import Throughput
 from benchmark.tracking.store import TrackingStore
 
 

@@ -16,7 +16,7 @@ from benchmark.output import say, spell_seconds
 from benchmark.plan.status import run_states
 from benchmark.profiling.estimate import estimate
 from benchmark.profiling.measure import measure_speed, record_speed
-from benchmark.tracking.records import Throughput
+from benchmark.tracking.speed import Throughput
 from benchmark.tracking.store import TrackingStore
 
 # Title of each line, the figure and its format.

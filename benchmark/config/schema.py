@@ -14,6 +14,7 @@ from benchmark.config.search_space import SearchSpace
 from benchmark.config.tuned import TunedSettings
 from benchmark.output import clip, spell_value
 from benchmark.training.config import TrainingConfig
+from data_pipeline.challenge_config import ChallengeConfig
 from data_pipeline.config import DataConfig, TokensConfig
 from data_pipeline.errors import Line, did_you_mean
 from models.plugins import PluginError, load_plugin
@@ -88,6 +89,7 @@ class Suite:
     Attributes:
         seeds: by experiment.
         options: what the call changed against the profile, by key path.
+        challenges: sets that each finished run is scored on, by name.
     """
 
     profile: str
@@ -100,6 +102,7 @@ class Suite:
     search: Mapping[str, SearchSpace] = field(default_factory=dict)
     tuned: Mapping[str, TunedSettings] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    challenges: Mapping[str, ChallengeConfig] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -115,7 +118,9 @@ class Suite:
     def runs(self) -> tuple[RunConfig, ...]:
         """Return every experiment with every train size and seed; every first seed comes before any second one."""
         return tuple(
-            RunConfig(self.profile, name, experiment, data, seed, self.plugin, self._changes(name, data))
+            RunConfig(
+                self.profile, name, experiment, data, seed, self.plugin, self._changes(name, data), self.challenges
+            )
             for turn in range(max(map(len, self.seeds.values())))
             for data in self.data
             for name, experiment in self.experiments.items()
@@ -154,6 +159,7 @@ class RunConfig:
 
     Attributes:
         changes: what the call changed against the profile, for names alone.
+        challenges: sets whose texts are held out of train and val, and that the finished run is scored on.
     """
 
     profile: str
@@ -163,6 +169,7 @@ class RunConfig:
     seed: int
     plugin: Path | None = None
     changes: str = field(default="", compare=False)
+    challenges: Mapping[str, ChallengeConfig] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -178,7 +185,11 @@ class RunConfig:
             "data": self.data.model_dump(mode="json"),
             **self.experiment.plain(),
             **({"plugin": str(self.plugin)} if self.plugin else {}),
+            **({"challenges": self._plain_challenges()} if self.challenges else {}),
         }
+
+    def _plain_challenges(self) -> dict[str, Any]:
+        return {name: each.model_dump(mode="json", exclude_defaults=True) for name, each in self.challenges.items()}
 
 
 class _RecordedRun(ExperimentConfig):
@@ -189,6 +200,7 @@ class _RecordedRun(ExperimentConfig):
     seed: int = Field(ge=0)
     data: DataConfig
     plugin: Path | None = Field(default=None, strict=False)
+    challenges: dict[str, ChallengeConfig] = Field(default_factory=dict)
 
 
 def run_from_settings(settings: Mapping[str, Any]) -> RunConfig:
@@ -202,7 +214,9 @@ def run_from_settings(settings: Mapping[str, Any]) -> RunConfig:
     use_plugin(Path(plugin) if plugin and isinstance(plugin, str) else None, where)
     found = validated(_RecordedRun, settings, where)
     experiment = ExperimentConfig(model=found.model, tokens=found.tokens, training=found.training)
-    return RunConfig(found.profile, found.experiment, experiment, found.data, found.seed, found.plugin)
+    return RunConfig(
+        found.profile, found.experiment, experiment, found.data, found.seed, found.plugin, challenges=found.challenges
+    )
 
 
 def use_plugin(path: Path | None, where: str) -> None:

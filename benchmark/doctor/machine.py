@@ -14,7 +14,7 @@ from benchmark.doctor.finding import Finding, note, ok, problem
 from benchmark.output import spell_bytes
 from benchmark.plan.workspace import Workspace
 from benchmark.tracking.address import sqlite_file
-from benchmark.tracking.records import BUSY
+from benchmark.tracking.speed import BUSY
 from benchmark.training.device import resolve_device, resolve_precision
 from benchmark.training.environment import processor_name
 from benchmark.training.load import taken_now

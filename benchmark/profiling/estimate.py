@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from benchmark.config.schema import RunConfig
 from benchmark.plan.status import RunState
 from benchmark.plan.workspace import Workspace
-from benchmark.tracking.records import Throughput
+from benchmark.tracking.speed import Throughput
 from data_pipeline.config import DataConfig
 from data_pipeline.sources import OFFICIAL_ARCHIVE_BYTES, OFFICIAL_PART_SIZE, official_archive
 

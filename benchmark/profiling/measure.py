@@ -12,7 +12,8 @@ from benchmark.plan.plan import PlannedRun
 from benchmark.plan.workspace import Workspace
 from benchmark.startup import worker_command
 from benchmark.tracking import tags
-from benchmark.tracking.records import THROUGHPUT, Status, Throughput
+from benchmark.tracking.records import THROUGHPUT, Status
+from benchmark.tracking.speed import Throughput
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.device import DeviceSetting, resolve_device
 from benchmark.training.environment import environment, machine_tags

@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmark.config.schema import RunConfig, run_from_settings
 from benchmark.experiment.features import feature_shape, feature_writer
 from benchmark.plan.encoder import resolve_run_encoder
-from benchmark.tracking.records import Throughput
+from benchmark.tracking.speed import Throughput
 from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.device import DeviceSetting, resolve_device, resolve_precision
 from benchmark.training.environment import peak_memory_mib

@@ -29,9 +29,9 @@ from benchmark.tracking.records import (
     PlanEntry,
     PlanRecord,
     RunRecord,
-    Throughput,
     finished_runs,
 )
+from benchmark.tracking.speed import Throughput
 from data_pipeline.errors import InputError, one_line
 from data_pipeline.files import sha256_of
 

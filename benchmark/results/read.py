@@ -57,6 +57,10 @@ class StoreFiles:
         """Return the path of one file; raise TrackingError where the run has no such file."""
         return self._store.file(run, name, self._folder / run.run_id)
 
+    def table(self, run: RunRecord, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+        """Read these columns of a parquet file of the run, None for all."""
+        return pd.read_parquet(self.path(run, name), columns=columns)
+
     def histories(self, run: RunRecord) -> Histories:
         """Return the values by epoch of the metrics that have them."""
         return {key: self._store.history(run.run_id, key) for key in sorted(run.metrics) if key.startswith(BY_EPOCH)}
@@ -71,6 +75,10 @@ class ExportFiles:
     def path(self, run: RunRecord, name: str) -> Path:
         """Return the path of one file, whether it exists or not."""
         return self._folder / "runs" / run.run_id / name
+
+    def table(self, run: RunRecord, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+        """Read these columns of a parquet file of the run, None for all."""
+        return pd.read_parquet(self.path(run, name), columns=columns)
 
     def histories(self, run: RunRecord) -> Histories:
         """Return the values by epoch; raise TrackingError where the file is missing or damaged."""
@@ -117,7 +125,7 @@ def recorded_predictions(store: TrackingStore, run: RunRecord) -> pd.DataFrame:
 def read_predictions(files: RunFiles, run: RunRecord, columns: list[str] | None = PREDICTION_COLUMNS) -> pd.DataFrame:
     """Read these columns of a run's predictions, None for all; raise TrackingError where they cannot be read."""
     try:
-        return pd.read_parquet(files.path(run, PREDICTIONS_FILE), columns=columns)
+        return files.table(run, PREDICTIONS_FILE, columns)
     except _DAMAGE as error:
         raise _unreadable(PREDICTIONS_FILE, run, error) from None
 

@@ -14,16 +14,8 @@ import numpy as np
 import pandas as pd
 
 from benchmark.tracking.explanations import ReviewExplanation
-from benchmark.tracking.records import (
-    PlanEntry,
-    PlanRecord,
-    PlanRow,
-    RunRecord,
-    Status,
-    Throughput,
-    best_run,
-    finished_runs,
-)
+from benchmark.tracking.records import PlanEntry, PlanRecord, PlanRow, RunRecord, Status, best_run, finished_runs
+from benchmark.tracking.speed import Throughput
 from data_pipeline.errors import InputError
 
 SCORES = ("f1", "roc_auc", "log_loss")  # as a run records them, under `test/`
@@ -39,6 +31,35 @@ class ResultsError(InputError):
 
 
 @dataclass(frozen=True, slots=True)
+class ChallengeResults:
+    """A challenge set, and what finished runs predict of its M reviews.
+
+    Attributes:
+        name: as in experiments.yaml.
+        title: one line that says what it is.
+        fingerprint: equal for equal sets.
+        of_test: made from the test part.
+        ids: (M,) the reviews' ids.
+        labels: (M,) the true labels, 0 or 1.
+        groups: (M,) str, rows of one group belong together; None: no groups.
+        original: (M,) bool, False for a revision; None: not distinguished.
+        logits: by run id, (M, 2) float32; runs that were not scored on it are absent.
+        in_train: by run id, (M,) bool: train or val of the run had the same text.
+    """
+
+    name: str
+    title: str
+    fingerprint: str
+    of_test: bool
+    ids: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray | None
+    original: np.ndarray | None
+    logits: Mapping[str, np.ndarray]
+    in_train: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
 class PlanResults:
     """A plan, its runs, and what the finished ones predict of the test reviews.
 
@@ -50,6 +71,7 @@ class PlanResults:
         logits: by run id, (N, 2) float32 in the order of `ids`.
         speeds: what `throughput` measured, by fingerprint.
         entry: which of the profile's plans it is.
+        challenges: that any finished run was scored on, in the order of their names.
     """
 
     plan: PlanRecord
@@ -59,6 +81,7 @@ class PlanResults:
     logits: Mapping[str, np.ndarray]
     speeds: Mapping[str, Throughput] = field(default_factory=dict)
     entry: PlanEntry = NO_ENTRY
+    challenges: Sequence[ChallengeResults] = ()
 
     @property
     def larger_class(self) -> int:

@@ -17,7 +17,8 @@ from benchmark.tracking.address import local_path, sqlite_file, store_exists, wi
 from benchmark.tracking.client import StoreError, TrackingError, quiet_client, stop_waiting
 from benchmark.tracking.files import files_address
 from benchmark.tracking.mlflow_tracker import MlflowTracker
-from benchmark.tracking.records import PLAN, STUDY, THROUGHPUT, PlanEntry, PlanRecord, RunRecord, Status, Throughput
+from benchmark.tracking.records import PLAN, STUDY, THROUGHPUT, PlanEntry, PlanRecord, RunRecord, Status
+from benchmark.tracking.speed import Throughput
 from benchmark.tracking.view import EXPERIMENT_NOTE, VIEW_TAG, view_state
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import yaml
 
 from benchmark.plan.workspace import Workspace
 from benchmark.results.results import PlanResults
-from benchmark.tracking.records import PlanRecord, RunRecord, Status, Throughput, finished_runs
+from benchmark.tracking.records import PlanRecord, RunRecord, Status, finished_runs
+from benchmark.tracking.speed import Throughput
 from benchmark.tracking.store import TrackingStore
 from benchmark.tracking.tags import run_tags
 

@@ -15,7 +15,8 @@ from benchmark.profiling import throughput
 from benchmark.profiling.measure import measure_in_subprocess
 from benchmark.profiling.throughput import measure
 from benchmark.report.table import make_report
-from benchmark.tracking.records import RunRecord, Status, Throughput
+from benchmark.tracking.records import RunRecord, Status
+from benchmark.tracking.speed import Throughput
 from benchmark.tracking.store import TrackingStore
 from data_pipeline.errors import InputError
 from tests.helpers.facts import assert_names

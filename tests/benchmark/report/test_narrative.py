@@ -11,7 +11,8 @@ from scipy import stats
 from benchmark.report.narrative import pareto_front
 from benchmark.report.table import Report, make_report
 from benchmark.results.results import PlanResults
-from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status, Throughput
+from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status
+from benchmark.tracking.speed import Throughput
 from tests.helpers.facts import assert_names
 from tests.helpers.recorded import SPEED
 
