@@ -1,14 +1,29 @@
 """What a run predicts of challenge sets: the files of its folder `challenges`, and its metrics.
 
 NAME.parquet has one row per review: id, label, logit_negative, logit_positive, in_train (bool: train or val of the run
-had the same text) and, where the set has them, group and original. NAME.json is a `ChallengeInfo`.
+had the same text) and, where the set has them, group and original. NAME.json is a `ChallengeInfo`. M reviews of a set.
 """
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmark.tracking.records import CHALLENGES
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from benchmark.analysis.metrics import classification_metrics, expected_calibration_error
+from benchmark.tracking.client import TrackingError
+from benchmark.tracking.records import CHALLENGES, RunRecord
+from data_pipeline.challenges import ChallengeSet
+
+if TYPE_CHECKING:
+    from benchmark.tracking.mlflow_tracker import MlflowTracker
+    from benchmark.tracking.store import TrackingStore
 
 METRIC = "challenge/{name}/{score}"  # accuracy, ece and, with groups, consistency: 0 to 1; log_loss in nats
 
@@ -32,3 +47,78 @@ def predictions_file(name: str) -> str:
 def info_file(name: str) -> str:
     """Return the place of a set's description among the run's files."""
     return f"{CHALLENGES}/{name}.json"
+
+
+def challenge_scores(challenge: ChallengeSet, logits: np.ndarray) -> dict[str, float]:
+    """Return accuracy, log_loss, ece and, where the set has groups, consistency: the share of groups all right.
+
+    Args:
+        challenge: the set.
+        logits: (M, 2), in the order of its reviews.
+    """
+    labels = _labels(challenge)
+    found = classification_metrics(labels, logits)
+    scores = {"accuracy": found["accuracy"], "log_loss": found["log_loss"]}
+    scores["ece"] = expected_calibration_error(labels, logits)
+    if challenge.groups:
+        right = pd.Series(logits.argmax(axis=1) == labels)
+        scores["consistency"] = float(right.groupby(list(challenge.groups)).all().mean())
+    return scores
+
+
+def write_challenge(
+    tracker: MlflowTracker,
+    challenge: ChallengeSet,
+    logits: np.ndarray,
+    in_train: Sequence[bool],
+    scores: Mapping[str, float],
+) -> None:
+    """Log the (M, 2) logits and then the scores, in place of what the run has of a set of this name."""
+    table = pd.DataFrame(
+        {
+            "id": [review.id for review in challenge.reviews],
+            "label": _labels(challenge),
+            "logit_negative": logits[:, 0],
+            "logit_positive": logits[:, 1],
+            "in_train": list(in_train),
+            **({"group": challenge.groups} if challenge.groups else {}),
+            **({"original": challenge.original} if challenge.original else {}),
+        }
+    )
+    fields = {name: getattr(challenge, name) for name in ChallengeInfo.model_fields}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / CHALLENGES).mkdir()
+        table.to_parquet(folder / predictions_file(challenge.name), index=False)
+        (folder / info_file(challenge.name)).write_text(ChallengeInfo(**fields).model_dump_json(), encoding="utf-8")
+        tracker.log_artifacts(folder)
+    metrics = {METRIC.format(name=challenge.name, score=score): value for score, value in scores.items()}
+    tracker.log_metrics(metrics, step=tracker.next_step(_accuracy(challenge.name)))
+
+
+def is_scored(store: TrackingStore, run: RunRecord, challenge: ChallengeSet) -> bool:
+    """Return whether all that `write_challenge` logs of this very set is there.
+
+    A kill between files and metrics leaves the files of one fingerprint beside the metrics of another, or of none.
+    """
+    recorded = run.metrics.get(_accuracy(challenge.name))
+    if recorded is None:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            info = ChallengeInfo.model_validate_json(
+                store.file(run, info_file(challenge.name), Path(folder)).read_bytes()
+            )
+            table = pd.read_parquet(store.file(run, predictions_file(challenge.name), Path(folder)))
+            right = (table["logit_positive"] > table["logit_negative"]) == (table["label"] == 1)
+        except (TrackingError, ValidationError, OSError, ValueError, KeyError):
+            return False
+    return info.fingerprint == challenge.fingerprint and math.isclose(right.mean(), recorded)
+
+
+def _labels(challenge: ChallengeSet) -> np.ndarray:
+    return np.array([review.label for review in challenge.reviews], dtype=np.int64)
+
+
+def _accuracy(name: str) -> str:
+    return METRIC.format(name=name, score="accuracy")

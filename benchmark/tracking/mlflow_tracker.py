@@ -122,6 +122,10 @@ class MlflowTracker:
         self._client.log_batch(self.run_id, [*new.values(), *self._lost_by_model(metrics, step)])
         self._logged.update(new)
 
+    def next_step(self, key: str) -> int:
+        """Return the step after the last at which the metric was logged, 0 for one that was not."""
+        return 1 + max((step for name, step in self._logged if name == key), default=-1)
+
     def _lost_by_model(self, names: Iterable[str], step: int) -> list[Metric]:
         """Return what a kill left with the run and not with its model: MLflow writes to the one, then to the other.
 
