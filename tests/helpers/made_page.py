@@ -11,6 +11,7 @@ from benchmark.report.table import make_report
 from benchmark.results.results import Details, PlanResults, RecordedRun, ReviewTexts
 from benchmark.tracking.explanations import ReviewExplanation
 from benchmark.tracking.records import PlanRecord, PlanRow, RunRecord, Status
+from tests.helpers.made_challenges import made_challenge
 from tests.helpers.recorded import SPEED, results_of
 
 ACCURACY = {"rnn": 0.80, "lstm": 0.85, "bert-frozen": 0.86, "bert-finetuned": 0.91, "bow": 0.88}
@@ -39,6 +40,9 @@ class MadePage:
     missing: str = ""
     error: str = ""  # of a run that failed
     explained: dict[int, float] = field(default_factory=dict)  # by place, how far what is explained misses the margin
+    challenges: dict[str, dict[str, float]] = field(default_factory=dict)  # by set, accuracy of the models scored on it
+    paired: tuple[str, ...] = ("counterfactual",)  # sets of originals and their revisions
+    leaked: int = 0  # originals of each paired set that train has
 
     @property
     def ids(self) -> list[str]:
@@ -64,7 +68,11 @@ class MadePage:
             if run.status is Status.FINISHED:
                 scores = classification_metrics(results.labels, results.logits[run.run_id])
                 run.metrics.update({f"test/{score}": value for score, value in scores.items()})
-        return results
+        challenges = tuple(
+            made_challenge(runs, found, name=name, paired=name in self.paired, leaked=self.leaked)
+            for name, found in sorted(self.challenges.items())
+        )
+        return replace(results, challenges=challenges)
 
     def run(self, row: PlanRow, seed: int) -> RunRecord:
         place = list(self.accuracy).index(row.experiment)

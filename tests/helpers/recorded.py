@@ -62,8 +62,13 @@ def results_of(
 
 def made_logits(run: RunRecord, labels: np.ndarray) -> np.ndarray:
     """(N, 2) logits that are right of a share `test/accuracy` of the N reviews."""
-    generator = np.random.default_rng([run.seed, *run.experiment.encode()])
-    wrong = generator.permutation(len(labels))[round(run.metrics["test/accuracy"] * len(labels)) :]
+    return random_logits(run, labels, run.metrics["test/accuracy"])
+
+
+def random_logits(run: RunRecord, labels: np.ndarray, accuracy: float, about: str = "") -> np.ndarray:
+    """(N, 2) logits that are right of this share; which ones hangs on experiment, seed and what they are about."""
+    generator = np.random.default_rng([run.seed, *run.experiment.encode(), *about.encode()])
+    wrong = generator.permutation(len(labels))[round(accuracy * len(labels)) :]
     predicted = labels.copy()
     predicted[wrong] = 1 - predicted[wrong]
     sure = generator.uniform(0.1, 3.0, len(labels))
