@@ -10,15 +10,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from benchmark.config.errors import Fault, Settings, find_faults, parse, quoted, refusal
 from benchmark.config.nested import merge, override
-from benchmark.config.schema import ExperimentConfig, ExperimentName, PublishedFigure
+from benchmark.config.schema import ChallengeName, ExperimentConfig, ExperimentName, PublishedFigure
 from benchmark.config.search_space import SearchSpace
+from data_pipeline.challenge_config import ChallengeConfig
 from data_pipeline.config import DEFAULT_TRAIN_SIZE, DataConfig, DataSettings, Size
 from data_pipeline.errors import Line, did_you_mean
 from data_pipeline.paths import LocatedPath
 
 EXPERIMENT_SECTIONS = ("model", "tokens", "training")
-PROFILE_SECTIONS = ("data", "seeds")
-LISTS = ("seeds", "data.train_size")  # settings of a profile of which each value makes its own runs
+PROFILE_SECTIONS = ("data", "seeds", "challenges")
+LISTS = ("seeds", "data.train_size", "challenges")  # settings of a profile that may have several values
 RESERVED_NAMES = (*EXPERIMENT_SECTIONS, *PROFILE_SECTIONS, "all")
 LONGEST_NAME = 64  # characters: names become those of folders, and MLflow's
 
@@ -27,6 +28,10 @@ def _all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if twice := sorted({str(value) for value in values if values.count(value) > 1}):
         raise ValueError(f"duplicate {', '.join(twice)}")
     return values
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, (list, tuple)) else (value,)
 
 
 def _is_name(name: str, reserved: Sequence[str] = ()) -> str:
@@ -55,7 +60,7 @@ class ProfileData(DataSettings):
 
     train_size: Annotated[
         tuple[Size, ...],
-        BeforeValidator(lambda value: value if isinstance(value, (list, tuple)) else (value,)),
+        BeforeValidator(_listed),
         Field(min_length=1, strict=False),
         AfterValidator(_all_different),
     ] = (DEFAULT_TRAIN_SIZE,)
@@ -93,6 +98,10 @@ class ProfileConfig(Settings):
         tuple[ExperimentName, ...], Field(min_length=1, strict=False), AfterValidator(_all_different)
     ]
     """Experiments of the profile, in the order of the table."""
+    challenges: Annotated[
+        tuple[ChallengeName, ...], BeforeValidator(_listed), Field(strict=False), AfterValidator(_all_different)
+    ] = ()
+    """Challenge sets that each finished run is scored on; their texts are held out of train and val."""
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Settings that this profile changes, by experiment, and its own seeds."""
 
@@ -123,7 +132,10 @@ def _one_per_experiment(figures: tuple[PublishedFigure, ...]) -> tuple[Published
 
 
 class File(Settings):
-    """The file. The context of its validation has its `folder` and, where they are a mapping, its raw `experiments`."""
+    """The file.
+
+    The context of its validation has its `folder` and, where they are mappings, its raw `experiments` and `challenges`.
+    """
 
     profiles: Annotated[dict[Annotated[str, AfterValidator(_is_name)], ProfileConfig], Field(min_length=1)]
     experiments: Annotated[
@@ -133,6 +145,8 @@ class File(Settings):
         ],
         Field(min_length=1),
     ]
+    challenges: dict[Annotated[str, AfterValidator(_is_name)], ChallengeConfig] = Field(default_factory=dict)
+    """Reviews beyond the test part, on which the profiles that name them score each finished run."""
     search: dict[ExperimentName, SearchSpace] = Field(default_factory=dict)
     published: Annotated[tuple[PublishedFigure, ...], Field(strict=False), AfterValidator(_one_per_experiment)] = ()
     plugin: LocatedPath | None = None

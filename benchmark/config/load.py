@@ -21,6 +21,7 @@ from benchmark.config.schema import ExperimentConfig, Suite, use_plugin
 from benchmark.config.tuned import TunedSettings, read_tuned, tuned_file
 from benchmark.config.yaml_file import parse_yaml, read_yaml
 from benchmark.output import spell_value
+from data_pipeline.challenge_config import ChallengeConfig
 from data_pipeline.config import TABLE_SIZES
 from data_pipeline.errors import did_you_mean
 from data_pipeline.paths import at_home, located
@@ -45,6 +46,11 @@ def profile_names(path: Path) -> list[str]:
     return list(_read(path).profiles)
 
 
+def challenge_entries(path: Path) -> Mapping[str, ChallengeConfig]:
+    """Return the challenge sets of the file, whether a profile names them or not; the file is validated whole."""
+    return _read(path).challenges
+
+
 def load_suite(
     path: Path,
     profile: str = "quick",
@@ -56,8 +62,9 @@ def load_suite(
     """Read and validate the whole file, then pick `profile` and apply the options.
 
     A key of `settings` begins with an experiment's name (that experiment alone), or with `model`, `tokens`, `training`
-    (every experiment), `data` or `seeds` (the profile). `seeds` replaces those of the profile and of its experiments,
-    `tuned` takes what searches found. Precedence: option (a later one wins), tuned, profile, experiment, default.
+    (every experiment), `data`, `seeds` or `challenges` (the profile). `seeds` replaces those of the profile and of its
+    experiments, `tuned` takes what searches found. Precedence: option (a later one wins), tuned, profile, experiment,
+    default.
 
     Raises:
         ConfigError: one line per fault; or `tuned`, and no experiment has tuned settings.
@@ -95,7 +102,7 @@ def load_suite(
         raw, where = changed(written, "")  # the profile's sizes are those of other reviews
     if seeds:
         raw, where = {**raw, "seeds": list(seeds)}, "--seed" if where == str(path) else f"{where}, --seed"
-    wanted = validated(ProfileConfig, raw, where)
+    wanted = validated(ProfileConfig, raw, where, context={"challenges": file.challenges})
     replaced = bool(seeds) or "seeds" in settings
     return Suite(
         profile=profile,
@@ -107,6 +114,7 @@ def load_suite(
         plugin=file.plugin,
         search={name: file.search[name] for name in names if name in file.search},
         tuned=found,
+        challenges={name: file.challenges[name] for name in wanted.challenges},
         options={**settings, **({"seeds": seeds} if seeds else {})},
     )
 
@@ -114,7 +122,7 @@ def load_suite(
 def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
     """Return the settings of `--set KEY=VALUE` options, by key path; of a key given twice, the last.
 
-    `seeds` and `data.train_size` take several values with commas between them.
+    `seeds`, `data.train_size` and `challenges` take several values with commas between them.
 
     Raises:
         ConfigError: an option has no KEY or no VALUE.
@@ -170,9 +178,10 @@ def _read(path: Path) -> File:
     if not isinstance(content, dict):
         found = "nothing" if content is None else f"a {type(content).__name__}"
         raise ConfigError(f"{where}: needs the keys {', '.join(File.model_fields)}, found {found}")
-    plugin, experiments = content.get("plugin"), content.get("experiments")
+    plugin = content.get("plugin")
     use_plugin(located(plugin, _folder(path)) if plugin and isinstance(plugin, str) else None, where)
-    known = {"experiments": experiments} if isinstance(experiments, dict) else {}
+    sections = {"challenges": {}, **content}
+    known = {key: sections[key] for key in ("experiments", "challenges") if isinstance(sections.get(key), dict)}
     return validated(File, content, where, context={"folder": _folder(path), **known})
 
 

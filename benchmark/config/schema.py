@@ -49,15 +49,16 @@ class ExperimentConfig(Settings):
         return self.model_dump(mode="json", serialize_as_any=True, exclude_unset=written_only)
 
 
-def _exists(name: str, info: ValidationInfo) -> str:
-    """Check the name against the file's experiments, which are in the context of its validation."""
-    every = (info.context or {}).get("experiments")
+def _exists(name: str, info: ValidationInfo, section: str, kind: str) -> str:
+    """Check the name against a section of the file, which is in the context of its validation."""
+    every = (info.context or {}).get(section)
     if every is not None and name not in every:
-        raise refusal(((), f"there is no experiment {quoted(name)}{did_you_mean(name, every)}"))
+        raise refusal(((), f"there is no {kind} {quoted(name)}{did_you_mean(name, every)}"))
     return name
 
 
-ExperimentName = Annotated[str, AfterValidator(_exists)]
+ExperimentName = Annotated[str, AfterValidator(lambda name, info: _exists(name, info, "experiments", "experiment"))]
+ChallengeName = Annotated[str, AfterValidator(lambda name, info: _exists(name, info, "challenges", "challenge set"))]
 
 
 class PublishedFigure(Settings):
@@ -136,7 +137,7 @@ class Suite:
                 short = setting.partition(".")[2] or setting
                 if experiment in ("", owner):
                     found[short if experiment else f"{owner}.{short}"] = value
-            elif not experiment or owner != "seeds":
+            elif not experiment or owner not in {"seeds", "challenges"}:  # neither changes what a run is
                 found[setting or owner] = value
         if data is not None and len(self.data) > 1:
             found["train_size"] = data.train_size
@@ -150,7 +151,7 @@ def _spell_change(key: str, value: Any) -> str:
     if key.rpartition(".")[2] == "path":
         value = Path(str(value)).name
     values = value if isinstance(value, (list, tuple)) else [value]
-    return f"{key}={clip(' '.join(map(spell_value, values)), VALUE_WIDTH)}"
+    return f"{key}={clip(' '.join(map(spell_value, values)) or 'none', VALUE_WIDTH)}"
 
 
 @dataclass(frozen=True, slots=True)
