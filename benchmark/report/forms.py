@@ -13,8 +13,9 @@ import pandas as pd
 
 from benchmark.analysis.pairwise import PairwiseTests
 from benchmark.output import OutputError
+from benchmark.report.columns import MODEL, TRAINED_ON, Column, ReportTable
 from benchmark.report.rows import Row, Spread
-from benchmark.report.table import MODEL, TRAINED_ON, Column, Report, ReportTable
+from benchmark.report.table import Report
 from benchmark.tracking.records import PlanEntry, PlanRecord, Status
 from data_pipeline.errors import did_you_mean
 from data_pipeline.paths import at_home

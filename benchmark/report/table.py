@@ -2,71 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from benchmark.output import spell_count, spell_figure, spell_seconds
+from benchmark.report.columns import MODEL, TRAINED_ON, Column, ReportTable, spell_spread
 from benchmark.report.narrative import narrate
 from benchmark.report.notes import report_notes
-from benchmark.report.rows import Row, Spread, Verdict, make_verdict
+from benchmark.report.rows import Row, Verdict, make_verdict
 from benchmark.results.results import PlanResults
 from benchmark.tracking.records import Status
 from data_pipeline.errors import one_line
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column.
-
-    Attributes:
-        title: its head.
-        value: of a row; None: not known.
-        spell: writes the value.
-        unknown: what the cell says of a row that has no value.
-        mark: what follows the value.
-    """
-
-    title: str
-    value: Callable[[Any], Any]
-    spell: Callable[[Any], str] = str
-    unknown: Callable[[Any], str] = lambda _: ""
-    mark: Callable[[Any], str] = lambda _: ""
-
-    def text(self, row: Any) -> str:
-        """Return a row's cell."""
-        value = self.value(row)
-        said = self.unknown(row) if value is None else self.spell(value) + self.mark(row)
-        return one_line(said)  # names and texts of any record
-
-    def order(self, row: Any) -> str:
-        """Return what the page sorts a row's cell by: a number where the value has one; empty cells stay last."""
-        value = self.value(row)
-        if isinstance(value, tuple):  # a mean, or the low end of an interval
-            value = value[0]
-        return "" if value is None else value if isinstance(value, str) else repr(float(value))
-
-
-@dataclass(frozen=True, slots=True)
-class ReportTable:
-    """A table of the report: columns that write its rows."""
-
-    title: str
-    columns: Sequence[Column]
-    rows: Sequence[Any]
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """All cells as text."""
-        return pd.DataFrame([{column.title: column.text(row) for column in self.columns} for row in self.rows])
-
-
-def spell_spread(spread: Spread, scale: float = 100, digits: int = 2) -> str:
-    """Write `86.00`, or `86.00 ± 0.50` over seeds."""
-    mean = f"{scale * spread.mean:.{digits}f}"
-    return mean if spread.sd is None else f"{mean} ± {scale * spread.sd:.{digits}f}"
 
 
 def _state(row: Row) -> str:
@@ -97,10 +44,9 @@ def _tuning(row: Row) -> tuple[float, int] | None:
     return None if seconds is None or trials is None else (seconds, trials)
 
 
-MODEL = Column("model", lambda row: f"{row.name} (baseline)" if row.plan.baseline else row.name)
-TRAINED_ON = Column("trained on", lambda row: row.plan.train_size, "{:,}".format)
 ACCURACY = Column("test accuracy, %", lambda row: row.scores.get("accuracy"), spell_spread, _state, _unstable)
 BALANCED = Column("balanced, %", lambda row: row.scores.get("balanced_accuracy"), spell_spread)
+CURVE = "Test accuracy, %, by training reviews"
 NEARLY_EQUAL = 0.51  # share of the larger class
 PUBLISHED = Column("published, %", _published)
 QUALITY = (
@@ -158,7 +104,7 @@ class Report:
     @property
     def curve(self) -> pd.DataFrame | None:
         """Test accuracy by model and train size, cells as text; None where there is one size."""
-        return self.tables[2].frame if len(self.tables) > 2 else None
+        return next((table.frame for table in self.tables if table.title == CURVE), None)
 
 
 def make_report(results: PlanResults) -> Report:
@@ -183,7 +129,7 @@ def make_report(results: PlanResults) -> Report:
         models = {name: found for name, found in models.items() if any(row in begun for row in found.values())}
         columns = [Column(MODEL.title, lambda found: MODEL.text(next(iter(found.values()))))]
         columns += [_at_size(size) for size in sizes]
-        tables.append(ReportTable("Test accuracy, %, by training reviews", columns, list(models.values())))
+        tables.append(ReportTable(CURVE, columns, list(models.values())))
     findings = tuple(map(one_line, narrate(results, verdict)))
     return Report(results, verdict, tuple(tables), findings, tuple(map(one_line, report_notes(results, verdict))))
 
