@@ -22,6 +22,7 @@ COMMANDS = {
     "study": "show a search: best trials, importance, pruned trials",
     "report": "print the table of the recorded runs, and what it means",
     "export": "write a plan's results to a folder; `report --from DIR` needs no more",
+    "import": "put what was computed elsewhere into the store: another system's predictions, or an export",
     "predict": "label new reviews with the best finished run of a model",
     "explain": "show which words of a review finished models rely on, and record it",
     "compare": "show two recorded runs side by side",
@@ -32,6 +33,7 @@ COMMANDS = {
     "validate": "check an experiments.yaml without training anything",
     "doctor": "check versions, machine, reviews, store and cache",
 }
+MODULES = {"import": "import_results"}  # a keyword names no module
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,7 +78,7 @@ def _parser(called: str) -> argparse.ArgumentParser:
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name == called:
-            module = import_module(f"benchmark.cli.{name}")
+            module = import_module(f"benchmark.cli.{MODULES.get(name, name)}")
             module.add_options(command)
             command.set_defaults(command=module.execute)
     return parser
