@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from benchmark.output import write_folder
-from benchmark.results.read import HISTORIES_FILE, ExportFiles, files_of, read_predictions
+from benchmark.results.read import HISTORIES_FILE, ExportFiles, files_of, read_predictions, with_challenges
 from benchmark.results.results import PlanResults, join_runs
 from benchmark.tracking import tags
 from benchmark.tracking.explanations import read_explanations
@@ -84,7 +84,8 @@ def read_export(folder: Path) -> PlanResults:
         return read_predictions(ExportFiles(folder), run)
 
     runs, speeds = _read(folder / RUNS, list[RunRecord]), _read(folder / SPEEDS, dict[str, Throughput])
-    return join_runs(plan, runs, speeds, predictions, PlanEntry("", manifest.plan, plan.fingerprint))
+    results = join_runs(plan, runs, speeds, predictions, PlanEntry("", manifest.plan, plan.fingerprint))
+    return with_challenges(results, ExportFiles(folder))
 
 
 def _write_files(store: TrackingStore, results: PlanResults, folder: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import pandas as pd
 import yaml
 
 from benchmark.output import flattened
+from benchmark.results.challenges import read_challenges
 from benchmark.results.results import Details, PlanResults, RecordedRun, join_runs
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.explanations import explanations_in
@@ -113,7 +115,14 @@ def read_results(store: TrackingStore | None, profile: str, plan: str | None = N
     entry, record, runs = choose_plan(store, profile, plan)
     assert store is not None
     with files_of(store) as files:
-        return join_runs(record, runs, store.speeds(profile), lambda run: read_predictions(files, run), entry)
+        results = join_runs(record, runs, store.speeds(profile), lambda run: read_predictions(files, run), entry)
+        return with_challenges(results, files)
+
+
+def with_challenges(results: PlanResults, files: RunFiles) -> PlanResults:
+    """Return the results with what their finished runs predict of challenge sets."""
+    finished = [run for run in results.runs if run.run_id in results.logits]
+    return replace(results, challenges=read_challenges(files, finished))
 
 
 def recorded_predictions(store: TrackingStore, run: RunRecord) -> pd.DataFrame:

@@ -49,6 +49,12 @@ def info_file(name: str) -> str:
     return f"{CHALLENGES}/{name}.json"
 
 
+def scored_sets(run: RunRecord) -> list[str]:
+    """Return the names of the sets that the run has an accuracy of, by its metrics."""
+    first, last = METRIC.format(name="\n", score="accuracy").split("\n")
+    return [key[len(first) : -len(last)] for key in run.metrics if key.startswith(first) and key.endswith(last)]
+
+
 def challenge_scores(challenge: ChallengeSet, logits: np.ndarray) -> dict[str, float]:
     """Return accuracy, log_loss, ece and, where the set has groups, consistency: the share of groups all right.
 
