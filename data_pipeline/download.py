@@ -31,8 +31,8 @@ PAUSE_SECONDS = 1.0  # before the second attempt; doubled before each further on
 CHUNK = 2**16  # bytes; an interruption loses less than one
 
 
-def download(url: str, path: Path, md5: str, *, advice: str) -> None:
-    """Download `url` into `path`, unless the file is there and has the hash.
+def download(url: str, path: Path, known_hash: str, *, advice: str) -> None:
+    """Download `url` into `path`, unless the file is there and has the hash, such as `md5:7c2a...` or `sha256:9534...`.
 
     One process downloads and the others wait for it. The next download resumes an interrupted one. If the server's
     file has changed since, the hash of the mixture is wrong and the next download starts over. Every error ends in
@@ -42,20 +42,24 @@ def download(url: str, path: Path, md5: str, *, advice: str) -> None:
         DataError: the server cannot be reached or refuses, its file is another one, or the disk is full.
     """
     partial = path.with_name(f"{path.name}.partial")
+    algorithm, expected = known_hash.split(":")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f"{path.name}.lock")):
             if path.exists():
-                if _md5(path) == md5:
+                if _hash(path, algorithm) == expected:
                     return
                 logger.warning("%s is damaged and is downloaded again", path)
-            if not partial.exists() or _md5(partial) != md5:  # complete if a process died just before the rename
+            if (
+                not partial.exists() or _hash(partial, algorithm) != expected
+            ):  # complete if a process died before renaming
                 logger.info("downloading %s to %s", url, path)
                 _fetch(url, partial)
-            if (found := _md5(partial)) != md5:
+            if (found := _hash(partial, algorithm)) != expected:
                 partial.unlink()
                 raise DataError(
-                    f"{url}: wrong content, perhaps a login page (md5 {found}, expected {md5}); deleted. Try again"
+                    f"{url}: wrong content, perhaps a login page ({algorithm} {found}, expected {expected}); deleted."
+                    " Try again"
                 )
             partial.replace(path)
     except DataError as error:
@@ -138,6 +142,6 @@ def _reason(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
-def _md5(path: Path) -> str:
+def _hash(path: Path, algorithm: str) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, bound(hashlib.md5, usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(file, bound(hashlib.new, algorithm, usedforsecurity=False)).hexdigest()

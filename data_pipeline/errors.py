@@ -19,7 +19,7 @@ class DataError(InputError):
 
 
 class ReviewsNotHereError(DataError):
-    """The official reviews are not on this machine and may not be downloaded."""
+    """Reviews are not on this machine and may not be downloaded."""
 
 
 def one_line(text: str) -> str:

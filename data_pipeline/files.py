@@ -26,6 +26,13 @@ def try_read(path: Path, read: Callable[[Path], T]) -> T:
         raise DataError(f"{path}: cannot be read: {error.strerror}. Check the path and its permissions.") from error
 
 
+def verify_file(path: Path, sha256: str, fix: str) -> None:
+    """Raise DataError, which ends in `fix`, unless the file is there and has the SHA-256."""
+    found = try_read(path, sha256_of) if try_read(path, Path.is_file) else "no file"
+    if found != sha256:
+        raise DataError(f"{path}: has changed (sha256 {found}, expected {sha256}). {fix}")
+
+
 def is_leftover(name: str) -> bool:
     """Return whether macOS, Windows or an editor left the file: it or a folder of it is hidden, a backup or theirs."""
     parts = [part.casefold() for part in PurePosixPath(name).parts]

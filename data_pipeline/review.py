@@ -1,11 +1,18 @@
 """A review and its stable id. Imports no torch."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 ID_LENGTH = 16  # hex digits, 64 bits: two of 50,000 reviews collide once in ten billion corpora
+
+
+MARKUP = r"</?[a-zA-Z][^<>]*>|&#?\w+;"  # tags such as `<br />` and entities such as `&quot;`
+_MARKUP = re.compile(MARKUP)
+_NEITHER_LETTER_NOR_DIGIT = re.compile(r"[\W_]+")
+_OF_ASCII = {code: None for code in range(128) if not chr(code).isalnum()}  # a translation is faster than the pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +52,9 @@ def review_ids(pairs: Iterable[tuple[str, int]]) -> list[str]:
 def identified(pairs: list[tuple[str, int]]) -> list[Review]:
     """Build reviews from (text, label) pairs of a source that knows neither film nor stars."""
     return [Review(id_, text, label) for id_, (text, label) in zip(review_ids(pairs), pairs, strict=True)]
+
+
+def normalised(text: str) -> str:
+    """Return the letters and digits of a text, in small letters and without markup: equal ones are the same review."""
+    bare = _MARKUP.sub("", text)
+    return (bare if bare.isascii() else _NEITHER_LETTER_NOR_DIGIT.sub("", bare)).translate(_OF_ASCII).casefold()

@@ -10,15 +10,15 @@ from data_pipeline.aclimdb import read_aclimdb
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus, make_corpus
 from data_pipeline.download import download as fetch
-from data_pipeline.errors import DataError, ReviewsNotHereError
-from data_pipeline.files import package_folder, sha256_of, try_read
+from data_pipeline.errors import ReviewsNotHereError
+from data_pipeline.files import package_folder, verify_file
 from data_pipeline.paths import at_home, located
 from data_pipeline.review import Review, identified
 from data_pipeline.table import read_labelled, read_rows
 
 OFFICIAL_NAME = "IMDB (official split)"
 OFFICIAL_URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
-OFFICIAL_MD5 = "7c2ac02c03563afcf9b574c7e56c153a"
+OFFICIAL_HASH = "md5:7c2ac02c03563afcf9b574c7e56c153a"
 OFFICIAL_ARCHIVE_BYTES = 84_125_825
 OFFICIAL_PART_SIZE = 25_000  # reviews of the train part, and of the test part
 OFFICIAL_FINGERPRINT = "256536f9b9654226f796d77342d2e47c57d63f459351640666bada3d93805c39"  # of 25,000 + 25,000
@@ -38,17 +38,25 @@ class Place:
     Attributes:
         data: folder or archive of the official reviews; None: they are downloaded into the cache.
         cache_dir: root of the cache.
+        data_dir: folder that has files of challenge sets; None: they are downloaded into the cache.
     """
 
     data: Path | None = None
     cache_dir: Path = Path(".benchmark")
+    data_dir: Path | None = None
 
     @classmethod
-    def locate(cls, data: str | Path | None = None, cache_dir: str | Path | None = None) -> Self:
-        """Return the place: each path as given, else from BENCHMARK_DATA or BENCHMARK_CACHE, else the default."""
-        given = data or os.environ.get("BENCHMARK_DATA")
+    def locate(
+        cls,
+        data: str | Path | None = None,
+        cache_dir: str | Path | None = None,
+        data_dir: str | Path | None = None,
+    ) -> Self:
+        """Return the place: each path as given, else from BENCHMARK_DATA, _CACHE or _DATA_DIR, else the default."""
+        reviews = data or os.environ.get("BENCHMARK_DATA")
         cache = at_home(cache_dir or os.environ.get("BENCHMARK_CACHE") or cls.cache_dir)
-        return cls(located(given) if given else None, cache)
+        folder = data_dir or os.environ.get("BENCHMARK_DATA_DIR")
+        return cls(located(reviews) if reviews else None, cache, located(folder) if folder else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ def read_source(config: DataConfig, place: Place, *, download: bool = True) -> S
         DataError: the source is missing, changed or malformed.
     """
     if config.source == "embedded":
-        return Source(EMBEDDED_NAME, identified(_read_embedded()))
+        return Source(EMBEDDED_NAME, identified(read_embedded("imdb")))
     if config.source == "aclimdb":
         path = place.data or cached_archive(place.cache_dir, download=download)
         return Source(OFFICIAL_NAME, *read_aclimdb(path, place.cache_dir))
@@ -117,16 +125,17 @@ def cached_archive(cache_dir: Path, *, download: bool) -> Path:
             raise ReviewsNotHereError(
                 f"the official reviews are not on this machine. Let `run` download them, or {OFFLINE_ADVICE}."
             )
-        fetch(OFFICIAL_URL, path, OFFICIAL_MD5, advice=OFFLINE_ADVICE)
+        fetch(OFFICIAL_URL, path, OFFICIAL_HASH, advice=OFFLINE_ADVICE)
     return path
 
 
-def _read_embedded() -> list[tuple[str, int]]:
-    """Return the (text, label) pairs of the official IMDB train split, without the wheel's Rotten Tomatoes rows."""
+def read_embedded(source: str) -> list[tuple[str, int]]:
+    """Return the wheel's (text, label) pairs: of `imdb`, the official train split, or of `rotten_tomatoes`.
+
+    Raises:
+        DataError: the wheel is missing or changed.
+    """
     path = package_folder(EMBEDDED_PACKAGE, EMBEDDED_INSTALL) / EMBEDDED_FILE
-    found = try_read(path, sha256_of) if path.is_file() else "no file"
-    if found != EMBEDDED_SHA256:
-        fix = f"Run `{EMBEDDED_INSTALL} --force-reinstall`."
-        raise DataError(f"{path}: has changed (sha256 {found}, expected {EMBEDDED_SHA256}). {fix}")
+    verify_file(path, EMBEDDED_SHA256, f"Run `{EMBEDDED_INSTALL} --force-reinstall`.")
     rows = read_rows(path, {column: (column,) for column in ("text", "label", "source")})
-    return [(row.values["text"], int(row.values["label"])) for row in rows if row.values["source"] == "imdb"]
+    return [(row.values["text"], int(row.values["label"])) for row in rows if row.values["source"] == source]

@@ -4,7 +4,7 @@ The standard library's csv and json, not pandas: pandas drops what follows an un
 knows no line numbers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -17,6 +17,7 @@ from data_pipeline.table_formats import Record, encoding_fault, read_records
 USUAL = {
     "text": ("text", "review", "sentence", "content", "comment"),
     "label": ("label", "sentiment", "class", "target", "polarity"),
+    "group": ("group", "pair", "batch_id", "pair_id"),
 }
 FIX = "Name it by `--set data.columns.{0}=NAME`."
 QUOTED = 60  # characters of a wrong value that a message quotes
@@ -49,30 +50,57 @@ def read_labelled(
     Raises:
         DataError: it cannot be read, a column or a class is missing, a text is unusable, or a label is unknown.
     """
+    return [pair for pair, _ in read_grouped(path, columns, labels, "--set data")]
+
+
+def read_grouped(
+    path: Path, columns: ColumnsConfig | None, labels: LabelsConfig | None, setting: str
+) -> list[tuple[tuple[str, int], str | None]]:
+    """Return the ((text, label), group) rows of a table; the group is None where no column has groups.
+
+    Args:
+        path: the file.
+        columns: names of its columns; a `ChallengeColumnsConfig` may name that of the groups.
+        labels: what it writes for each label.
+        setting: where the user says `columns` and `labels`.
+
+    Raises:
+        DataError: as of `read_labelled`, or a row lacks its group.
+    """
     named = (columns or ColumnsConfig()).model_dump(exclude_none=True)
     words = labels or LabelsConfig()
     known = words.by_spelling()
-    pairs = []
-    for row in read_rows(path, {role: (named[role],) if role in named else USUAL[role] for role in USUAL}):
-        label = row.values.get("label")
-        fault = row.fault or _label_fault(label, known, words)
+    wanted = {role: (named[role],) if role in named else names for role, names in USUAL.items()}
+    optional = {"group"} - named.keys()
+    rows = []
+    for row in read_rows(path, wanted, FIX.replace("--set data", setting), optional=optional):
+        label, group = row.values.get("label"), row.values.get("group", "no group")
+        fault = row.fault or _label_fault(label, known, words, setting) or _group_fault(group)
         if fault:
             raise DataError(f"{path}, {row.where}: {fault}")
-        pairs.append((row.values["text"], known[spelled(label)]))
-    lacking = {0, 1} - {label for _, label in pairs}
+        rows.append(((row.values["text"], known[spelled(label)]), str(group) if "group" in row.values else None))
+    lacking = {0, 1} - {label for (_, label), _ in rows}
     if lacking:
         names = [str((words.negative, words.positive)[label][0]) for label in sorted(lacking)]
-        raise DataError(f"{path}: {len(pairs)} reviews, none with label {' or '.join(names)}. Both are needed.")
-    return pairs
+        raise DataError(f"{path}: {len(rows)} reviews, none with label {' or '.join(names)}. Both are needed.")
+    return rows
 
 
-def read_rows(path: Path, wanted: Mapping[str, Sequence[str]], fix: str = FIX, *, others: bool = False) -> list[Row]:
+def read_rows(
+    path: Path,
+    wanted: Mapping[str, Sequence[str]],
+    fix: str = FIX,
+    *,
+    optional: Collection[str] = (),
+    others: bool = False,
+) -> list[Row]:
     """Return the rows of a table of any of `read_records`' formats, without its blank ones.
 
     Args:
         path: the file.
         wanted: names that a column may have, the best first, by what the column is wanted for; `text` among them.
         fix: how the user names a column.
+        optional: what of the wanted columns a table may lack.
         others: read the other columns too.
 
     Raises:
@@ -80,7 +108,7 @@ def read_rows(path: Path, wanted: Mapping[str, Sequence[str]], fix: str = FIX, *
     """
 
     def find(header: Sequence[str]) -> dict[str, int]:
-        return _places(header, wanted, fix)
+        return _places(header, wanted, fix, optional)
 
     records = read_records(path, find, others=others)
     places = find(records.header)
@@ -118,16 +146,18 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return list(distinct)
 
 
-def _places(header: Sequence[str], wanted: Mapping[str, Sequence[str]], fix: str) -> dict[str, int]:
+def _places(
+    header: Sequence[str], wanted: Mapping[str, Sequence[str]], fix: str, optional: Collection[str]
+) -> dict[str, int]:
     """Return where in the header the wanted columns are; raise ValueError where one is not, or not surely."""
     found = {role: _matching(header, names) for role, names in wanted.items()}
     shown = f"the header is {','.join(header)[:QUOTED]!r}. "
-    if missing := [role for role, places in found.items() if not places]:
+    if missing := [role for role, places in found.items() if not places and role not in optional]:
         names = [wanted[role][0] for role in missing]
         raise ValueError(f"no column {' and no column '.join(names)}; {shown}{fix.format(missing[0])}")
     if twice := [role for role, places in found.items() if len(places) > 1]:
         raise ValueError(f"more than one column {' and '.join(twice)}; {shown}Remove one. {fix.format(twice[0])}")
-    return {role: place for role, (place,) in found.items()}
+    return {role: place for role, places in found.items() for place in places}
 
 
 def _matching(header: Sequence[str], names: Sequence[str]) -> list[int]:
@@ -138,9 +168,13 @@ def _matching(header: Sequence[str], names: Sequence[str]) -> list[int]:
     return exact or same or [place for place, name in enumerate(folded) if name in names]
 
 
-def _label_fault(label: Any, known: Mapping[str, int], words: LabelsConfig) -> str:
+def _label_fault(label: Any, known: Mapping[str, int], words: LabelsConfig, setting: str) -> str:
     if spelled(label) in known:
         return ""
     found = "is empty" if label is None or label == "" else f"{str(label)[:QUOTED]!r}"
     expected = f"{words.negative[0]} (negative) or {words.positive[0]} (positive)"
-    return f"label {found}. Write {expected}, or say what yours mean by `--set data.labels.negative=[...]`."
+    return f"label {found}. Write {expected}, or say what yours mean by `{setting}.labels.negative=[...]`."
+
+
+def _group_fault(group: Any) -> str:
+    return "" if str("" if group is None else group).strip() else "the group is empty. Fill it in or remove the row."

@@ -1,3 +1,5 @@
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,7 @@ from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus
 from data_pipeline.encoder import resolve_encoder
 from data_pipeline.sources import load_corpus
+from tests.helpers.file_server import FileServer
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +22,14 @@ def corpus(reviews_csv: Path) -> Corpus:
 def encoder_dir() -> Path:
     """Folder of the embedded encoder, whose tokenizer is BERT's."""
     return resolve_encoder(None, None).folder
+
+
+@pytest.fixture
+def server(monkeypatch) -> Iterator[FileServer]:
+    monkeypatch.setenv("NO_PROXY", "*")
+    with FileServer() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()

@@ -6,24 +6,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 
 import pytest
 
 import data_pipeline.download
 from data_pipeline.download import ATTEMPTS, CHUNK
 from tests.helpers.facts import assert_names
-from tests.helpers.file_server import CONTENT, MD5, FileServer, fetch, interrupt, refusal
-
-
-@pytest.fixture
-def server():
-    with FileServer() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+from tests.helpers.file_server import CONTENT, HASH, MD5, fetch, interrupt, refusal
 
 
 @pytest.fixture
@@ -37,9 +26,8 @@ def partial(path):
 
 
 @pytest.fixture(autouse=True)
-def no_pause_and_no_proxy(monkeypatch):
+def no_pause(monkeypatch):
     monkeypatch.setattr(data_pipeline.download, "PAUSE_SECONDS", 0)
-    monkeypatch.setenv("NO_PROXY", "*")
 
 
 def test_the_file_is_downloaded_once_and_again_only_when_it_changed(server, path, capfd, caplog):
@@ -163,7 +151,7 @@ def test_of_two_processes_one_downloads_and_both_find_the_file(server, path):
         "download(sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3], advice='')\n"
         "print(pathlib.Path(sys.argv[2]).stat().st_size)"
     )
-    command = [sys.executable, "-c", program, server.url, str(path), MD5]
+    command = [sys.executable, "-c", program, server.url, str(path), HASH]
     server.answer.clear()
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2

@@ -171,7 +171,9 @@ class TestParquet:
 
 def test_a_tilde_that_no_shell_expanded_is_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert Place.locate("~/data", "~/cache") == Place(tmp_path / "data", tmp_path / "cache")
+    paths = [tmp_path / "data", tmp_path / "cache", tmp_path / "sets"]
+    assert Place.locate("~/data", "~/cache", "~/sets") == Place(*paths)
     monkeypatch.setenv("BENCHMARK_DATA", "~/reviews")
     monkeypatch.setenv("BENCHMARK_CACHE", "~")
-    assert Place.locate() == Place(tmp_path / "reviews", tmp_path)
+    monkeypatch.setenv("BENCHMARK_DATA_DIR", "~/tables")
+    assert Place.locate() == Place(tmp_path / "reviews", tmp_path, tmp_path / "tables")

@@ -14,6 +14,7 @@ from tests.helpers import hostility
 
 CONTENT = bytes(range(251)) * 3000  # 753,000 bytes: several chunks, and no two of them alike
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+HASH = f"md5:{MD5}"
 ADVICE = "use the embedded reviews"
 
 
@@ -78,11 +79,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def fetch(server, path):
-    download(server.url, path, MD5, advice=ADVICE)
+    download(server.url, path, HASH, advice=ADVICE)
 
 
 def refusal(url, path):
-    line = hostility.refusal(lambda: download(url, path, MD5, advice=ADVICE))
+    line = hostility.refusal(lambda: download(url, path, HASH, advice=ADVICE))
     assert ADVICE in line
     assert not path.exists()
     return line
