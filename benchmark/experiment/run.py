@@ -40,11 +40,12 @@ from models.registry import ModelContext, get_model_spec
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Metrics of a finished run, its epochs, and the predictions of the test part by the best epoch."""
+    """Metrics of a finished run, its epochs, the predictions of the test part by the best epoch, and its reviews."""
 
     metrics: dict[str, float]
     fit: Fit
     predictions: Predictions
+    corpus: Corpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: MlflowTra
     predictions = trainer.predict(ready.parts["test"], run.checkpoints.saved_logits("test"))
     progress.finish()
     run.seconds["total_seconds"] = run.checkpoints.seconds
-    outcome = Outcome(_metrics(run, fit, predictions, ready.model), fit, predictions)
+    outcome = Outcome(_metrics(run, fit, predictions, ready.model), fit, predictions, corpus)
     _check_stability(run, fit)
     _record_outcome(run, ready, outcome)
     return outcome

@@ -135,5 +135,7 @@ def _note(planned: PlannedRun) -> str:
         "- `best_...`: of the epoch that was chosen; `val/...` and `train/...` show the last epoch's value.\n"
         "- Artifacts: `predictions.parquet` (one line per test review), `learning_curve.png`, "
         "`confusion_matrix.png`, `config.yaml`, `environment.json`, `constraints.txt`.\n"
+        "- `challenge/NAME/...`: scores on challenge sets, reviews beyond the test part that choose nothing; "
+        "what the model predicts of them is in `challenges/`.\n"
         "- With this run's id: `python -m benchmark predict --run ID TEXT`, `compare ID ID`, `reproduce ID`."
     )

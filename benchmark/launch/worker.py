@@ -11,6 +11,7 @@ from benchmark.launch.failure import Failure
 from benchmark.launch.process import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, serve
 from benchmark.output import say
 from benchmark.tracking.client import TrackingError
+from benchmark.tracking.records import RUN, Status
 
 
 def main() -> int:
@@ -26,8 +27,8 @@ def _run(request: dict[str, Any]) -> int:
     # Here, where SIGTERM is handled: the imports take seconds.
     from benchmark.plan.plan import PlannedRun
     from benchmark.plan.workspace import Workspace
-    from benchmark.tracking.records import Status
     from benchmark.tracking.store import TrackingStore
+    from benchmark.training.device import resolve_device
     from benchmark.training.progress import Progress
 
     workspace = Workspace.from_json(request["workspace"])
@@ -36,12 +37,18 @@ def _run(request: dict[str, Any]) -> int:
     progress = Progress(sys.stderr)
     failure: Failure | None = None
     try:
+        from benchmark.experiment.challenges import read_challenges, score_run
         from benchmark.experiment.run import run_experiment
 
         planned = PlannedRun.from_json(request["planned"])
         with tracker.system_metrics():
             outcome = run_experiment(planned, workspace, tracker, progress)
         progress.say(f"test/accuracy {100 * outcome.metrics['test/accuracy']:.2f} %")
+        if planned.kind == RUN and planned.config.challenges:
+            challenges = read_challenges(planned.config.challenges, workspace.place, outcome.corpus)
+            scored = score_run(store, tracker, challenges, resolve_device(workspace.device), progress)
+            for name, accuracy in scored.items():
+                progress.say(f"challenge/{name}/accuracy {100 * accuracy:.2f} %")
         tracker.finish(Status.FINISHED)
     except KeyboardInterrupt:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # while the interruption is being recorded

@@ -21,6 +21,11 @@ from models.precision import Precision
 from models.registry import get_model_spec
 
 
+def identity(kind: str, fingerprint: str, seed: int) -> str:
+    """Return what is the same for two runs that must give the same result; it names their lock and checkpoints."""
+    return f"{kind}-{fingerprint}-{seed}"
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
     """One run and its identity: kind, fingerprint, seed.
@@ -39,7 +44,7 @@ class PlannedRun:
     @property
     def identity(self) -> str:
         """The same for two runs that must give the same result."""
-        return f"{self.kind}-{self.fingerprint}-{self.config.seed}"
+        return identity(self.kind, self.fingerprint, self.config.seed)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for the worker."""

@@ -17,6 +17,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from benchmark.analysis.metrics import classification_metrics, expected_calibration_error
+from benchmark.analysis.shift import groups_right
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.records import CHALLENGES, RunRecord
 from data_pipeline.challenges import ChallengeSet
@@ -67,8 +68,8 @@ def challenge_scores(challenge: ChallengeSet, logits: np.ndarray) -> dict[str, f
     scores = {"accuracy": found["accuracy"], "log_loss": found["log_loss"]}
     scores["ece"] = expected_calibration_error(labels, logits)
     if challenge.groups:
-        right = pd.Series(logits.argmax(axis=1) == labels)
-        scores["consistency"] = float(right.groupby(list(challenge.groups)).all().mean())
+        right = (logits.argmax(axis=1) == labels)[np.newaxis]
+        scores["consistency"] = float(groups_right(right, np.array(challenge.groups)).mean())
     return scores
 
 

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import torch
+import yaml
 
 from benchmark.config.load import load_suite, parse_assignments
 from benchmark.experiment.bundle import write_bundle
@@ -93,3 +95,17 @@ def record(store: TrackingStore, trained: Trained, *, seed: int = 1, status: Sta
     if status is not Status.RUNNING:
         tracker.finish(status)
     return tracker.run_id
+
+
+def record_whole(store: TrackingStore, trained: Trained, folder: Path, **values) -> str:
+    """A run with its model, settings and predictions."""
+    run_id = record(store, trained, **values)
+    columns = dict(zip(("logit_negative", "logit_positive"), trained.predictions.logits.T, strict=True))
+    ids = [review.id for review in trained.corpus.test]
+    folder.mkdir()
+    pd.DataFrame({"id": ids, "label": trained.predictions.labels, **columns}).to_parquet(
+        folder / "predictions.parquet", index=False
+    )
+    (folder / "config.yaml").write_text(yaml.safe_dump(trained.planned.config.settings()))
+    store.reopen(run_id).log_artifacts(folder)
+    return run_id

@@ -5,17 +5,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import yaml
 from mlflow import MlflowClient
 
 from benchmark.config.schema import run_from_settings
 from benchmark.tracking.explanations import Explanations, ReviewExplanation, read_explanations, write_explanations
-from benchmark.tracking.store import TrackingStore
 from data_pipeline import sources
 from tests.helpers.facts import assert_names, error_lines
-from tests.helpers.trained import Trained, record
+from tests.helpers.trained import record, record_whole
 
 pytest.importorskip("captum")
 FILE = "explanations.json"
@@ -28,20 +26,6 @@ FOUND = ReviewExplanation(
     completeness_error=0.0,
     steps=32,
 )
-
-
-def record_whole(store: TrackingStore, trained: Trained, folder: Path, **values) -> str:
-    """A run with its model, settings and predictions."""
-    run_id = record(store, trained, **values)
-    columns = dict(zip(("logit_negative", "logit_positive"), trained.predictions.logits.T, strict=True))
-    ids = [review.id for review in trained.corpus.test]
-    folder.mkdir()
-    pd.DataFrame({"id": ids, "label": trained.predictions.labels, **columns}).to_parquet(
-        folder / "predictions.parquet", index=False
-    )
-    (folder / "config.yaml").write_text(yaml.safe_dump(trained.planned.config.settings()))
-    store.reopen(run_id).log_artifacts(folder)
-    return run_id
 
 
 @pytest.fixture

@@ -1,0 +1,73 @@
+"""Score a recorded model on challenge sets, which choose nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from benchmark.inference.predict import load_classifier
+from benchmark.tracking.challenges import challenge_scores, is_scored, write_challenge
+from benchmark.tracking.mlflow_tracker import MlflowTracker
+from benchmark.tracking.store import TrackingStore
+from benchmark.training.progress import Progress
+from data_pipeline.challenge_config import ChallengeConfig
+from data_pipeline.challenges import ChallengeSet, in_texts, load_challenges
+from data_pipeline.corpus import Corpus
+from data_pipeline.sources import Place
+
+SECONDS = "challenges_seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A challenge set of M reviews for the runs of one split; `in_train` (M,): train or val has the same text."""
+
+    set: ChallengeSet
+    in_train: tuple[bool, ...]
+
+
+def read_challenges(configs: Mapping[str, ChallengeConfig], place: Place, corpus: Corpus) -> tuple[Challenge, ...]:
+    """Read the sets and look for their texts in train and val.
+
+    Raises:
+        DataError: a set cannot be read.
+    """
+    seen = (*corpus.train, *corpus.val)
+    sets = load_challenges(configs, place, corpus.test)
+    return tuple(Challenge(each, in_texts(each, () if each.of_test else seen)) for each in sets)
+
+
+def score_run(
+    store: TrackingStore,
+    tracker: MlflowTracker,
+    challenges: Sequence[Challenge],
+    device: torch.device,
+    progress: Progress,
+) -> dict[str, float]:
+    """Score the run's logged model on the sets that it was not scored on yet, and record what it predicts.
+
+    Returns:
+        The accuracy by name of each set that was missing.
+
+    Raises:
+        TrackingError: the run has no model, or the model cannot be fetched.
+        PredictionError: the model's files are damaged or were changed.
+    """
+    run, started = store.run(tracker.run_id), time.perf_counter()
+    missing = [each for each in challenges if not is_scored(store, run, each.set)]
+    if not missing:
+        return {}
+    classifier, found = load_classifier(store, run, device), {}
+    progress.start("challenge sets", sum(len(each.set.reviews) for each in missing))
+    for each in missing:
+        logits = classifier.logits([review.text for review in each.set.reviews])
+        scores = challenge_scores(each.set, logits)
+        write_challenge(tracker, each.set, logits, each.in_train, scores)
+        found[each.set.name] = scores["accuracy"]
+        progress.advance(len(logits))
+    progress.finish()
+    tracker.log_metrics({SECONDS: time.perf_counter() - started}, step=tracker.next_step(SECONDS))
+    return found
