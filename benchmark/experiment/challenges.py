@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import torch
 
 from benchmark.inference.predict import load_classifier
-from benchmark.tracking.challenges import challenge_scores, is_scored, write_challenge
+from benchmark.results.challenges import recorded_fingerprints
+from benchmark.results.read import files_of
+from benchmark.tracking.challenges import challenge_scores, write_challenge
 from benchmark.tracking.mlflow_tracker import MlflowTracker
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.progress import Progress
@@ -29,7 +31,7 @@ class Challenge:
     in_train: tuple[bool, ...]
 
 
-def read_challenges(configs: Mapping[str, ChallengeConfig], place: Place, corpus: Corpus) -> tuple[Challenge, ...]:
+def challenges_of(configs: Mapping[str, ChallengeConfig], place: Place, corpus: Corpus) -> tuple[Challenge, ...]:
     """Read the sets and look for their texts in train and val.
 
     Raises:
@@ -57,7 +59,9 @@ def score_run(
         PredictionError: the model's files are damaged or were changed.
     """
     run, started = store.run(tracker.run_id), time.perf_counter()
-    missing = [each for each in challenges if not is_scored(store, run, each.set)]
+    with files_of(store) as files:
+        recorded = recorded_fingerprints(files, run)
+    missing = [each for each in challenges if recorded.get(each.set.name) != each.set.fingerprint]
     if not missing:
         return {}
     classifier, found = load_classifier(store, run, device), {}

@@ -37,7 +37,7 @@ def _run(request: dict[str, Any]) -> int:
     progress = Progress(sys.stderr)
     failure: Failure | None = None
     try:
-        from benchmark.experiment.challenges import read_challenges, score_run
+        from benchmark.experiment.challenges import challenges_of, score_run
         from benchmark.experiment.run import run_experiment
 
         planned = PlannedRun.from_json(request["planned"])
@@ -45,7 +45,7 @@ def _run(request: dict[str, Any]) -> int:
             outcome = run_experiment(planned, workspace, tracker, progress)
         progress.say(f"test/accuracy {100 * outcome.metrics['test/accuracy']:.2f} %")
         if planned.kind == RUN and planned.config.challenges:
-            challenges = read_challenges(planned.config.challenges, workspace.place, outcome.corpus)
+            challenges = challenges_of(planned.config.challenges, workspace.place, outcome.corpus)
             scored = score_run(store, tracker, challenges, resolve_device(workspace.device), progress)
             for name, accuracy in scored.items():
                 progress.say(f"challenge/{name}/accuracy {100 * accuracy:.2f} %")

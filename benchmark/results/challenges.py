@@ -42,6 +42,12 @@ def read_challenges(files: RunFiles, runs: Sequence[RunRecord]) -> tuple[Challen
     return tuple(each for each in found if each is not None)
 
 
+def recorded_fingerprints(files: RunFiles, run: RunRecord) -> dict[str, str]:
+    """Return by name the fingerprint of each set that the run was scored on, left out as by `read_challenges`."""
+    found = {name: _read(files, run, name) for name in scored_sets(run)}
+    return {name: record.info.fingerprint for name, record in found.items() if record is not None}
+
+
 def _read_set(files: RunFiles, runs: Sequence[RunRecord], name: str) -> ChallengeResults | None:
     records: dict[str, _Record] = {}
     for run in runs:

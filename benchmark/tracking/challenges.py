@@ -6,7 +6,6 @@ had the same text) and, where the set has them, group and original. NAME.json is
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,17 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from benchmark.analysis.metrics import classification_metrics, expected_calibration_error
 from benchmark.analysis.shift import groups_right
-from benchmark.tracking.client import TrackingError
 from benchmark.tracking.records import CHALLENGES, RunRecord
 from data_pipeline.challenges import ChallengeSet
 
 if TYPE_CHECKING:
     from benchmark.tracking.mlflow_tracker import MlflowTracker
-    from benchmark.tracking.store import TrackingStore
 
 METRIC = "challenge/{name}/{score}"  # accuracy, ece and, with groups, consistency: 0 to 1; log_loss in nats
 
@@ -100,32 +97,8 @@ def write_challenge(
         (folder / info_file(challenge.name)).write_text(ChallengeInfo(**fields).model_dump_json(), encoding="utf-8")
         tracker.log_artifacts(folder)
     metrics = {METRIC.format(name=challenge.name, score=score): value for score, value in scores.items()}
-    tracker.log_metrics(metrics, step=tracker.next_step(_accuracy(challenge.name)))
-
-
-def is_scored(store: TrackingStore, run: RunRecord, challenge: ChallengeSet) -> bool:
-    """Return whether all that `write_challenge` logs of this very set is there.
-
-    A kill between files and metrics leaves the files of one fingerprint beside the metrics of another, or of none.
-    """
-    recorded = run.metrics.get(_accuracy(challenge.name))
-    if recorded is None:
-        return False
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            info = ChallengeInfo.model_validate_json(
-                store.file(run, info_file(challenge.name), Path(folder)).read_bytes()
-            )
-            table = pd.read_parquet(store.file(run, predictions_file(challenge.name), Path(folder)))
-            right = (table["logit_positive"] > table["logit_negative"]) == (table["label"] == 1)
-        except (TrackingError, ValidationError, OSError, ValueError, KeyError):
-            return False
-    return info.fingerprint == challenge.fingerprint and math.isclose(right.mean(), recorded)
+    tracker.log_metrics(metrics, step=tracker.next_step(next(iter(metrics))))
 
 
 def _labels(challenge: ChallengeSet) -> np.ndarray:
     return np.array([review.label for review in challenge.reviews], dtype=np.int64)
-
-
-def _accuracy(name: str) -> str:
-    return METRIC.format(name=name, score="accuracy")

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmark.experiment import challenges as module
-from benchmark.experiment.challenges import Challenge, read_challenges, score_run
+from benchmark.experiment.challenges import Challenge, challenges_of, score_run
 from benchmark.inference.classifier import SentimentClassifier
 from benchmark.tracking.client import TrackingError
 from benchmark.training.progress import Progress
@@ -113,6 +113,6 @@ def test_texts_of_train_and_val_are_marked_but_for_sets_made_of_the_test_part(tr
     made = made_set(pairs=[(review.text.upper(), review.label) for review in reviews], groups=(), original=())
     sets = (made, replace(made, name="changed", of_test=True))
     monkeypatch.setattr(module, "load_challenges", lambda configs, place, test: sets if test == corpus.test else ())
-    found = read_challenges({}, Place(), corpus)
+    found = challenges_of({}, Place(), corpus)
 
     assert [each.in_train for each in found] == [(True, True, False), (False, False, False)]

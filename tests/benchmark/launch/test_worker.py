@@ -46,11 +46,15 @@ def predictions(run: RunRecord, name: str) -> np.ndarray:
     return table[["logit_negative", "logit_positive"]].to_numpy()
 
 
-def test_each_set_of_the_profile_is_scored_before_the_run_is_finished(run, monkeypatch):
+def test_each_set_of_the_profile_is_scored_before_the_run_is_finished(run, store, monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        challenges, "is_scored", lambda store, record, each: seen.append((each.name, record.status)) or False
-    )
+    write = challenges.write_challenge
+
+    def watched(tracker, each, *rest) -> None:
+        seen.append((each.name, store.run(tracker.run_id).status))
+        write(tracker, each, *rest)
+
+    monkeypatch.setattr(challenges, "write_challenge", watched)
     record = run("capitals", "beginnings")
 
     assert seen == [("capitals", Status.RUNNING), ("beginnings", Status.RUNNING)]
