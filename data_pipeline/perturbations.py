@@ -39,19 +39,15 @@ def perturb(review: Review, change: Perturbation, seed: int) -> str:
 def _typos(text: str, chance: random.Random) -> str:
     """Swap two letters in TYPO_SHARE of the words, at least in one."""
     # Only `random()` gives the same numbers in every version of Python.
-    words = [(match.start(1), _swaps(match[1])) for match in _LONG.finditer(text) if match[1]]
-    words = [(start, swaps) for start, swaps in words if swaps]
-    count = max(1, round(TYPO_SHARE * len(_words(text))))
+    words = [match for match in _LONG.finditer(text) if match[1] and len({*match[1]}) > 1]
+    count = max(1, round(TYPO_SHARE * len(re.sub(_TAG, " ", text).split())))
     letters = list(text)
-    for start, swaps in sorted(words, key=lambda _: chance.random())[:count]:
-        place = start + swaps[int(chance.random() * len(swaps))]
+    for match in sorted(words, key=lambda _: chance.random())[:count]:
+        start, end = match.span(1)
+        places = [place for place in range(start, end - 1) if text[place] != text[place + 1]]
+        place = places[int(chance.random() * len(places))]
         letters[place : place + 2] = letters[place + 1], letters[place]
     return "".join(letters)
-
-
-def _swaps(word: str) -> list[int]:
-    """Return where a letter differs from the next one."""
-    return [place for place in range(len(word) - 1) if word[place] != word[place + 1]]
 
 
 def _words(text: str) -> list[re.Match[str]]:
