@@ -1,5 +1,6 @@
 """Small copies of the official reviews' layout, made by the tests."""
 
+import gzip
 import io
 import tarfile
 from collections.abc import Mapping
@@ -38,7 +39,8 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 def write_archive(path: Path, files: Mapping[str, bytes], *more: tarfile.TarInfo, root: str = "aclImdb/") -> Path:
     """Write the files and bare members into a .tar.gz; return its path."""
-    with tarfile.open(path, "w:gz") as archive:
+    # The time of writing would change the hash from one second to the next.
+    with gzip.GzipFile(path, "wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
         for name, content in files.items():
             member = tarfile.TarInfo(f"{root}{name}")
             member.size = len(content)
