@@ -65,4 +65,4 @@ def spell_spread(spread: Spread, scale: float = 100, digits: int = 2) -> str:
 
 
 MODEL = Column("model", lambda row: f"{row.name} (baseline)" if row.plan.baseline else row.name)
-TRAINED_ON = Column("trained on", lambda row: row.plan.train_size, "{:,}".format)
+TRAINED_ON = Column("trained on", lambda row: None if row.plan.external else row.plan.train_size, "{:,}".format)

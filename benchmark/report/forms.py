@@ -106,6 +106,7 @@ def _row(row: Row, plan: PlanRecord) -> dict[str, Any]:
         "experiment": row.plan.experiment,
         "baseline": row.plan.baseline,
         "tuned": row.plan.tuned is not None,
+        "external": row.plan.external,
         "fingerprint": row.plan.fingerprint,
         "train_size": row.plan.train_size,
         "encoder": row.plan.encoder,

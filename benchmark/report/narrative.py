@@ -52,7 +52,7 @@ def _majority(results: PlanResults, verdict: Verdict) -> Iterator[str]:
     """Name the models that are not better than always answering the larger class; no other finding praises them."""
     share, several = results.majority_accuracy, len(results.plan.train_sizes) > 1
     rows = {
-        f"{row.name} (trained on {row.plan.train_size:,})" if several else row.name: row
+        f"{row.name} (trained on {row.plan.train_size:,})" if several and not row.plan.external else row.name: row
         for row in verdict.rows
         if row.complete and not row.beats_majority
     }
@@ -80,11 +80,16 @@ def _unstable(plan: PlanRecord, verdict: Verdict) -> Iterator[str]:
 def _scope(plan: PlanRecord, rows: dict[str, Row], size: int) -> Iterator[str]:
     """Say which findings hold for training methods, and which only for the networks that there are."""
     trained = f", trained on {size:,} reviews" if len(plan.train_sizes) > 1 else ""
-    single = {name: row for name, row in rows.items() if len(row.accuracies) == 1}
-    several = [name for name in rows if name not in single]
+    external = [name for name, row in rows.items() if row.plan.external]
+    single = {name: row for name, row in rows.items() if len(row.accuracies) == 1 and name not in external}
+    several = [name for name in rows if name not in single and name not in external]
     counts = sorted({len(rows[name].accuracies) for name in several})
     number = " to ".join(dict.fromkeys(map(str, counts[:1] + counts[-1:])))
     seeds = ", ".join(dict.fromkeys(str(run.seed) for row in single.values() for run in row.runs if run is not None))
+    if external:
+        yield f"A finding that names {_listed(external, 'or')} holds for these imported predictions."
+    if not single and not several:
+        return
     if not single:
         yield (
             f"{number} seeds per model{trained}: the findings hold for the training methods, not only for "
@@ -177,8 +182,9 @@ def prices(rows: Iterable[Row]) -> tuple[Price, ...]:
     return ("train and tuning time" if tuned else "train time", _seconds, spell_seconds), LATENCY, SIZE
 
 
-def _seconds(row: Row) -> float:
-    return (row.cost.train_seconds or 0.0) + (row.cost.tuning_seconds or 0.0)
+def _seconds(row: Row) -> float | None:
+    seconds = row.cost.train_seconds
+    return None if seconds is None else seconds + (row.cost.tuning_seconds or 0.0)
 
 
 def _price(better: Row, other: Row, rows: Iterable[Row]) -> str:

@@ -18,6 +18,7 @@ SEVERAL_BESIDE_ONE = (
     "A model with one seed is compared with each network of a model with several; the largest p counts, and the "
     "difference is that of the mean accuracies."
 )
+EXTERNAL = "External: predictions of another system, imported by file; its costs and its training are not known here."
 PARTS = ("train", "val", "test")
 BALANCED_ACCURACY = (
     "Balanced accuracy (balanced): the mean of two shares, of the negative and of the positive reviews that are "
@@ -122,10 +123,9 @@ def _machine_notes(results: PlanResults) -> list[str]:
 
 def _legend(plan: PlanRecord, verdict: Verdict) -> list[str]:
     """Explain the columns."""
-    several, single = (
-        [row.name for row in verdict.rows if row.complete and (len(row.accuracies) > 1) is more]
-        for more in (True, False)
-    )
+    own = [row for row in verdict.rows if row.complete and not row.plan.external]
+    several, single = ([row.name for row in own if (len(row.accuracies) > 1) is more] for more in (True, False))
+    external = any(row.complete and row.plan.external for row in verdict.rows)
     notes = []
     if several:
         notes.append(
@@ -146,7 +146,8 @@ def _legend(plan: PlanRecord, verdict: Verdict) -> list[str]:
         )
     found = {about for comparison in verdict.comparisons.values() for about in comparison.about}
     notes += [text for about, text in EXPLAINED.items() if about in found]
-    notes += [SEVERAL_BESIDE_ONE] * bool(several and single and verdict.comparisons)
+    notes += [EXTERNAL] * external
+    notes += [SEVERAL_BESIDE_ONE] * bool(several and (single or external) and verdict.comparisons)
     notes += LEGEND if verdict.comparisons else LEGEND[1:-1]
     return [*notes, "Train time includes a frozen encoder's pass over the reviews (features)."]
 

@@ -99,7 +99,7 @@ def _sections(
     report: Report, details: Details, rows: Sequence[Row], look: Mapping[str, Look]
 ) -> tuple[PageSection, ...]:
     results, comparisons = report.results, report.verdict.comparisons
-    complete = [row for row in report.verdict.rows if row.complete]
+    own = [row for row in report.verdict.rows if row.complete and not row.plan.external]
     sections = (
         PageSection(
             "pairs",
@@ -132,7 +132,7 @@ def _sections(
             "Train sizes",
             "Accuracy by training reviews",
             "The same models trained on more and more reviews and tested on the same reviews.",
-            [size_picture(complete, look)] if len({row.plan.train_size for row in complete}) > 1 else [],
+            [size_picture(own, look)] if len({row.plan.train_size for row in own}) > 1 else [],
         ),
         PageSection(
             "slices",
@@ -157,7 +157,7 @@ def _sections(
             "Reviews grouped by how confident the model was; larger marks hold more reviews. On the dashed line "
             "the model is right as often as it is confident; below the line it is overconfident, above it "
             "underconfident. ECE (expected calibration error) is the mean distance from the line.",
-            reliability_pictures(results, rows, look),
+            reliability_pictures(results, [row for row in rows if "ece" in row.scores], look),
         ),
     )
     return tuple(section for section in sections if section.pictures)

@@ -8,6 +8,7 @@ from benchmark.output import flattened, spell_seconds
 from benchmark.report.drawing import Table
 from benchmark.report.rows import row_name
 from benchmark.results.results import Details, PlanResults
+from benchmark.tracking import tags
 from benchmark.tracking.records import RunRecord, Status, finished_runs
 
 # Tags of a run that say what it was made from and on, with their names on the page.
@@ -29,12 +30,14 @@ def provenance(results: PlanResults, details: Details) -> dict[str, Any]:
     runs: list[tuple[str, ...]] = []
     settings: list[tuple[str, Table]] = []
     for row in plan.rows:
-        name = f"{row_name(row)}, trained on {row.train_size:,}"
+        name = row_name(row) if row.external else f"{row_name(row)}, trained on {row.train_size:,}"
         short = name if len(plan.train_sizes) > 1 else row_name(row)
         of_seeds = zip(plan.seeds_of(row), results.of(row), strict=True)
-        runs += [(short, str(seed), *_run_cells(run)) for seed, run in of_seeds]
+        runs += [(short, "" if row.external else str(seed), *_run_cells(run)) for seed, run in of_seeds]
         for run in results.finished(row)[:1]:
             chosen = [(key, str(value)) for key, value in flattened(details.runs[run.run_id].settings) if key != "seed"]
+            if run.external and tags.USER in run.tags:
+                chosen.append(("imported by", run.tags[tags.USER]))
             settings += [(name, Table(("setting", "value"), chosen))] if chosen else []
 
     machines: dict[tuple[tuple[str, str], ...], list[str]] = {}
@@ -52,6 +55,8 @@ def _run_cells(run: RunRecord | None) -> tuple[str, ...]:
     if run is None:
         return "missing", "", "", "", ""
     hardware = run.tags.get("hardware", "")
+    if run.external:  # an export lacks the command, which names files of another machine
+        return "imported", "", "", "", run.tags.get(tags.SOURCE, "")
     if run.status is not Status.FINISHED:
         return run.status.value.lower(), "", "", hardware, ""
     seconds, best = run.metrics.get("train_seconds"), run.metrics.get("best_epoch")

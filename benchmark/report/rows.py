@@ -53,13 +53,14 @@ class Row:
 
     Attributes:
         plan: what was wanted.
-        name: as printed; `(tuned)` where a search chose the settings.
+        name: as printed; `(tuned)` where a search chose the settings, `(external)` of another system.
         runs: the run of each seed, None where it was never begun.
         cost: of an incomplete row only what `throughput` measured and what tuning took.
         setup: why the published figure cannot be subtracted from ours; empty where it can.
         accuracies: of each seed, 0 to 1.
         interval: 95 %, for the mean of the accuracies.
-        scores: accuracy, balanced_accuracy, f1, f1_negative, roc_auc, ece (0 to 1) and log_loss (nats).
+        scores: accuracy, balanced_accuracy, f1, f1_negative, roc_auc, ece (0 to 1) and log_loss (nats); the last three
+            are missing of an external row that gives labels alone.
         majority_p: adjusted p of its being no better than always answering the larger class; None: incomplete.
         letters: rank among the rows of the same train size; empty where the row is not compared.
         machines: that the runs were computed on.
@@ -135,7 +136,8 @@ def make_verdict(results: PlanResults) -> Verdict:
 
 def row_name(row: PlanRow) -> str:
     """Return the row's name as the table prints it."""
-    return f"{row.experiment} (tuned)" if row.tuned else row.experiment
+    mark = " (tuned)" if row.tuned else " (external)" if row.external else ""
+    return f"{row.experiment}{mark}"
 
 
 def _all_finished(results: PlanResults, row: PlanRow) -> list[RunRecord]:
@@ -154,11 +156,13 @@ def _row(
     correct = results.correct(runs)
     accuracies = tuple(float(each.mean()) for each in correct)
     logits = [results.logits[run.run_id] for run in runs]
-    scores = {score: [run.metrics[f"test/{score}"] for run in runs] for score in SCORES}
+    recorded = [score for score in SCORES if f"test/{score}" in runs[0].metrics]
+    scores = {score: [run.metrics[f"test/{score}"] for run in runs] for score in recorded}
     # Of the predictions: records of older versions lack them.
     of_classes = [class_scores(results.labels, each) for each in logits]
     scores |= {score: [found[score] for found in of_classes] for score in of_classes[0]}
-    scores |= {"ece": [expected_calibration_error(results.labels, each) for each in logits]}
+    if "log_loss" in scores:
+        scores |= {"ece": [expected_calibration_error(results.labels, each) for each in logits]}
     return replace(
         found,
         accuracies=accuracies,
@@ -174,8 +178,8 @@ def _cost(results: PlanResults, row: PlanRow, metrics: Sequence[Mapping[str, flo
     train, features = _mean(metrics, "train_seconds"), _mean(metrics, "features_seconds")
     speed, tuned = results.speeds.get(row.fingerprint), row.tuned
     return Cost(
-        parameters=int(metrics[0]["parameters_total"]) if metrics else None,
-        trainable=int(metrics[0]["parameters_trainable"]) if metrics else None,
+        parameters=_count(metrics, "parameters_total"),
+        trainable=_count(metrics, "parameters_trainable"),
         train_seconds=train + (features or 0.0) if train is not None else None,
         features_seconds=features,
         tuning_seconds=tuned["seconds"] if tuned else None,
@@ -184,6 +188,10 @@ def _cost(results: PlanResults, row: PlanRow, metrics: Sequence[Mapping[str, flo
         latency_ms=speed.latency_p50_ms if speed else None,
         peak_memory_mib=_mean(metrics, "peak_memory_mib"),
     )
+
+
+def _count(metrics: Sequence[Mapping[str, float]], key: str) -> int | None:
+    return int(metrics[0][key]) if metrics and key in metrics[0] else None
 
 
 def _mean(metrics: Sequence[Mapping[str, float]], key: str) -> float | None:

@@ -25,6 +25,10 @@ def _state(row: Row) -> str:
     return "incomplete: " + ", ".join(f"{count} {state}" for state, count in counts.items())
 
 
+def _seeds(row: Row) -> str:
+    return f"{row.states.count(Status.FINISHED)} of {len(row.states)}"
+
+
 def _unstable(row: Row) -> str:
     return " (unstable)" if row.unstable_seeds else ""
 
@@ -51,7 +55,7 @@ NEARLY_EQUAL = 0.51  # share of the larger class
 PUBLISHED = Column("published, %", _published)
 QUALITY = (
     Column("rank", lambda row: row.letters),
-    Column("seeds", lambda row: f"{row.states.count(Status.FINISHED)} of {len(row.states)}"),
+    Column("seeds", lambda row: None if row.plan.external else _seeds(row)),
     ACCURACY,
     Column("95 % interval", lambda row: row.interval, lambda ends: f"{100 * ends.low:.2f} to {100 * ends.high:.2f}"),
     BALANCED,
@@ -113,7 +117,8 @@ def make_report(results: PlanResults) -> Report:
     sizes = sorted(results.plan.train_sizes)
     names = (MODEL, TRAINED_ON) if len(sizes) > 1 else (MODEL,)
     begun = [row for row in verdict.rows if row.begun] or verdict.rows
-    costs = [row for row in verdict.rows if row in begun or any(column.value(row) is not None for column in COST)]
+    own = [row for row in verdict.rows if not row.plan.external]
+    costs = [row for row in own if row in begun or any(column.value(row) is not None for column in COST)]
     # Where both classes are about equally frequent, the two accuracies are the same.
     needed = {
         BALANCED: (results.majority_accuracy or 0.5) > NEARLY_EQUAL,
@@ -124,7 +129,7 @@ def make_report(results: PlanResults) -> Report:
     tables = [ReportTable("Quality", (*names, *quality), begun), ReportTable("Cost", (*names, *cost), costs)]
     if len(sizes) > 1:
         models: dict[str, dict[int, Row]] = {}
-        for row in verdict.rows:
+        for row in own:
             models.setdefault(MODEL.text(row), {})[row.plan.train_size] = row
         models = {name: found for name, found in models.items() if any(row in begun for row in found.values())}
         columns = [Column(MODEL.title, lambda found: MODEL.text(next(iter(found.values()))))]

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import yaml
 
 from benchmark.output import flattened
 from benchmark.results.challenges import read_challenges
+from benchmark.results.external import with_external
 from benchmark.results.results import Details, PlanResults, RecordedRun, join_runs
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.explanations import explanations_in
@@ -25,8 +27,10 @@ from benchmark.tracking.records import (
     CONFIG_FILE,
     ENVIRONMENT_FILE,
     EXPLANATIONS_FILE,
+    EXTERNAL,
     PREDICTIONS_FILE,
     RunRecord,
+    Status,
     finished_runs,
 )
 
@@ -115,7 +119,9 @@ def read_results(store: TrackingStore | None, profile: str, plan: str | None = N
     entry, record, runs = choose_plan(store, profile, plan)
     assert store is not None
     with files_of(store) as files:
-        results = join_runs(record, runs, store.speeds(profile), lambda run: read_predictions(files, run), entry)
+        read = partial(read_predictions, files)
+        results = join_runs(record, runs, store.speeds(profile), read, entry)
+        results = with_external(results, store.runs(profile, EXTERNAL, Status.FINISHED), read)
         return with_challenges(results, files)
 
 

@@ -177,26 +177,37 @@ def join_runs(
     logits: dict[str, np.ndarray] = {}
     for run in finished_runs(plan, runs):
         table = read_predictions(run).set_index("id")
-        if not table.index.is_unique:
-            raise ResultsError(f"predictions of run {run.run_id} ({run.name}): an id is there twice; {_again(run)}")
         if not logits:
             ids, labels = table.index.to_numpy(dtype=object), table["label"].to_numpy(np.int64)
-        elif not np.array_equal(table.index, ids):
-            if len(table) != len(ids) or not table.index.isin(ids).all():
-                raise ResultsError(
-                    f"predictions of run {run.run_id} ({run.name}): other reviews than those of the plan's first run; "
-                    "`python -m benchmark run --fresh` does the runs again"
-                )
-            table = table.loc[ids]
-        if not np.array_equal(table["label"].to_numpy(np.int64), labels):
-            raise ResultsError(f"predictions of run {run.run_id} ({run.name}): other labels; {_again(run)}")
-        logits[run.run_id] = table[["logit_negative", "logit_positive"]].to_numpy(np.float32)
-        _check_metrics(run, float((logits[run.run_id].argmax(axis=1) == labels).mean()))
+        logits[run.run_id] = ordered_logits(run, table, ids, labels)
     return PlanResults(plan, runs, ids, labels, logits, speeds, entry)
 
 
+def ordered_logits(run: RunRecord, table: pd.DataFrame, ids: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the (N, 2) float32 logits of a run's predictions, whose index is the reviews' ids, in the order of `ids`.
+
+    Raises:
+        ResultsError: they are of other reviews or labels, or contradict the recorded accuracy.
+    """
+    if not table.index.is_unique:
+        raise ResultsError(f"predictions of run {run.run_id} ({run.name}): an id is there twice; {_again(run)}")
+    if not np.array_equal(table.index, ids):
+        if len(table) != len(ids) or not table.index.isin(ids).all():
+            raise ResultsError(
+                f"predictions of run {run.run_id} ({run.name}): other reviews than those of the plan's first run; "
+                "`python -m benchmark run --fresh` does the runs again"
+            )
+        table = table.loc[ids]
+    if not np.array_equal(table["label"].to_numpy(np.int64), labels):
+        raise ResultsError(f"predictions of run {run.run_id} ({run.name}): other labels; {_again(run)}")
+    logits = table[["logit_negative", "logit_positive"]].to_numpy(np.float32)
+    _check_metrics(run, float((logits.argmax(axis=1) == labels).mean()))
+    return logits
+
+
 def _check_metrics(run: RunRecord, accuracy: float) -> None:
-    needed = (*NEEDED_METRICS, *({"best_epoch"} & run.metrics.keys()))
+    measured = ("test/accuracy",) if run.external else NEEDED_METRICS
+    needed = (*measured, *({"best_epoch"} & run.metrics.keys()))
     missing = [name for name in needed if not math.isfinite(run.metrics.get(name, math.nan))]
     if missing:
         raise ResultsError(f"run {run.run_id} ({run.name}) is finished without {', '.join(missing)}; {_again(run)}")
@@ -209,4 +220,5 @@ def _check_metrics(run: RunRecord, accuracy: float) -> None:
 
 
 def _again(run: RunRecord) -> str:
-    return f"`python -m benchmark run {run.experiment} --fresh` does it again"
+    command = f"import FILE --name {run.experiment}" if run.external else f"run {run.experiment}"
+    return f"`python -m benchmark {command} --fresh` does it again"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +94,11 @@ class RunRecord:
         """Return whether training came apart, see `unstable_epochs`: the figures depend on luck."""
         return names.UNSTABLE in self.tags
 
+    @property
+    def external(self) -> bool:
+        """Return whether it holds the predictions of another system: it has no network and no settings."""
+        return self.tags.get(names.KIND) == EXTERNAL
+
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
@@ -162,7 +167,9 @@ class PlanRecord:
 
     def spell_seeds(self) -> str:
         """Return such as `2077, 2078; bert-finetuned 2077`: all seeds, then the models that have only some of them."""
-        named = {"": self.seeds} | {f"{row.experiment} ": row.seeds for row in self.rows if row.seeds}
+        named = {"": self.seeds} | {
+            f"{row.experiment} ": row.seeds for row in self.rows if row.seeds and not row.external
+        }
         return "; ".join(f"{name}{', '.join(map(str, seeds))}" for name, seeds in named.items())
 
     def spell_sizes(self) -> str:
@@ -173,7 +180,8 @@ class PlanRecord:
     @property
     def fingerprint(self) -> str:
         """16 hex digits by which the plan's parent run is found again; the audit follows from the rest."""
-        wanted = {key: value for key, value in self.to_json().items() if key != "audit"}
+        own = replace(self, rows=tuple(row for row in self.rows if not row.external))
+        wanted = {key: value for key, value in own.to_json().items() if key != "audit"}
         return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:16]
 
     def describe(self) -> str:
