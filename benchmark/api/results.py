@@ -12,6 +12,7 @@ import pandas as pd
 
 from benchmark.analysis.metrics import probabilities
 from benchmark.output import terminal_width, write_whole
+from benchmark.report.beyond_forms import challenge_frame
 from benchmark.report.forms import HTML, PAGE_FILE, WIDTH, destination, render, table_frame
 from benchmark.report.page import Page, make_page, render_page
 from benchmark.report.rows import Row
@@ -141,6 +142,11 @@ class Results:
         The columns are those of the CSV report (docs/report-schema.md); accuracies are 0 to 1.
         """
         return table_frame(self._report)
+
+    @property
+    def challenges(self) -> dict[str, pd.DataFrame]:
+        """By challenge set, one row per model of the largest train size; columns as in docs/report-schema.md."""
+        return {found.results.name: challenge_frame(found) for found in self._report.challenges}
 
     def predictions(self, model: str) -> pd.DataFrame:
         """Return the model's predictions on the test reviews: seed, train_size, id, label, probability.

@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.analysis.pairwise import PairwiseTests
 from benchmark.output import OutputError
+from benchmark.report.beyond import ChallengeRow
+from benchmark.report.beyond_forms import IN_TRAIN, challenge_figures, challenge_json, pairs_json
 from benchmark.report.columns import MODEL, TRAINED_ON, Column, ReportTable
 from benchmark.report.rows import Row, Spread
 from benchmark.report.table import Report
@@ -68,14 +69,16 @@ def table_frame(report: Report) -> pd.DataFrame:
     `_seed_1` behind those of seed 1; units are as there. Unknown numbers are NaN, unknown counts pandas.NA.
     """
     plan = report.results.plan
-    frame = pd.json_normalize([_row(row, plan) for row in report.verdict.rows], sep="_", max_level=1)
+    rows = [_row(row, plan) | _beyond(report, row) for row in report.verdict.rows]
+    frame = pd.json_normalize(rows, sep="_", max_level=1)
     frame["unstable_seeds"] = [" ".join(map(str, row.unstable_seeds)) for row in report.verdict.rows]
     lists = ["seeds", "runs", "run_ids", "test_accuracy_by_seed"]
     frame = frame.drop(columns=[*lists, *(name for name in map(str, frame) if name.startswith("published"))])
     frame = frame.join(pd.DataFrame([_by_seed(row, plan) for row in report.verdict.rows]))
     figures = [name for name in map(str, frame) if name.endswith(FIGURE_ENDINGS)]
     figures += [f"{key.replace('/', '_')}_seed_{seed}" for key in BY_SEED for seed in plan.seeds]
-    return frame.astype(dict.fromkeys(figures, "float64") | dict.fromkeys(COUNTS, "Int64"))
+    counts = [*COUNTS, *(name for name in map(str, frame) if name.endswith(IN_TRAIN))]
+    return frame.astype(dict.fromkeys(figures, "float64") | dict.fromkeys(counts, "Int64"))
 
 
 def report_json(report: Report) -> dict[str, Any]:
@@ -93,7 +96,10 @@ def report_json(report: Report) -> dict[str, Any]:
         "test_size": plan.test_size,
         "majority_accuracy": report.results.majority_accuracy,
         "rows": [_row(row, plan) for row in report.verdict.rows],
-        "comparisons": [_comparison(size, found) for size, found in report.verdict.comparisons.items()],
+        "comparisons": [
+            {"train_size": size, "pairs": pairs_json(found)} for size, found in report.verdict.comparisons.items()
+        ],
+        "challenges": [challenge_json(found) for found in report.challenges],
         "findings": list(report.findings),
         "notes": list(report.notes),
     }
@@ -127,6 +133,16 @@ def _row(row: Row, plan: PlanRecord) -> dict[str, Any]:
     }
 
 
+def _beyond(report: Report, row: Row) -> dict[str, Any]:
+    """Return a row's figures on the challenge sets, unknown ones where it has another train size."""
+    found: dict[str, Any] = {}
+    for challenge in report.challenges:
+        scored = next((each for each in challenge.rows if each.row is row), ChallengeRow(row))
+        figures = challenge_figures(challenge, scored)
+        found |= {f"challenge_{challenge.results.name}_{name}": value for name, value in figures.items()}
+    return found
+
+
 def _by_seed(row: Row, plan: PlanRecord) -> dict[str, Any]:
     """Return state, run id and figures of each seed's run; figures of finished ones alone."""
     seeds = plan.seeds_of(row.plan)
@@ -139,16 +155,6 @@ def _by_seed(row: Row, plan: PlanRecord) -> dict[str, Any]:
         metrics = run.metrics if run is not None and run.status is Status.FINISHED else {}
         found |= {f"{key.replace('/', '_')}_seed_{seed}": metrics.get(key) for key in BY_SEED}
     return found
-
-
-def _comparison(size: int, found: PairwiseTests) -> dict[str, Any]:
-    return {
-        "train_size": size,
-        "pairs": [
-            asdict(pair) | {"test": pair.test, "interval": pair.interval._asdict(), "separated": pair.separated}
-            for pair in found.pairs
-        ],
-    }
 
 
 def _which_plan(entry: PlanEntry) -> str:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmark.output import spell_count, spell_figure, spell_seconds
+from benchmark.report.beyond import ChallengeVerdict, judge_challenges
+from benchmark.report.beyond_sentences import challenge_findings, challenge_notes
+from benchmark.report.beyond_table import challenge_table
 from benchmark.report.columns import MODEL, TRAINED_ON, Column, ReportTable, spell_spread
 from benchmark.report.narrative import narrate
 from benchmark.report.notes import report_notes
@@ -84,9 +87,10 @@ class Report:
     Attributes:
         results: what it was made from.
         verdict: the figures.
-        tables: quality, cost and, with several train sizes, accuracy by size.
+        tables: quality, cost and, with several train sizes, accuracy by size; one per challenge set.
         findings: what the figures say, a sentence or two each.
         notes: conditions, and what the columns mean, a sentence or two each.
+        challenges: the figures of each challenge set that any row was scored on.
     """
 
     results: PlanResults
@@ -94,6 +98,7 @@ class Report:
     tables: tuple[ReportTable, ...]
     findings: tuple[str, ...]
     notes: tuple[str, ...]
+    challenges: tuple[ChallengeVerdict, ...]
 
     @property
     def quality(self) -> pd.DataFrame:
@@ -135,8 +140,13 @@ def make_report(results: PlanResults) -> Report:
         columns = [Column(MODEL.title, lambda found: MODEL.text(next(iter(found.values()))))]
         columns += [_at_size(size) for size in sizes]
         tables.append(ReportTable(CURVE, columns, list(models.values())))
-    findings = tuple(map(one_line, narrate(results, verdict)))
-    return Report(results, verdict, tuple(tables), findings, tuple(map(one_line, report_notes(results, verdict))))
+    challenges = judge_challenges(results, verdict)
+    tables += map(challenge_table, challenges)
+    findings = (*narrate(results, verdict), *challenge_findings(challenges, verdict))
+    notes = (*report_notes(results, verdict), *challenge_notes(results, challenges))
+    return Report(
+        results, verdict, tuple(tables), tuple(map(one_line, findings)), tuple(map(one_line, notes)), challenges
+    )
 
 
 def _at_size(size: int) -> Column:

@@ -30,7 +30,7 @@ def made_challenge(
         right = round(accuracy[run.experiment] * reviews) / reviews
         run.metrics.update({f"challenge/{name}/{score}": right for score in ("accuracy", "ece", "log_loss")})
     original = np.arange(reviews) % 2 == 0
-    in_train = original & (np.arange(reviews) < 2 * leaked)
+    in_train = original & (np.arange(reviews) < 2 * leaked * paired)
     return ChallengeResults(
         name,
         f"made-up {name} reviews",
