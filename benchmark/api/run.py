@@ -28,6 +28,7 @@ def run(
     fresh: bool = False,
     device: DeviceSetting = "auto",
     data: str | Path | None = None,
+    data_dir: str | Path | None = None,
     tracking_uri: str | None = None,
     cache_dir: str | Path | None = None,
     checkpoint_minutes: float = 2.0,
@@ -49,6 +50,8 @@ def run(
         fresh: start over; earlier records of these runs stay in MLflow as superseded.
         device: auto, cpu, cuda or mps.
         data: folder or archive of the official reviews; None: BENCHMARK_DATA, else the cache, else a download.
+        data_dir: folder with the publishers' files of challenge sets; None: BENCHMARK_DATA_DIR, else the cache, else a
+            download.
         tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else mlflow.db in the working directory.
         cache_dir: tokens, features and checkpoints; None: BENCHMARK_CACHE, else .benchmark in the working directory.
         checkpoint_minutes: minutes between checkpoints.
@@ -67,6 +70,7 @@ def run(
         cache_dir=cache_dir,
         device=device,
         data=data,
+        data_dir=data_dir,
         interval=CheckpointInterval(60 * checkpoint_minutes, checkpoint_steps),
     )
     plan = make_plan(suite, workspace, chosen)

@@ -15,7 +15,7 @@ from data_pipeline.errors import one_line
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    add_shared_options(parser, "device", "data", *STORE)
+    add_shared_options(parser, "device", "data", "data-dir", *STORE)
 
 
 def execute(arguments: argparse.Namespace) -> int:

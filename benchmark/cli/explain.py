@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 
-from benchmark.cli.options import STORE, add_shared_options, existing_store, positive, workspace
+from benchmark.cli.options import STORE, add_shared_options, existing_store, positive
 from benchmark.config.choice import chosen_experiments
 from benchmark.inference import attributions
 from benchmark.inference.attributions import ExplanationError, require_captum
@@ -30,8 +30,9 @@ from benchmark.tracking.records import RunRecord
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.device import resolve_device
 from benchmark.training.progress import Progress
+from data_pipeline.load import load_corpus
 from data_pipeline.review import Review
-from data_pipeline.sources import load_corpus
+from data_pipeline.sources import Place
 
 REVIEWS = 6  # explained by default
 WORDS = 6  # for a label, against it, and attended to
@@ -107,7 +108,7 @@ def _runs(store: TrackingStore, arguments: argparse.Namespace) -> tuple[list[Run
 
 def _reviews(store: TrackingStore, run: RunRecord, ids: Iterable[str], arguments: argparse.Namespace) -> list[Review]:
     """Read the reviews of these ids from the run's corpus."""
-    corpus = load_corpus(recorded_config(store, run).data, workspace(arguments).place)
+    corpus = load_corpus(recorded_config(store, run).data, Place.locate(arguments.data, arguments.cache_dir))
     known = {review.id: review for part in corpus.parts.values() for review in part}
     for wanted in ids:
         if wanted not in known:

@@ -54,6 +54,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "the official reviews, for profiles of source aclimdb: folder aclImdb or archive aclImdb_v1.tar.gz "
         "(default: BENCHMARK_DATA, else the copy in the cache, which `run` downloads)",
     },
+    "data-dir": {
+        "type": Path,
+        "metavar": "DIR",
+        "help": "folder with the publishers' files of challenge sets, as test_paired.tsv "
+        "(default: BENCHMARK_DATA_DIR, else the copies in the cache, which `run` downloads)",
+    },
     "tuned": {
         "action": "store_true",
         "help": "use the settings that `tune` found (tuned/PROFILE/NAME.yaml), where there are any",
@@ -73,7 +79,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
 }
 STORE = ("tracking-uri", "cache-dir")
-SUITE = ("profile", "config", "set", "seed", "device", "data", *STORE)
+SUITE = ("profile", "config", "set", "seed", "device", "data", "data-dir", *STORE)
 
 
 def add_shared_options(parser: argparse.ArgumentParser, *names: str) -> None:
@@ -103,6 +109,7 @@ def workspace(arguments: argparse.Namespace) -> Workspace:
         cache_dir=arguments.cache_dir,
         device=arguments.device,
         data=arguments.data,
+        data_dir=arguments.data_dir,
     )
 
 

@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", choices=["auto", "cpu", "cuda", "mps"], help="what computes (default: what computed the run)"
     )
-    add_shared_options(parser, "data", *STORE)
+    add_shared_options(parser, "data", "data-dir", *STORE)
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -68,6 +68,7 @@ def execute(arguments: argparse.Namespace) -> int:
         fresh=arguments.fresh,
         device=arguments.device,
         data=arguments.data,
+        data_dir=arguments.data_dir,
         tracking_uri=arguments.tracking_uri,
         cache_dir=arguments.cache_dir,
         checkpoint_minutes=arguments.checkpoint_minutes,

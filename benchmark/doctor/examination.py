@@ -31,6 +31,7 @@ def examine(workspace: Workspace) -> Iterator[tuple[str, Finding]]:
         ("disk", machine.disk_findings(workspace)),
         ("reviews", inputs.embedded_findings()),
         ("official reviews", inputs.official_findings(workspace.place)),
+        ("challenge sets", inputs.challenge_findings(workspace.place)),
         ("encoder", inputs.encoder_findings()),
         ("store", store_findings()),
         ("cache", cache.entry_findings(workspace.cache_dir)),

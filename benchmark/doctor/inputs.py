@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmark.config.load import locate_config
-from benchmark.doctor.finding import Finding, note, ok, problem
+from benchmark.config.load import challenge_entries, locate_config
+from benchmark.doctor.finding import PROBLEM, Finding, note, ok, problem
 from benchmark.plan.encoder import check_local_encoders
+from data_pipeline.challenges import load_challenges
 from data_pipeline.config import DataConfig
 from data_pipeline.encoder import EMBEDDED_NAME, resolve_encoder
-from data_pipeline.errors import DataError
+from data_pipeline.errors import DataError, ReviewsNotHereError
 from data_pipeline.sources import (
     OFFICIAL_ARCHIVE_BYTES,
     OFFICIAL_FINGERPRINT,
@@ -62,3 +63,18 @@ def official_findings(place: Place) -> Iterator[Finding]:
         yield ok(f"{path}: {corpus.name}, with the known hash")
     else:
         yield note(f"{path}: {corpus.name}; figures of runs on it cannot be compared with published ones")
+
+
+def challenge_findings(place: Place) -> Iterator[Finding]:
+    """Read each challenge set that ./experiments.yaml declares, as a run does; nothing is downloaded."""
+    for name, config in challenge_entries(locate_config(None)).items():
+        if config.source == "perturbation":
+            continue
+        try:
+            (found,) = load_challenges({name: config}, place, (), download=False)
+        except ReviewsNotHereError as error:
+            yield note(f"{name}: {error}")
+        except DataError as error:
+            yield Finding(PROBLEM, str(error))
+        else:
+            yield ok(f"{name}: {len(found.reviews):,} reviews; {found.title}")

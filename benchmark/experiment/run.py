@@ -32,8 +32,8 @@ from benchmark.training.reproducibility import seed_everything
 from benchmark.training.trainer import Fit, Predictions, Trainer, count_parameters
 from data_pipeline.corpus import Corpus
 from data_pipeline.errors import DataError
+from data_pipeline.load import load_corpus
 from data_pipeline.pipeline import Data, Part, build_data
-from data_pipeline.sources import load_corpus
 from models.classifier import Classifier
 from models.registry import ModelContext, get_model_spec
 
@@ -95,7 +95,7 @@ def run_experiment(planned: PlannedRun, workspace: Workspace, tracker: MlflowTra
         write_conditions(Path(folder), planned.config, run.machine)
         tracker.log_artifacts(Path(folder))
     with run.timed("tokenize"):
-        corpus = load_corpus(planned.config.data, workspace.place)
+        corpus = load_corpus(planned.config.data, workspace.place, planned.config.challenges)
     ready = _prepare(run, corpus, ("train", "val", "test"))
     trainer, fit = _fit(run, ready, lambda _: None)
     progress.start("test", len(ready.parts["test"]))

@@ -16,6 +16,7 @@ from benchmark.tracking.records import RUN, PlanRecord, PlanRow
 from benchmark.training.device import DeviceSetting, resolve_device, resolve_precision
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus, audit
+from data_pipeline.load import held_out_ids
 from data_pipeline.sources import read_source
 from models.precision import Precision
 from models.registry import get_model_spec
@@ -76,17 +77,17 @@ class Plan:
 
 
 def make_plan(suite: Suite, workspace: Workspace, names: Collection[str] = (), *, download: bool = True) -> Plan:
-    """Read the reviews, resolve device and encoders, and give every run its identity.
+    """Read reviews and challenge sets, resolve device and encoders, and give every run its identity.
 
     Args:
         suite: all experiments of the plan.
         workspace: where the reviews are, and what computes.
         names: the experiments that will run now; none: all of them.
-        download: False: reviews or an encoder that are not on this machine are not fetched.
+        download: False: reviews, challenge sets or an encoder that are not on this machine are not fetched.
 
     Raises:
         ReviewsNotHereError, EncoderNotHereError: they must be downloaded, and `download` is false.
-        DataError: the reviews or an encoder cannot be read.
+        DataError: the reviews, a challenge set or an encoder cannot be read.
         ConfigError: reviews may be longer than an encoder can read; or tuned settings of one of `names` were found on
             another split.
         DeviceError: a run asks for what this machine does not have.
@@ -96,7 +97,8 @@ def make_plan(suite: Suite, workspace: Workspace, names: Collection[str] = (), *
     firsts = {run.experiment_name: run for run in reversed(runs)}
     resolved = {name: _resolve(firsts[name], workspace.device, download=download) for name in suite.experiments}
     source = read_source(suite.data[0], workspace.place, download=download)
-    corpora = {data: source.split(data) for data in suite.data}
+    held_out = held_out_ids(source.reviews, suite.challenges, workspace.place, download=download)
+    corpora = {data: source.split(data, held_out) for data in suite.data}
     _refuse_tuned_on_test(suite, names or suite.experiments, corpora)
     published = _published(suite, corpora[suite.data[0]])
     seeds = tuple(dict.fromkeys(run.seed for run in runs))

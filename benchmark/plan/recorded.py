@@ -15,7 +15,7 @@ from benchmark.tracking.records import CONFIG_FILE, RunRecord, Status
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.device import DeviceSetting
 from data_pipeline.errors import InputError
-from data_pipeline.sources import load_corpus
+from data_pipeline.load import load_corpus
 
 DEVICES: tuple[DeviceSetting, ...] = ("cpu", "cuda", "mps")
 
@@ -41,7 +41,15 @@ def plan_of_recorded_run(store: TrackingStore, original: RunRecord, workspace: W
         )
     run = recorded_config(store, original)
     name, data = run.experiment_name, (run.data,)
-    suite = Suite(run.profile, "", {name: (run.seed,)}, data, experiments={name: run.experiment}, plugin=run.plugin)
+    suite = Suite(
+        run.profile,
+        "",
+        {name: (run.seed,)},
+        data,
+        experiments={name: run.experiment},
+        plugin=run.plugin,
+        challenges=run.challenges,
+    )
     plan = make_plan(suite, workspace)
     if plan.runs[0].fingerprint != original.fingerprint:
         raise ReproductionError(

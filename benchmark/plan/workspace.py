@@ -23,6 +23,7 @@ class Workspace:
     Attributes:
         cache_dir: tokens, features, checkpoints and locks.
         data: folder or archive of the official reviews; None: they are downloaded when needed.
+        data_dir: folder with the publishers' files of challenge sets; None: they are downloaded when needed.
     """
 
     tracking_uri: str
@@ -30,6 +31,7 @@ class Workspace:
     device: DeviceSetting = "auto"
     data: Path | None = None
     interval: CheckpointInterval = field(default_factory=CheckpointInterval)
+    data_dir: Path | None = None
 
     @classmethod
     def locate(
@@ -40,15 +42,17 @@ class Workspace:
         device: DeviceSetting = "auto",
         data: str | Path | None = None,
         interval: CheckpointInterval | None = None,
+        data_dir: str | Path | None = None,
     ) -> Self:
         """Return the workspace: each place as given, else from its environment variable, else here."""
-        place = Place.locate(data, cache_dir)
-        return cls(located_uri(tracking_uri), place.cache_dir, device, place.data, interval or CheckpointInterval())
+        place = Place.locate(data, cache_dir, data_dir)
+        interval = interval or CheckpointInterval()
+        return cls(located_uri(tracking_uri), place.cache_dir, device, place.data, interval, place.data_dir)
 
     @property
     def place(self) -> Place:
         """Where reviews are read from and cached."""
-        return Place(self.data, self.cache_dir)
+        return Place(self.data, self.cache_dir, self.data_dir)
 
     def checkpoint_dir(self, identity: str) -> Path:
         """Return where the run of this identity keeps the state of its training until it is finished."""

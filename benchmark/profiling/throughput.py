@@ -37,8 +37,8 @@ from benchmark.training.trainer import Trainer, count_parameters
 from data_pipeline.config import DataConfig
 from data_pipeline.encoder import EncoderNotHereError, resolve_encoder
 from data_pipeline.feature_cache import DTYPE
+from data_pipeline.load import load_corpus
 from data_pipeline.pipeline import Part, build_data, part_of_texts
-from data_pipeline.sources import load_corpus
 from data_pipeline.tokenization import Tokenizer
 from models.classifier import Classifier
 from models.precision import Precision, autocast

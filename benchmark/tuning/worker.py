@@ -44,7 +44,7 @@ from benchmark.tuning.study import (
     trials_left,
 )
 from data_pipeline.errors import InputError
-from data_pipeline.sources import load_corpus
+from data_pipeline.load import load_corpus
 
 POLL_SECONDS = 2.0  # between two checks of other workers' trials
 
@@ -81,7 +81,7 @@ def spend_budget(
         Exception: a trial failed with it.
     """
     store = TrackingStore(workspace.tracking_uri, workspace.cache_dir, probe=False)
-    corpus = load_corpus(planned.own.data, workspace.place).without_test()
+    corpus = load_corpus(planned.own.data, workspace.place, planned.own.challenges).without_test()
     encoder = resolve_run_encoder(planned.own)
     inputs = Inputs(corpus.fingerprint, corpus.split_fingerprint, encoder.fingerprint if encoder else None, "")
     facts = {

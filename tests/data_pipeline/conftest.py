@@ -7,7 +7,7 @@ import pytest
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus
 from data_pipeline.encoder import resolve_encoder
-from data_pipeline.sources import load_corpus
+from data_pipeline.load import load_corpus
 from tests.helpers.file_server import FileServer
 
 

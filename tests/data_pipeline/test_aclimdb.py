@@ -10,7 +10,8 @@ from data_pipeline.aclimdb import read_aclimdb
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import audit
 from data_pipeline.errors import ReviewsNotHereError
-from data_pipeline.sources import OFFICIAL_FINGERPRINT, OFFICIAL_NAME, Place, cached_archive, load_corpus, read_source
+from data_pipeline.load import load_corpus
+from data_pipeline.sources import OFFICIAL_FINGERPRINT, OFFICIAL_NAME, Place, cached_archive, read_source
 from tests.helpers.facts import assert_names
 from tests.helpers.hostility import refusal
 from tests.helpers.official import members, write_archive, write_folder

@@ -2,8 +2,10 @@
 
 import pytest
 
+from data_pipeline.challenge_config import ChallengeConfig
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus, audit
+from data_pipeline.load import load_corpus
 from data_pipeline.sources import EMBEDDED_NAME, Place, Source, read_source
 from tests.helpers.facts import assert_names
 
@@ -27,6 +29,12 @@ def test_the_default_split_is_the_published_one_and_not_the_official_one(imdb):
     assert imdb.split_fingerprint == SPLIT_FINGERPRINT
     assert imdb.held_out_test
     assert imdb.name == EMBEDDED_NAME
+
+
+def test_the_sentences_of_the_same_wheel_are_no_reviews_of_it_and_leave_the_split(imdb):
+    sentences = {"rotten-tomatoes": ChallengeConfig(source="rotten-tomatoes")}
+
+    assert load_corpus(DataConfig(), Place(), sentences) == imdb
 
 
 def test_parts_are_balanced_and_without_the_96_exact_duplicates(imdb):

@@ -8,7 +8,8 @@ import pytest
 
 from data_pipeline import sources
 from data_pipeline.config import DataConfig
-from data_pipeline.sources import Place, load_corpus
+from data_pipeline.load import load_corpus
+from data_pipeline.sources import Place
 from tests.helpers.facts import assert_names
 from tests.helpers.hostility import refusal
 

@@ -18,8 +18,8 @@ from benchmark.tracking.tags import run_tags
 from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.trainer import Predictions, Trainer
 from data_pipeline.corpus import Corpus
+from data_pipeline.load import load_corpus
 from data_pipeline.pipeline import build_data
-from data_pipeline.sources import load_corpus
 from models.classifier import Classifier
 from models.registry import ModelContext, get_model_spec
 from tests.helpers.recorded import NOWHERE

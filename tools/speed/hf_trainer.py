@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, BertModel, DataCollatorWithPadding, Trai
 
 from data_pipeline.config import DataConfig
 from data_pipeline.encoder import resolve_encoder
-from data_pipeline.sources import load_corpus
+from data_pipeline.load import load_corpus
 from data_pipeline.tokenization import clean
 
 BATCH, MEGA = 16, 800  # reviews; the sampler's mega-batch is 50 batches

@@ -16,8 +16,8 @@ from benchmark.training.device import resolve_precision
 from benchmark.training.reproducibility import seed_everything
 from benchmark.training.trainer import Trainer
 from data_pipeline.config import DataConfig
+from data_pipeline.load import load_corpus
 from data_pipeline.pipeline import Part, build_data
-from data_pipeline.sources import load_corpus
 from models.classifier import Classifier
 from models.registry import ModelContext, get_model_spec
 

@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 
 from data_pipeline.config import DataConfig, TokensConfig
 from data_pipeline.encoder import resolve_encoder
+from data_pipeline.load import load_corpus
 from data_pipeline.pipeline import build_data
-from data_pipeline.sources import Place, load_corpus
+from data_pipeline.sources import Place
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from benchmark.cli import explain
 from benchmark.config.schema import run_from_settings
 from benchmark.tracking.explanations import Explanations, ReviewExplanation, read_explanations, write_explanations
-from data_pipeline import sources
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.trained import record, record_whole
 
@@ -111,13 +111,13 @@ class TestOneReview:
         assert err.count("\n") == 1
 
     def test_no_character_of_a_review_is_obeyed_by_the_terminal(self, call, recorded, review, monkeypatch):
-        load = sources.load_corpus
+        load = explain.load_corpus
 
         def hostile(*arguments):
             corpus = load(*arguments)
             return replace(corpus, test=(replace(corpus.test[0], text="film \x1b[31mawful\x1b[0m \x07"),))
 
-        monkeypatch.setattr(sources, "load_corpus", hostile)
+        monkeypatch.setattr(explain, "load_corpus", hostile)
         settings = yaml.safe_load(Path(MlflowClient().download_artifacts(recorded["bow"], "config.yaml")).read_text())
         first_id = hostile(run_from_settings(settings).data).test[0].id
         status, out, _ = call("explain", "bow", "--id", first_id)

@@ -8,10 +8,11 @@ import torch
 
 from benchmark.doctor import machine
 from benchmark.doctor.finding import NOTE, OK, PROBLEM
-from benchmark.doctor.inputs import official_findings
+from benchmark.doctor.inputs import challenge_findings, official_findings
 from benchmark.plan.workspace import Workspace
 from data_pipeline import sources
 from data_pipeline.errors import DataError
+from data_pipeline.load import load_corpus
 from data_pipeline.sources import Place, official_archive
 from tests.helpers.facts import assert_names
 from tests.helpers.official import members, write_archive, write_folder
@@ -80,7 +81,7 @@ def test_the_official_ones_are_known_by_their_hash(tmp_path, monkeypatch):
     archive = write_archive(tmp_path / "mine.tar.gz", members())
     place = Place(archive, tmp_path / "cache")
     config = sources.DataConfig(source="aclimdb", train_size=2, val_size=2, test_size="all")
-    monkeypatch.setattr("benchmark.doctor.inputs.OFFICIAL_FINGERPRINT", sources.load_corpus(config, place).fingerprint)
+    monkeypatch.setattr("benchmark.doctor.inputs.OFFICIAL_FINGERPRINT", load_corpus(config, place).fingerprint)
 
     ((level, text),) = official_findings(place)
 
@@ -101,3 +102,22 @@ def test_a_damaged_archive_is_an_error_where_it_was_named_and_a_problem_where_it
     ((level, text),) = official_findings(Place(None, tmp_path))
     assert level == PROBLEM
     assert_names(text, fetched, "delete")
+
+
+def test_challenge_sets_are_read_where_they_are_here_and_never_downloaded(tmp_path, monkeypatch, write_config):
+    entries = {
+        "sentences": {"source": "rotten-tomatoes"},
+        "published": {"source": "counterfactual"},
+        "mine": {"source": "table", "path": "lost.csv"},
+        "typos": {"source": "perturbation", "change": "typos"},
+    }
+    write_config(challenges=entries)
+    monkeypatch.chdir(tmp_path)
+
+    here, absent, lost = challenge_findings(Place(None, tmp_path))
+
+    assert [each.level for each in (here, absent, lost)] == [OK, NOTE, PROBLEM]
+    assert_names(here.text, "sentences", "8,530")
+    assert_names(absent.text, "published", "`--data-dir DIR`")
+    assert_names(lost.text, tmp_path / "lost.csv")
+    assert list(tmp_path.iterdir()) == [tmp_path / "experiments.yaml"]

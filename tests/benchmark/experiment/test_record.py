@@ -28,8 +28,8 @@ from benchmark.tracking.tags import run_tags
 from benchmark.training.progress import Progress
 from benchmark.training.trainer import Trainer
 from data_pipeline.errors import DataError
+from data_pipeline.load import load_corpus
 from data_pipeline.pipeline import Part
-from data_pipeline.sources import load_corpus
 from tests.helpers.trained import MODELS, SIZES, run_of
 
 CONDITIONS = {"config.yaml", "environment.json", "constraints.txt"}

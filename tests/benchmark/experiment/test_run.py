@@ -17,7 +17,7 @@ from benchmark.plan.plan import make_plan
 from benchmark.plan.workspace import Workspace
 from benchmark.training.progress import Progress
 from data_pipeline.errors import DataError
-from data_pipeline.sources import load_corpus
+from data_pipeline.load import load_corpus
 from tests.helpers.facts import assert_names
 from tests.helpers.null_tracker import NullTracker
 from tests.helpers.official import members, write_archive, write_folder

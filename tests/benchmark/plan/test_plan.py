@@ -5,7 +5,7 @@ from dataclasses import replace
 from benchmark.config.load import load_suite
 from benchmark.config.tuned import Provenance, TunedSettings
 from benchmark.plan.plan import make_plan
-from data_pipeline.sources import load_corpus
+from data_pipeline.load import load_corpus
 from tests.helpers.recorded import NOWHERE
 
 FIGURE = {"test_accuracy": 86.62, "source": "a paper"}

@@ -17,7 +17,7 @@ from benchmark.experiment.model_card import model_card
 from benchmark.plan.plan import make_plan
 from benchmark.tracking.store import TrackingStore
 from data_pipeline.errors import one_line
-from data_pipeline.sources import load_corpus
+from data_pipeline.load import load_corpus
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded import NOWHERE, SPEED, Made
 

@@ -13,8 +13,8 @@ from benchmark.training.checkpoint import CheckpointFolder
 from benchmark.training.epoch import EpochRecord
 from data_pipeline.config import DataConfig, TokensConfig
 from data_pipeline.corpus import Corpus
+from data_pipeline.load import load_corpus
 from data_pipeline.pipeline import Data, Part, build_data
-from data_pipeline.sources import load_corpus
 from models.classifier import Classifier
 from tests.helpers.watched_networks import FEATURES, trainer
 

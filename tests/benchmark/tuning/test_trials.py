@@ -12,7 +12,7 @@ from benchmark.training.progress import Progress
 from benchmark.training.trainer import NonFiniteError, Trainer
 from benchmark.tuning import objective
 from benchmark.tuning.study import OWN, make_pruner
-from data_pipeline.sources import load_corpus
+from data_pipeline.load import load_corpus
 from tests.helpers.facts import assert_names
 from tests.helpers.in_process import RATE, scripted_trial, states
 from tests.helpers.null_tracker import NullTracker
