@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,8 +18,6 @@ from data_pipeline.challenge_config import ChallengeConfig
 from data_pipeline.challenges import ChallengeSet, in_texts, load_challenges
 from data_pipeline.corpus import Corpus
 from data_pipeline.sources import Place
-
-SECONDS = "challenges_seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def score_run(
         TrackingError: the run has no model, or the model cannot be fetched.
         PredictionError: the model's files are damaged or were changed.
     """
-    run, started = store.run(tracker.run_id), time.perf_counter()
+    run = store.run(tracker.run_id)
     with files_of(store) as files:
         recorded = recorded_fingerprints(files, run)
     missing = [each for each in challenges if recorded.get(each.set.name) != each.set.fingerprint]
@@ -73,5 +70,4 @@ def score_run(
         found[each.set.name] = scores["accuracy"]
         progress.advance(len(logits))
     progress.finish()
-    tracker.log_metrics({SECONDS: time.perf_counter() - started}, step=tracker.next_step(SECONDS))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import sys
+import time
 from typing import Any
 
 from benchmark.launch.failure import Failure
@@ -45,10 +46,12 @@ def _run(request: dict[str, Any]) -> int:
             outcome = run_experiment(planned, workspace, tracker, progress)
         progress.say(f"test/accuracy {100 * outcome.metrics['test/accuracy']:.2f} %")
         if planned.kind == RUN and planned.config.challenges:
+            started = time.perf_counter()
             challenges = challenges_of(planned.config.challenges, workspace.place, outcome.corpus)
             scored = score_run(store, tracker, challenges, resolve_device(workspace.device), progress)
             for name, accuracy in scored.items():
                 progress.say(f"challenge/{name}/accuracy {100 * accuracy:.2f} %")
+            tracker.log_metrics({"challenges_seconds": time.perf_counter() - started})
         tracker.finish(Status.FINISHED)
     except KeyboardInterrupt:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # while the interruption is being recorded
