@@ -15,6 +15,7 @@ TYPE_CHECKING = False  # as type checkers know it; `typing` itself is not import
 if TYPE_CHECKING:
     from typing import Any
 
+    from benchmark.api.evaluate import evaluate
     from benchmark.api.predict import predict
     from benchmark.api.results import ModelComparison, Results, load_results
     from benchmark.api.run import run
@@ -28,6 +29,7 @@ __all__ = [
     "ModelComparison",
     "ModelConfig",
     "Results",
+    "evaluate",
     "load_results",
     "predict",
     "register_model",
@@ -41,6 +43,7 @@ _MODULES = {
     "Results": "benchmark.api.results",
     "ModelComparison": "benchmark.api.results",
     "predict": "benchmark.api.predict",
+    "evaluate": "benchmark.api.evaluate",
     "Classifier": "models.classifier",
     "ModelConfig": "models.registry",
     "register_model": "models.registry",
