@@ -42,27 +42,33 @@ def write_whole(path: Path, text: str) -> None:
             file.write(text)
 
 
-def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Let `fill` write the files of a new or empty folder: all or none.
+def write_folder(
+    folder: Path, fill: Callable[[Path], None], may_replace: Callable[[Path], bool] = lambda _: False
+) -> None:
+    """Let `fill` write the files of a new or empty folder, or anew those of one that it may replace: all or none.
 
     Raises:
-        OutputError: it cannot be written, or holds something.
+        OutputError: it cannot be written, or holds something else.
     """
     with _refusals(folder):
         target = Path(os.path.realpath(at_home(folder)))
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not may_replace(target))):
             raise OutputError(f"{folder}: exists and is not an empty folder; name another, or remove it")
         if target == Path.cwd():
             raise OutputError(f"{folder}: is the working directory; name a folder in it")
-        partial = _partial(target)
+        partial, old = _partial(target), _partial(target)
         try:
             partial.mkdir(parents=True)
             fill(partial)
             if target.exists():
                 partial.chmod(stat.S_IMODE(target.stat().st_mode))
+                target.replace(old)  # no folder replaces one that is not empty
             partial.replace(target)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            if old.exists() and not target.exists():
+                old.replace(target)
+            for each in (partial, old):
+                shutil.rmtree(each, ignore_errors=True)
 
 
 @contextmanager

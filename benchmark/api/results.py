@@ -17,8 +17,9 @@ from benchmark.report.forms import HTML, PAGE_FILE, WIDTH, destination, render, 
 from benchmark.report.page import Page, make_page, render_page
 from benchmark.report.rows import Row
 from benchmark.report.table import Report, make_report
-from benchmark.results.export import read_export
-from benchmark.results.read import ExportFiles, files_of, read_details, read_results
+from benchmark.results.export_files import ExportFiles
+from benchmark.results.read import files_of, read_details, read_results
+from benchmark.results.read_export import read_export
 from benchmark.results.results import Details, PlanResults, ResultsError, ReviewTexts
 from benchmark.results.review_texts import find_texts
 from benchmark.tracking.client import tracking_uri as located_uri
@@ -79,8 +80,8 @@ def load_results(
     if export is not None:
         if plan is not None:
             raise ResultsError(f"--plan {plan}: an export holds one plan. Drop `--plan`, or read the store")
-        folder = at_home(export)
-        return Results(read_export(folder), cache, export=folder)
+        recorded, files = read_export(at_home(export))
+        return Results(recorded, cache, export=files)
     store = TrackingStore.existing(located_uri(tracking_uri), cache)
     return Results(read_results(store, profile, plan), cache, store=store)
 
@@ -94,7 +95,7 @@ class Results:
         cache_dir: Path,
         *,
         store: TrackingStore | None = None,
-        export: Path | None = None,
+        export: ExportFiles | None = None,
     ) -> None:
         self._recorded = recorded
         self._cache_dir = cache_dir
@@ -262,7 +263,7 @@ class Results:
             with files_of(self._store) as files:
                 return read_details(files, self._recorded)
         assert self._export is not None
-        return read_details(ExportFiles(self._export), self._recorded)
+        return read_details(self._export, self._recorded)
 
     @cached_property
     def _saved_page(self) -> Page:

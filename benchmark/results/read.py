@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -18,6 +17,7 @@ import yaml
 
 from benchmark.output import flattened
 from benchmark.results.challenges import read_challenges
+from benchmark.results.export_files import ExportFiles, Histories
 from benchmark.results.external import with_external
 from benchmark.results.results import Details, PlanResults, RecordedRun, join_runs
 from benchmark.tracking.client import TrackingError
@@ -37,7 +37,6 @@ from benchmark.tracking.records import (
 if TYPE_CHECKING:
     from benchmark.tracking.store import TrackingStore
 
-HISTORIES_FILE = "histories.json"  # of an export: {metric: {epoch: value}}
 PREDICTION_COLUMNS = ["id", "label", "logit_negative", "logit_positive"]
 BY_EPOCH = ("train/", "val/")  # metrics of these names have a value per epoch; the others have one
 # What else predictions say of a review, and what an unknown value becomes.
@@ -49,8 +48,6 @@ _KNOWN: dict[str, tuple[type[np.generic], dict[str, Any]]] = {
     "film": (np.object_, {"na_value": ""}),
 }
 _DAMAGE = (yaml.YAMLError, OSError, ValueError)  # pyarrow's own errors are of the last two kinds
-
-Histories = Mapping[str, Mapping[int, float]]
 
 
 class StoreFiles:
@@ -70,33 +67,6 @@ class StoreFiles:
     def histories(self, run: RunRecord) -> Histories:
         """Return the values by epoch of the metrics that have them."""
         return {key: self._store.history(run.run_id, key) for key in sorted(run.metrics) if key.startswith(BY_EPOCH)}
-
-
-class ExportFiles:
-    """Files of runs in a folder that `export` wrote."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def path(self, run: RunRecord, name: str) -> Path:
-        """Return the path of one file, whether it exists or not."""
-        return self._folder / "runs" / run.run_id / name
-
-    def table(self, run: RunRecord, name: str, columns: list[str] | None = None) -> pd.DataFrame:
-        """Read these columns of a parquet file of the run, None for all."""
-        return pd.read_parquet(self.path(run, name), columns=columns)
-
-    def histories(self, run: RunRecord) -> Histories:
-        """Return the values by epoch; raise TrackingError where the file is missing or damaged."""
-        path = self.path(run, HISTORIES_FILE)
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            found = {key: {int(at): float(value) for at, value in values.items()} for key, values in content.items()}
-            if not all(math.isfinite(value) for values in found.values() for value in values.values()):
-                raise ValueError("no number")
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-            raise TrackingError(f"{path}: missing or damaged; `python -m benchmark export DIR` writes it") from None
-        return found
 
 
 RunFiles = StoreFiles | ExportFiles
@@ -141,7 +111,7 @@ def read_predictions(files: RunFiles, run: RunRecord, columns: list[str] | None 
     """Read these columns of a run's predictions, None for all; raise TrackingError where they cannot be read."""
     try:
         return files.table(run, PREDICTIONS_FILE, columns)
-    except _DAMAGE as error:
+    except (KeyError, *_DAMAGE) as error:
         raise _unreadable(PREDICTIONS_FILE, run, error) from None
 
 

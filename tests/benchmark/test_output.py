@@ -225,3 +225,17 @@ class TestAFolder:
         with pytest.raises(KeyboardInterrupt):
             write_folder(tmp_path / "new", fail)
         assert list(tmp_path.iterdir()) == []
+
+        write_folder(tmp_path / "old", self.fill)
+        with pytest.raises(KeyboardInterrupt):
+            write_folder(tmp_path / "old", fail, lambda _: True)
+        assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["old", "old/a"]
+
+    def test_is_replaced_as_a_whole_where_it_may_be(self, tmp_path):
+        (tmp_path / "old").mkdir()
+        (tmp_path / "old" / "b").touch()
+        with pytest.raises(OutputError):
+            write_folder(tmp_path / "old", self.fill)
+        write_folder(tmp_path / "old", self.fill, lambda folder: (folder / "b").exists())
+
+        assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["old", "old/a"]
