@@ -19,7 +19,7 @@ SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """The store and the cache of whoever runs the tests are left alone."""
-    for name in ("MLFLOW_TRACKING_URI", "BENCHMARK_CACHE"):
+    for name in ("MLFLOW_TRACKING_URI", "BENCHMARK_CACHE", "BENCHMARK_DATA_DIR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "8")  # an interrupted command lowers it for its process
 

@@ -252,7 +252,7 @@ def test_long_values_are_cut_and_control_characters_spelled_out(call, file):
 
     text = "\n".join(refused_in_words(call("validate", str(file)), f"{file}: "))
 
-    assert_names(text, r"profiles.qu\nick\x1b[2J.experiments[0]", r"'r\u2028n'", f"{'k' * 100}…", "experiments, search")
+    assert_names(text, r"profiles.qu\nick\x1b[2J.experiments[0]", r"'r\u2028n'", f"{'k' * 100}…", "challenges, search")
     assert_names(text, r"profiles: 'qu\nick\x1b[2J'")
     assert "k" * 101 not in text
 

@@ -14,8 +14,7 @@ from tests.helpers.examined import FINGERPRINT
 @pytest.fixture(autouse=True)
 def room_enough(monkeypatch):
     """Let the machine of the tests have little memory and disk, and reviews of its own."""
-    for name in ("BENCHMARK_DATA", "BENCHMARK_DATA_DIR"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("BENCHMARK_DATA", raising=False)
     for name in ("MEMORY_NEEDED", "CACHE_NEEDED", "STORE_NEEDED"):
         monkeypatch.setattr(machine, name, 0)
     monkeypatch.setattr(machine, "taken_now", lambda threads: 0.0)
