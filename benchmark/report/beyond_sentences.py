@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from benchmark.analysis.pairwise import TESTS, PairwiseTests
 from benchmark.output import spell_amount
-from benchmark.report.beyond import ChallengeVerdict
+from benchmark.report.beyond import ChallengeRow, ChallengeVerdict
 from benchmark.report.narrative import spell_p
 from benchmark.report.rows import Verdict
 from benchmark.results.results import PlanResults
@@ -31,16 +31,20 @@ IN_TRAIN = (
 
 
 def challenge_findings(challenges: Sequence[ChallengeVerdict], verdict: Verdict) -> Iterator[str]:
-    """Say for each set which model is best on it, and which differences of two models the test part does not show."""
+    """Say for each set which model is best on it, and which differences of two models the test part does not show.
+
+    As in the other findings, a model that is no better on the test part than a constant answer is left out.
+    """
     on_test = verdict.comparisons[max(verdict.comparisons)] if verdict.comparisons else None
     for found in challenges:
-        if found.tests is not None and on_test is not None:
-            yield " ".join((_best(found, found.tests), *_changed(found, found.tests, on_test)))
+        rows = {row.row.name: row for row in found.scored if row.row.beats_majority}
+        if found.tests is not None and on_test is not None and next(iter(found.tests.letters)) in rows:
+            yield " ".join((_best(found, found.tests, rows), *_changed(found, found.tests, on_test, rows)))
 
 
-def _best(found: ChallengeVerdict, tests: PairwiseTests) -> str:
+def _best(found: ChallengeVerdict, tests: PairwiseTests, rows: Mapping[str, ChallengeRow]) -> str:
     best, *_ = tests.letters
-    row = next(row for row in found.scored if row.row.name == best)
+    row = rows[best]
     assert row.drop is not None
     assert row.drop_interval is not None
     interval = f"{100 * row.drop_interval.low:+.2f} to {100 * row.drop_interval.high:+.2f}"
@@ -56,12 +60,12 @@ def _best(found: ChallengeVerdict, tests: PairwiseTests) -> str:
     )
 
 
-def _changed(found: ChallengeVerdict, tests: PairwiseTests, on_test: PairwiseTests) -> list[str]:
+def _changed(found: ChallengeVerdict, tests: PairwiseTests, on_test: PairwiseTests, rows: Collection[str]) -> list[str]:
     """Name pairs that the set separates and the test part does not, or in the other order; the widest gaps first."""
     said = []
     for pair in sorted(tests.pairs, key=lambda pair: -pair.difference):
         before = on_test.pair(pair.first, pair.second)
-        if not pair.separated or before is None:
+        if not pair.separated or before is None or not {pair.first, pair.second} <= set(rows):
             continue
         gap = f"{_apart(-pair.difference)} it on {found.results.name} (p {spell_p(pair.adjusted_p)})"
         if not before.separated:

@@ -175,6 +175,15 @@ class TestFindings:
     def test_two_that_differ_alike_are_not_named(self):
         assert " on the test part and " not in finding_of(report_of({"films": LEVEL}), "films")
 
+    def test_a_model_that_learned_nothing_is_not_praised(self):
+        accuracy = {"rnn": 0.52, "lstm": 0.84, "bow": 0.85}
+        first = report_of({"films": {"rnn": 0.9, "lstm": 0.6, "bow": 0.6}}, accuracy)
+        other = report_of({"films": {"rnn": 0.7, "lstm": 0.9, "bow": 0.5}}, accuracy)
+
+        assert not [line for line in first.findings if "films" in line]
+        assert "rnn is" not in finding_of(other, "films")
+        assert "bow is" in finding_of(other, "films")
+
     def test_one_scored_model_is_compared_with_nothing(self):
         report = report_of({"films": {"lstm": 0.7}})
 

@@ -23,23 +23,21 @@ SETS = {
 LEAKED = 30
 
 
+def predictions(labels, logits, challenge=None) -> pd.DataFrame:
+    """Labels and probabilities and, where the set has them, groups and originals."""
+    table = pd.DataFrame({"label": labels, "positive": softmax(logits.astype(float), axis=1)[:, 1]})
+    if challenge is not None and challenge.groups is not None:
+        table = table.assign(group=challenge.groups, original=challenge.original)
+    return table
+
+
 def tables(leaked=0) -> tuple[Report, dict[str, pd.DataFrame], dict[str, dict[str, pd.DataFrame]]]:
     """The report, and the predictions that it is made of: by model on the test part, by set and model elsewhere."""
     results = MadePage(seeds=(1,), accuracy=MODELS, challenges=SETS, leaked=leaked).results()
-
-    def predictions(labels, logits) -> pd.DataFrame:
-        return pd.DataFrame({"label": labels, "positive": softmax(logits.astype(float), axis=1)[:, 1]})
-
     names = {run.run_id: run.experiment for run in results.runs}
     test = {names[run_id]: predictions(results.labels, logits) for run_id, logits in results.logits.items()}
     elsewhere = {
-        each.name: {
-            names[run_id]: predictions(each.labels, logits).assign(
-                group=each.groups if each.groups is not None else "",
-                original=each.original is not None and each.original,
-            )
-            for run_id, logits in each.logits.items()
-        }
+        each.name: {names[run_id]: predictions(each.labels, logits, each) for run_id, logits in each.logits.items()}
         for each in results.challenges
     }
     return make_report(results), test, elsewhere
@@ -140,6 +138,27 @@ def test_letters_are_those_of_exact_mcnemar_tests_with_holms_correction_per_set(
         differ = separated(counted)
         assert differ
         assert by_letters({row.row.name: row.letters for row in found.scored}) == differ
+
+
+def test_several_seeds_have_the_mean_and_spread_of_each_figure():
+    results = MadePage(seeds=(1, 2, 3), accuracy=MODELS, challenges=SETS, leaked=LEAKED).results()
+    table = make_report(results).tables[-2].frame.set_index("model")
+    (challenge, _) = results.challenges
+
+    def spread(values) -> str:
+        return f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}"
+
+    for name in SETS["counterfactual"]:
+        logits = [challenge.logits[run.run_id] for run in results.runs if run.experiment == name]
+        seeds = [predictions(challenge.labels, each, challenge) for each in logits]
+        assert len(seeds) == 3
+        both = [100 * each.assign(right=right(each)).groupby("group")["right"].all().mean() for each in seeds]
+        cells = table.loc[model(name)]
+        assert cells["accuracy, %"].startswith(spread([accuracy(each) for each in seeds]))
+        assert cells["original, %"] == spread([accuracy(each[each["original"]]) for each in seeds])
+        assert cells["revised, %"] == spread([accuracy(each[~each["original"]]) for each in seeds])
+        assert cells["both right, %"].startswith(spread(both))
+        assert cells["ECE, %"] == spread([100 * calibration_error(each[~each["original"]]) for each in seeds])
 
 
 def test_the_json_form_has_the_same_numbers():
