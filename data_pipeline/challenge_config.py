@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from data_pipeline.config import ColumnsConfig, LabelsConfig
 from data_pipeline.paths import LocatedPath
 
-Perturbation = Literal["typos", "upper_case", "no_punctuation", "first_words", "last_words"]
+Perturbation = Literal["typos", "first_words", "last_words"]
 
 
 class ChallengeColumnsConfig(ColumnsConfig):
@@ -33,8 +33,8 @@ class ChallengeConfig(BaseModel):
     labels: LabelsConfig | None = None
     """Its labels, as in `{negative: bad, positive: good}`; null: 0 and 1, neg and pos, false and true."""
     change: Perturbation | None = None
-    """What source `perturbation` does to each test review: swap two letters in 5 % of the words, write it in capitals,
-    drop punctuation, keep the first or last 50 words."""
+    """What source `perturbation` does to each test review: swap two letters in 5 % of the words, or keep the first or
+    last 50 words."""
     seed: int = Field(default=2077, ge=0)
     """Seed of a random change."""
 

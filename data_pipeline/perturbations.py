@@ -2,7 +2,6 @@
 
 import random
 import re
-from collections.abc import Callable
 
 from data_pipeline.challenge_config import Perturbation
 from data_pipeline.review import MARKUP, Review
@@ -11,29 +10,28 @@ TYPO_SHARE = 0.05  # of a review's words
 KEPT_WORDS = 50
 
 _TAG = r"</?[a-zA-Z][^<>]*>"
-_MARKUP = re.compile(f"({MARKUP})")
 _WORD = re.compile(rf"{_TAG}|((?:(?!{_TAG})\S)+)")  # group 1: what white space and tags enclose
 _LONG = re.compile(rf"{MARKUP}|([^\W\d_]{{4,}})")  # group 1: letters of a word that is long enough for a typo
 
 TITLES: dict[Perturbation, str] = {
     "typos": "two neighbouring letters swapped in 5 % of the words",
-    "upper_case": "all in capitals",
-    "no_punctuation": "without punctuation",
     "first_words": f"the first {KEPT_WORDS} words",
     "last_words": f"the last {KEPT_WORDS} words",
 }
 
 
 def perturb(review: Review, change: Perturbation, seed: int) -> str:
-    """Return the review's text, changed; markup stays as it is, and so does a text of which nothing would be left.
+    """Return the review's text, changed; markup stays as it is, and so does a text without a word.
 
     A random change depends on the seed and on this review alone, not on the others.
     """
-    if change == "typos":
-        changed = _typos(review.text, random.Random(f"{seed} {review.id}"))  # noqa: S311 - no secret
-    else:
-        changed = _CHANGES[change](review.text)
-    return changed if changed.strip() else review.text
+    match change:
+        case "typos":
+            return _typos(review.text, random.Random(f"{seed} {review.id}"))  # noqa: S311 - no secret
+        case "first_words":
+            return _first_words(review.text)
+        case "last_words":
+            return _last_words(review.text)
 
 
 def _typos(text: str, chance: random.Random) -> str:
@@ -62,24 +60,3 @@ def _first_words(text: str) -> str:
 def _last_words(text: str) -> str:
     words = _words(text)[-KEPT_WORDS:]
     return text[words[0].start() :] if words else text
-
-
-def _without_punctuation(text: str) -> str:
-    """Drop apostrophes; put a blank for other punctuation, which may be all that stands between two words."""
-    return re.sub(r"(?:[^\w\s]|_)+", " ", re.sub("['\N{RIGHT SINGLE QUOTATION MARK}]", "", text))
-
-
-def _outside_markup(change: Callable[[str], str]) -> Callable[[str], str]:
-    def changed(text: str) -> str:
-        parts = _MARKUP.split(text)  # every second one is markup
-        return "".join(part if place % 2 else change(part) for place, part in enumerate(parts))
-
-    return changed
-
-
-_CHANGES: dict[Perturbation, Callable[[str], str]] = {
-    "upper_case": _outside_markup(str.upper),
-    "no_punctuation": _outside_markup(_without_punctuation),
-    "first_words": _first_words,
-    "last_words": _last_words,
-}

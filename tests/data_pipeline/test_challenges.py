@@ -158,10 +158,11 @@ class TestTable:
 
 
 def test_a_perturbation_changes_the_test_part_and_keeps_its_labels(place):
-    test = identified([("dull, dull", 0), ("fine<br />film", 1), ("Dull; dull", 0)])
-    challenge = load(place, test, source="perturbation", change="upper_case")
+    start = "dull " * 50
+    test = identified([(f"{start}to me", 0), ("fine<br />film", 1), (f"{start}to you", 0)])
+    challenge = load(place, test, source="perturbation", change="first_words")
 
-    assert challenge.reviews == tuple(identified([("DULL, DULL", 0), ("FINE<br />FILM", 1), ("DULL; DULL", 0)]))
+    assert challenge.reviews == tuple(identified([(start.strip(), 0), ("fine<br />film", 1), (start.strip(), 0)]))
     assert challenge.of_test
     assert challenge.groups == challenge.original == ()
 

@@ -43,9 +43,6 @@ class TestTypos:
 @pytest.mark.parametrize(
     ("change", "before", "after"),
     [
-        ("upper_case", 'so<br />so &quot;<a href="x">ß', 'SO<br />SO &quot;<a href="x">SS'),
-        ("no_punctuation", "Don't (ever)<br />go...to & see_it: <3", "Dont  ever <br />go to   see it   3"),
-        ("no_punctuation", "?!", "?!"),
         ("first_words", " <p>two, words</p> ", " <p>two, words"),
         ("first_words", "a<br />b " * 30, ("a<br />b " * 25).strip()),
         ("first_words", "a b " * 30, ("a b " * 25).strip()),

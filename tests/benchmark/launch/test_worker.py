@@ -18,7 +18,7 @@ from data_pipeline.errors import DataError
 from tests.helpers.facts import assert_names
 
 SETS = {
-    "capitals": {"source": "perturbation", "change": "upper_case"},
+    "endings": {"source": "perturbation", "change": "last_words"},
     "beginnings": {"source": "perturbation", "change": "first_words"},
 }
 
@@ -55,9 +55,9 @@ def test_each_set_of_the_profile_is_scored_before_the_run_is_finished(run, store
         write(tracker, each, *rest)
 
     monkeypatch.setattr(challenges, "write_challenge", watched)
-    record = run("capitals", "beginnings")
+    record = run("endings", "beginnings")
 
-    assert seen == [("capitals", Status.RUNNING), ("beginnings", Status.RUNNING)]
+    assert seen == [("endings", Status.RUNNING), ("beginnings", Status.RUNNING)]
     assert record.status is Status.FINISHED
     for name in SETS:
         logits = predictions(record, f"challenges/{name}.parquet")
@@ -67,7 +67,7 @@ def test_each_set_of_the_profile_is_scored_before_the_run_is_finished(run, store
 
 
 def test_which_sets_are_scored_changes_neither_the_run_nor_its_test_figures(run, store):
-    scored = run("capitals")
+    scored = run("endings")
     store.supersede(scored.run_id)
     plain = run()
 
@@ -86,12 +86,12 @@ def test_an_interrupted_scoring_is_resumed_without_another_training(run, store, 
     with monkeypatch.context() as kill:
         write = challenges.write_challenge
         kill.setattr(challenges, "write_challenge", interrupted)
-        killed = run("capitals", "beginnings")
+        killed = run("endings", "beginnings")
     monkeypatch.setattr(Trainer, "_train_step", lambda *_: pytest.fail("the run is trained already"))
-    again = run("capitals", "beginnings")
+    again = run("endings", "beginnings")
 
     assert (killed.status, again.status, again.run_id) == (Status.KILLED, Status.FINISHED, killed.run_id)
-    assert store.history(again.run_id, "challenge/capitals/accuracy").keys() == {0}
+    assert store.history(again.run_id, "challenge/endings/accuracy").keys() == {0}
     assert "challenge/beginnings/accuracy" in again.metrics
 
 
@@ -100,7 +100,7 @@ def test_a_set_that_is_gone_fails_the_run_in_one_line(run, monkeypatch):
         raise DataError("shifted.csv: no such file")
 
     monkeypatch.setattr(challenges, "load_challenges", gone)
-    record = run("capitals")
+    record = run("endings")
 
     assert record.status is Status.FAILED
     assert_names(record.error, "shifted.csv")
