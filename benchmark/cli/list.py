@@ -14,6 +14,7 @@ from benchmark.launch.process import EXIT_DONE
 from benchmark.output import terminal_width
 from benchmark.plan.status import RunState, run_states
 from benchmark.tracking.plans import PlanState, default_plan, plan_states
+from benchmark.tracking.records import EXTERNAL, Status
 from benchmark.tracking.store import TrackingStore
 from models.registry import model_names
 
@@ -49,6 +50,8 @@ def execute(arguments: argparse.Namespace) -> int:
         print("with tuned settings where there are any: add --tuned to the commands below")
     print(_table(rows))
     print(f"\nregistered models: {', '.join(model_names())}")
+    if store and (systems := {run.experiment for run in store.runs(suite.profile, EXTERNAL, Status.FINISHED)}):
+        print(f"imported systems: {', '.join(sorted(systems))}")
     if store is not None and (plans := plan_states(store, suite.profile, known)):
         print(f"\nplans of profile {suite.profile}, for `report --plan`:")
         print(_plan_table(plans, states))

@@ -22,7 +22,7 @@ COMMANDS = {
     "study": "show a search: best trials, importance, pruned trials",
     "report": "print the table of the recorded runs, and what it means",
     "evaluate": "score finished runs on challenge sets: reviews beyond the test part",
-    "export": "write a plan's results to a folder; `report --from DIR` needs no more",
+    "export": "write a plan's results to a folder, which `report --from DIR` reads; or reviews to be labelled",
     "import": "put what was computed elsewhere into the store: another system's predictions, or an export",
     "predict": "label new reviews with the best finished run of a model",
     "explain": "show which words of a review finished models rely on, and record it",

@@ -34,7 +34,7 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, (list, tuple)) else (value,)
 
 
-def _is_name(name: str, reserved: Sequence[str] = ()) -> str:
+def is_name(name: str, reserved: Sequence[str] = ()) -> str:
     """Check that a name can be part of an option, of a file's name, and of MLflow's."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name in reserved or len(name) > LONGEST_NAME:
         others = f", but not {', '.join(reserved)}" if reserved else ""
@@ -137,15 +137,15 @@ class File(Settings):
     The context of its validation has its `folder` and, where they are mappings, its raw `experiments` and `challenges`.
     """
 
-    profiles: Annotated[dict[Annotated[str, AfterValidator(_is_name)], ProfileConfig], Field(min_length=1)]
+    profiles: Annotated[dict[Annotated[str, AfterValidator(is_name)], ProfileConfig], Field(min_length=1)]
     experiments: Annotated[
         dict[
-            Annotated[str, AfterValidator(lambda name: _is_name(name, RESERVED_NAMES))],
+            Annotated[str, AfterValidator(lambda name: is_name(name, RESERVED_NAMES))],
             Annotated[dict[str, Any], AfterValidator(_is_experiment)],
         ],
         Field(min_length=1),
     ]
-    challenges: dict[Annotated[str, AfterValidator(_is_name)], ChallengeConfig] = Field(default_factory=dict)
+    challenges: dict[Annotated[str, AfterValidator(is_name)], ChallengeConfig] = Field(default_factory=dict)
     """Reviews beyond the test part, on which the profiles that name them score each finished run."""
     search: dict[ExperimentName, SearchSpace] = Field(default_factory=dict)
     published: Annotated[tuple[PublishedFigure, ...], Field(strict=False), AfterValidator(_one_per_experiment)] = ()

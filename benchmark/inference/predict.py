@@ -64,7 +64,7 @@ def finished_run(store: TrackingStore, prefix: str) -> RunRecord:
     """Return the finished run whose id has this prefix.
 
     Raises:
-        PredictionError: it is not finished.
+        PredictionError: it is not finished, or holds the predictions of another system.
         TrackingError: no run or several runs have this prefix.
     """
     run = store.find_run(prefix)
@@ -72,6 +72,8 @@ def finished_run(store: TrackingStore, prefix: str) -> RunRecord:
         raise PredictionError(
             f"run {run.run_id} ({run.name}): is {run.status.lower()}, not finished. See `python -m benchmark list`."
         )
+    if run.external:
+        raise PredictionError(f"run {run.run_id} ({run.name}): has no model, only imported predictions. Name another")
     return run
 
 

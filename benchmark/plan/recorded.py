@@ -28,8 +28,8 @@ def plan_of_recorded_run(store: TrackingStore, original: RunRecord, workspace: W
     """Return the run planned again, with the same fingerprint.
 
     Raises:
-        ReproductionError: it is not finished, its settings are not recorded, or reviews, encoder, precision or code
-            are not those of the original.
+        ReproductionError: it is not finished, nothing was trained, its settings are not recorded, or reviews, encoder,
+            precision or code are not those of the original.
         ConfigError: its settings are not valid in this version.
         DataError: the reviews or an encoder cannot be read.
         DeviceError: this machine does not have what the run needs.
@@ -39,6 +39,8 @@ def plan_of_recorded_run(store: TrackingStore, original: RunRecord, workspace: W
             f"run {original.run_id} is {original.status.value}: only a finished run can be reproduced. "
             f"`python -m benchmark run {original.experiment}` finishes it"
         )
+    if original.external:
+        raise ReproductionError(f"run {original.run_id} ({original.name}): only predictions were imported, nothing ran")
     run = recorded_config(store, original)
     name, data = run.experiment_name, (run.data,)
     suite = Suite(
