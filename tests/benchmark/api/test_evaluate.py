@@ -32,9 +32,9 @@ def table(trained_as, tmp_path) -> Path:
 
 @pytest.fixture
 def configured(write_config, table) -> None:
-    """An experiments.yaml whose profile scores `own`, and that knows `capitals` besides."""
+    """An experiments.yaml whose profile scores `own`, and that knows `endings` besides."""
     sets = {"own": {"source": "table", "path": str(table)}}
-    sets |= {"capitals": {"source": "perturbation", "change": "upper_case"}}
+    sets |= {"endings": {"source": "perturbation", "change": "last_words"}}
     write_config(profiles={"quick": {"challenges": ["own"], "experiments": ["rnn", "bow"]}}, challenges=sets)
 
 
@@ -58,9 +58,9 @@ class TestEvaluate:
         assert "rnn" not in again[2]
 
     def test_a_set_that_the_profile_does_not_name_is_scored_where_it_is_asked_for(self, call, store, runs, configured):
-        assert call("evaluate", "bow", "--on", "capitals")[0] == 0
+        assert call("evaluate", "bow", "--on", "endings")[0] == 0
 
-        assert list(scored(store, runs["bow"])) == ["capitals"]
+        assert list(scored(store, runs["bow"])) == ["endings"]
         assert scored(store, runs["rnn"]) == {}
 
     def test_a_table_is_a_set_named_after_it_with_the_reviews_of_train_marked(
@@ -100,7 +100,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         ("on", "facts"),
-        [("capitls", ["capitls", "capitals"]), ("gone.csv", ["gone.csv"]), ("Own.csv", ["Own.csv", "own"])],
+        [("capitls", ["capitls", "endings"]), ("gone.csv", ["gone.csv"]), ("Own.csv", ["Own.csv", "own"])],
     )
     def test_what_is_no_set_is_refused_before_anything_is_scored(self, call, store, runs, configured, on, facts):
         status, _, err = call("evaluate", "--on", on)
