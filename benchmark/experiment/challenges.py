@@ -64,10 +64,9 @@ def score_run(
     classifier, found = load_classifier(store, run, device), {}
     progress.start("challenge sets", sum(len(each.set.reviews) for each in missing))
     for each in missing:
-        logits = classifier.logits([review.text for review in each.set.reviews])
+        logits = classifier.logits([review.text for review in each.set.reviews], on_batch=progress.advance)
         scores = challenge_scores(each.set, logits)
         write_challenge(tracker, each.set, logits, each.in_train, scores)
         found[each.set.name] = scores["accuracy"]
-        progress.advance(len(logits))
     progress.finish()
     return found

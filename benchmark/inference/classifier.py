@@ -42,25 +42,30 @@ class SentimentClassifier:
         self.model = load_classifier(folder, saved).to(self.device)
         self.labels = saved.labels
 
-    def logits(self, texts: Sequence[str], on_unreadable: Callable[[int], None] | None = None) -> np.ndarray:
+    def logits(
+        self,
+        texts: Sequence[str],
+        on_unreadable: Callable[[int], None] = lambda _: None,
+        on_batch: Callable[[int], None] = lambda _: None,
+    ) -> np.ndarray:
         """Return (N, C) float32 logits, in the order of the texts, computed in the batches of an evaluation.
 
         A lone surrogate, which JSON can spell and no tokenizer takes, is read as U+FFFD. `on_unreadable` is called with
-        the number of texts without a known token.
+        the number of texts without a known token, `on_batch` with that of each batch.
         """
         texts = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
         part = part_of_texts(texts, self.tokenizer, self.tokens)
-        if on_unreadable is not None:
-            on_unreadable(part.unreadable)
+        on_unreadable(part.unreadable)
         logits = np.empty((len(part), len(self.labels)), dtype=np.float32)
         if not texts:
             return logits
         with torch.inference_mode(), autocast(self._precision, self.device):
             for positions in evaluation_order(part.lengths, self._batch_size):
                 logits[positions] = self.model(part.batch(positions).to(self.device)).float().cpu().numpy()
+                on_batch(len(positions))
         return logits
 
-    def predict(self, texts: Sequence[str], on_unreadable: Callable[[int], None] | None = None) -> pd.DataFrame:
+    def predict(self, texts: Sequence[str], on_unreadable: Callable[[int], None] = lambda _: None) -> pd.DataFrame:
         """Return one row per text: `label`, and `probability_...` of each class in float64; see `logits`."""
         logits = self.logits(texts, on_unreadable)
         probabilities = torch.from_numpy(logits).double().softmax(dim=1).numpy()

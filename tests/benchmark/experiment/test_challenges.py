@@ -4,6 +4,7 @@ import math
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,21 @@ class TestScoring:
         assert after.status is before.status
         new = {key for key in after.metrics if key.startswith("challenge")}
         assert {key: value for key, value in after.metrics.items() if key not in new} == before.metrics
+
+    def test_progress_counts_the_reviews_of_each_batch(self, store, run_id, challenge):
+        class Watching(Progress):
+            counted: ClassVar[list[int]] = []
+
+            def start(self, phase: str, total: int) -> None:
+                self.counted.append(-total)
+
+            def advance(self, reviews: int, note: str = "") -> None:
+                self.counted.append(reviews)
+
+        score_run(store, store.reopen(run_id), [challenge], CPU, Watching())
+
+        assert Watching.counted[0] == -40
+        assert sum(Watching.counted) == 0
 
     def test_only_what_is_missing_or_has_changed_is_scored(self, store, run_id, challenge, monkeypatch):
         other = replace(challenge, set=replace(challenge.set, name="other"))
