@@ -19,7 +19,7 @@ from tests.helpers.facts import assert_names, error_lines
 
 SETS = {
     "shifted": {"source": "table", "path": "shifted.csv"},
-    "no-case": {"source": "perturbation", "change": "upper_case"},
+    "typos": {"source": "perturbation", "change": "typos"},
 }
 
 
@@ -116,7 +116,7 @@ def test_the_same_again_is_left_and_other_ones_need_another_name_or_fresh(store,
         (["x.csv", "--name", "../x"], ("--name", "../x")),
         (["nowhere.csv", "--name", "gpt-x"], ("nowhere.csv",)),
         (["x.csv", "--name", "gpt-x", "--on", "shiftd"], ("--on shiftd", "'shifted'")),
-        (["x.csv", "--name", "gpt-x", "--on", "no-case"], ("x.csv", "no-case")),
+        (["x.csv", "--name", "gpt-x", "--on", "typos"], ("x.csv", "typos")),
         (["short.csv", "--name", "gpt-x"], ("short.csv", "59 of 60")),
     ],
 )
