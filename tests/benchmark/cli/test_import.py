@@ -161,6 +161,7 @@ class TestAChallengeSet:
         assert not found.in_train[run.run_id].any()
         assert run.metrics["challenge/shifted/accuracy"] == 0.75
         assert run.metrics["challenge/shifted/consistency"] == 0.5
+        assert "gpt-x (external)" in json.dumps(json.loads(call("report", "--format", "json")[1])["challenges"])
 
     def test_again_is_left_or_refused_or_replaced(self, store, predict, call):
         predict("x.csv")
