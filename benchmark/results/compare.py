@@ -156,6 +156,12 @@ def first_difference(comparison: RunComparison) -> Difference | None:
     return found[0] if found else comparison.predictions.first
 
 
+def different_result(a: RecordedRun, b: RecordedRun) -> Difference | None:
+    """Return the first difference of two finished runs in scores on test and logits, None where there is none."""
+    scores = ({key: value for key, value in run.record.metrics.items() if key.startswith("test/")} for run in (a, b))
+    return next(iter(compare_values(*scores).different), compare_predictions(a.predictions, b.predictions).first)
+
+
 def compare_values(a: Mapping[str, Value], b: Mapping[str, Value]) -> Section:
     """Compare values by name; the names of the first run come first, in its order."""
     if missing := _without(a, b):

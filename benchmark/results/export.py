@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 
 EXPORT_VERSION = 2
 MANIFEST, PLAN, RUNS, SPEEDS = "manifest.json", "plan.json", "runs.json", "speeds.json"
-PRIVATE = (tags.USER, tags.LOCK, tags.SOURCE, tags.PARENT, tags.REQUEST, tags.NOTE)  # of this machine or its user
+# Tags of this machine, its user or its store.
+PRIVATE = (tags.USER, tags.LOCK, tags.SOURCE, tags.PARENT, tags.REQUEST, tags.NOTE, tags.IMPORTED)
 OF_REVIEWS = ["stars", "film"]  # columns of predictions that are equal for all runs
 AGAIN = "`python -m benchmark export DIR` makes a new one"
 
@@ -96,6 +97,11 @@ def read_json(path: Path, kind: Any) -> Any:
         raise ExportError(f"{path}: {place}: {first['msg']}; {AGAIN}") from None
 
 
+def exported_id(run: RunRecord) -> str:
+    """Return the run's id in exports: of an imported run the one that it came with, so that its files stay."""
+    return run.tags.get(tags.IMPORTED, run.run_id).rpartition(" ")[2]
+
+
 def public_tags(run: RunRecord) -> dict[str, str]:
     """Return the run's tags that are not of one machine or its user."""
     return {name: value for name, value in run.tags.items() if name not in PRIVATE}
@@ -114,7 +120,9 @@ def _is_export(profile: str, folder: Path) -> bool:
 def _write_files(store: TrackingStore, results: PlanResults, folder: Path) -> None:
     rows = results.plan.rows
     runs = [run for row in rows for run in results.of(row) if run is not None]
-    public = [replace(run, tags=public_tags(run), lock="", artifacts="", model="") for run in runs]
+    public = [
+        replace(run, run_id=exported_id(run), tags=public_tags(run), lock="", artifacts="", model="") for run in runs
+    ]
     fingerprints = {row.fingerprint for row in rows}
     speeds = {mark: asdict(speed) for mark, speed in results.speeds.items() if mark in fingerprints}
     for name, content in ((PLAN, results.plan.to_json()), (RUNS, list(map(asdict, public))), (SPEEDS, speeds)):
@@ -122,7 +130,7 @@ def _write_files(store: TrackingStore, results: PlanResults, folder: Path) -> No
     finished = finished_runs(results.plan, runs)
     with files_of(store) as files:
         for run in finished:
-            target = folder / "runs" / run.run_id
+            target = folder / "runs" / exported_id(run)
             target.mkdir(parents=True)
             for name in () if run.external else (CONFIG_FILE, ENVIRONMENT_FILE):
                 shutil.copyfile(files.path(run, name), target / name)
@@ -131,7 +139,7 @@ def _write_files(store: TrackingStore, results: PlanResults, folder: Path) -> No
                 _write_json(target / EXPLANATIONS_FILE, explanations.model_dump(mode="json"))
         _write_predictions(files, results, finished, folder)
     for challenge in results.challenges:
-        _write_challenge(challenge, folder)
+        _write_challenge(challenge, {run.run_id: exported_id(run) for run in finished}, folder)
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     hashes = {path.relative_to(folder).as_posix(): sha256_of(path) for path in paths}
     manifest = {"export_version": EXPORT_VERSION, "files": hashes, "plan": results.entry.name}
@@ -144,11 +152,11 @@ def _write_predictions(files: RunFiles, results: PlanResults, runs: Sequence[Run
         table = read_predictions(files, run, None).set_index("id").loc[results.ids].reset_index(drop=True)
         known = [name for name in OF_REVIEWS if name in table]
         reviews = reviews.assign(**{name: table[name] for name in known if name not in reviews})
-        write_table(table.drop(columns=["label", *known]), folder / "runs" / run.run_id / PREDICTIONS_FILE)
+        write_table(table.drop(columns=["label", *known]), folder / "runs" / exported_id(run) / PREDICTIONS_FILE)
     write_table(reviews, folder / REVIEWS_FILE)
 
 
-def _write_challenge(challenge: ChallengeResults, folder: Path) -> None:
+def _write_challenge(challenge: ChallengeResults, exported: Mapping[str, str], folder: Path) -> None:
     reviews = pd.DataFrame({"id": challenge.ids.astype(str), "label": challenge.labels})
     for name, values in (("group", challenge.groups), ("original", challenge.original)):
         if values is not None:
@@ -158,7 +166,7 @@ def _write_challenge(challenge: ChallengeResults, folder: Path) -> None:
     _write_json(folder / info_file(challenge.name), fields)
     for run_id, logits in challenge.logits.items():
         table = pd.DataFrame(logits, columns=LOGITS).assign(in_train=challenge.in_train[run_id])
-        write_table(table, folder / "runs" / run_id / predictions_file(challenge.name))
+        write_table(table, folder / "runs" / exported[run_id] / predictions_file(challenge.name))
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -15,6 +15,7 @@ ERROR = "benchmark.error"
 UNSTABLE = "benchmark.unstable"  # epochs in which training came apart; no tag: none, or an older record
 TEST_PART = "benchmark.test_part"  # of an imported system: which reviews it labels, see `test_part`
 PREDICTIONS = "benchmark.predictions"  # of an imported system: `probabilities`, or `labels` alone
+IMPORTED = "benchmark.imported"  # of a run out of an export: its folder, the hash of its manifest, the run's id there
 PARENT, NOTE, USER = "mlflow.parentRunId", "mlflow.note.content", "mlflow.user"
 SOURCE, SOURCE_TYPE = "mlflow.source.name", "mlflow.source.type"
 EXPERIMENT_PREFIX = "imdb-"
