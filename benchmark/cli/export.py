@@ -24,7 +24,11 @@ from data_pipeline.review import Review
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
-        "path", type=Path, metavar="PATH", help="new or empty folder, without any review's text; with --on, a CSV"
+        "path",
+        type=Path,
+        metavar="PATH",
+        help="new or empty folder, or an export of the profile, which is updated; no review's text is in it. "
+        "With --on, a CSV",
     )
     parser.add_argument(
         "--on",

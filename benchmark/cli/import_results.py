@@ -11,7 +11,7 @@ from benchmark.cli.part import TEST, add_part_options, challenge_set, place_of, 
 from benchmark.config.file import is_name
 from benchmark.config.schema import Suite
 from benchmark.launch.process import EXIT_DONE
-from benchmark.output import say
+from benchmark.output import say, spell_amount
 from benchmark.tracking.client import tracking_uri
 from benchmark.tracking.lock import hold
 from benchmark.tracking.store import TrackingStore
@@ -41,8 +41,18 @@ def execute(arguments: argparse.Namespace) -> int:
     """Import the bundle or the table."""
     path = at_home(arguments.path)
     if path.is_dir():
-        raise NotImplementedError  # part `bundles`: import_bundle(store, folder, say)
+        return _import_bundle(arguments, path)
     return _import_predictions(arguments, path)
+
+
+def _import_bundle(arguments: argparse.Namespace, folder: Path) -> int:
+    from benchmark.plan.workspace import Workspace
+    from benchmark.results.import_bundle import import_bundle  # imports pandas
+
+    workspace = Workspace.locate(tracking_uri=arguments.tracking_uri, cache_dir=arguments.cache_dir)
+    count = import_bundle(TrackingStore(workspace.tracking_uri, workspace.cache_dir), folder, workspace.lock, say)
+    say(f"imported {spell_amount(count, 'run')} out of {folder}; speeds of another machine are left out")
+    return EXIT_DONE
 
 
 def _import_predictions(arguments: argparse.Namespace, path: Path) -> int:

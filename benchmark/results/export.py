@@ -132,7 +132,7 @@ def _write_files(store: TrackingStore, results: PlanResults, folder: Path) -> No
         for run in finished:
             target = folder / "runs" / exported_id(run)
             target.mkdir(parents=True)
-            for name in () if run.external else (CONFIG_FILE, ENVIRONMENT_FILE):
+            for name in (CONFIG_FILE, ENVIRONMENT_FILE):
                 shutil.copyfile(files.path(run, name), target / name)
             _write_json(target / HISTORIES_FILE, files.histories(run))
             if (explanations := read_explanations(store, run.run_id)).reviews:

@@ -39,7 +39,7 @@ def external(right: int) -> Made:
     """What another system, gpt-x, predicts of the same reviews."""
     table = eight_predictions(right)
     labels = {tags.TEST_PART: part_of(table["id"], table["label"])}
-    return Made("gpt-x", 0, f"ext-{right}", {}, labels, [], {"test/accuracy": right / 8}, None, table, kind=EXTERNAL)
+    return Made("gpt-x", 0, f"ext-{right}", {}, labels, [], {"test/accuracy": right / 8}, {}, table, kind=EXTERNAL)
 
 
 @pytest.fixture
