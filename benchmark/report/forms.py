@@ -129,7 +129,7 @@ def _row(row: Row, plan: PlanRecord) -> dict[str, Any]:
         **{f"test_{name}": row.scores.get(name, unknown)._asdict() for name in SCORES},
         "majority_adjusted_p": row.majority_p,
         **asdict(row.cost),
-        "published": dict(row.plan.published) if row.plan.published else None,
+        "published": dict(sorted(row.plan.published.items())) if row.plan.published else None,
     }
 
 

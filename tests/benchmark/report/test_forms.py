@@ -157,6 +157,16 @@ def many_rows() -> tuple[PlanRecord, list[RunRecord]]:
     return plan_of(*rows), [run_of(fingerprint=row.fingerprint, name=row.experiment) for row in rows]
 
 
+def test_a_published_figure_gives_the_same_bytes_in_any_order_of_its_keys():
+    """An export writes them sorted."""
+    turned = dict(reversed(figure().items()))
+    texts = {
+        render(report_of(plan_of(row_of("lstm", published=each)), [run_of(1)]), "json") for each in (figure(), turned)
+    }
+
+    assert len(texts) == 1
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_the_same_records_give_the_same_bytes(form):
     plan, runs = many_rows()
