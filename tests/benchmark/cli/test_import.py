@@ -108,6 +108,17 @@ def test_the_same_again_is_left_and_other_ones_need_another_name_or_fresh(store,
     assert {run.metrics["test/accuracy"] for run in imported(store)} == {51 / 60}
 
 
+def test_what_a_killed_import_left_behind_counts_no_more(store, predict, call):
+    predict("x.csv")
+    call("import", "x.csv", "--name", "gpt-x")
+    (run,) = imported(store)
+    store.reopen(run.run_id).resume({})  # RUNNING, as before its last write
+
+    assert call("import", "x.csv", "--name", "gpt-x")[0] == 0
+    assert [each.run_id != run.run_id for each in imported(store)] == [True]
+    assert store.run(run.run_id).status is Status.KILLED
+
+
 @pytest.mark.parametrize(
     ("arguments", "facts"),
     [
