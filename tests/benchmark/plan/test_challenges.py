@@ -2,7 +2,6 @@
 
 import csv
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +10,7 @@ from benchmark.config.search_space import SearchSpace
 from benchmark.plan.plan import make_plan
 from benchmark.plan.recorded import plan_of_recorded_run
 from benchmark.plan.status import run_states
-from benchmark.tracking.records import Status
+from benchmark.tracking.records import RunRecord, Status
 from benchmark.tuning.plan import plan_study
 from data_pipeline.errors import ReviewsNotHereError
 from data_pipeline.load import load_corpus
@@ -60,7 +59,7 @@ def test_a_search_and_a_reproduction_hold_out_what_the_run_did(suite_with, monke
     suite = suite_with("shared")
     run = make_plan(suite, NOWHERE).runs[0]
     study = plan_study(replace(suite, search={"rnn": EPOCHS}), "rnn", NOWHERE, "val/loss")
-    original = SimpleNamespace(run_id="r", status=Status.FINISHED, fingerprint=run.fingerprint)
+    original = RunRecord("r", "rnn seed 1", "rnn", 1, run.fingerprint, Status.FINISHED)
     monkeypatch.setattr("benchmark.plan.recorded.recorded_config", lambda *_: run.config)
 
     assert (study.own.data, study.own.challenges) == (run.config.data, run.config.challenges)
