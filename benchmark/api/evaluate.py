@@ -143,4 +143,4 @@ def _score(
 ) -> dict[str, float]:
     lock, device = workspace.lock(identity(RUN, run.fingerprint, run.seed)), resolve_device(workspace.device)
     with hold(lock, on_wait=lambda: say(f"{run.name}: another process is scoring it; waiting")):
-        return score_run(store, store.reopen(run.run_id), challenges, device, Progress(sys.stderr))
+        return score_run(store, store.run(run.run_id), challenges, device, Progress(sys.stderr))

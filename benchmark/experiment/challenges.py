@@ -11,7 +11,7 @@ from benchmark.inference.predict import load_classifier
 from benchmark.results.challenges import recorded_fingerprints
 from benchmark.results.read import files_of
 from benchmark.tracking.challenges import challenge_scores, write_challenge
-from benchmark.tracking.mlflow_tracker import MlflowTracker
+from benchmark.tracking.records import RunRecord
 from benchmark.tracking.store import TrackingStore
 from benchmark.training.progress import Progress
 from data_pipeline.challenge_config import ChallengeConfig
@@ -40,11 +40,7 @@ def challenges_of(configs: Mapping[str, ChallengeConfig], place: Place, corpus: 
 
 
 def score_run(
-    store: TrackingStore,
-    tracker: MlflowTracker,
-    challenges: Sequence[Challenge],
-    device: torch.device,
-    progress: Progress,
+    store: TrackingStore, run: RunRecord, challenges: Sequence[Challenge], device: torch.device, progress: Progress
 ) -> dict[str, float]:
     """Score the run's logged model on the sets that it was not scored on yet, and record what it predicts.
 
@@ -55,13 +51,12 @@ def score_run(
         TrackingError: the run has no model, or the model cannot be fetched.
         PredictionError: the model's files are damaged or were changed.
     """
-    run = store.run(tracker.run_id)
     with files_of(store) as files:
         recorded = recorded_fingerprints(files, run)
     missing = [each for each in challenges if recorded.get(each.set.name) != each.set.fingerprint]
     if not missing:
         return {}
-    classifier, found = load_classifier(store, run, device), {}
+    classifier, tracker, found = load_classifier(store, run, device), store.reopen(run.run_id), {}
     progress.start("challenge sets", sum(len(each.set.reviews) for each in missing))
     for each in missing:
         logits = classifier.logits([review.text for review in each.set.reviews], on_batch=progress.advance)

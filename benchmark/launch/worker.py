@@ -48,7 +48,7 @@ def _run(request: dict[str, Any]) -> int:
         if planned.kind == RUN and planned.config.challenges:
             started = time.perf_counter()
             challenges = challenges_of(planned.config.challenges, workspace.place, outcome.corpus)
-            scored = score_run(store, tracker, challenges, resolve_device(workspace.device), progress)
+            scored = score_run(store, store.run(tracker.run_id), challenges, resolve_device(workspace.device), progress)
             for name, accuracy in scored.items():
                 progress.say(f"challenge/{name}/accuracy {100 * accuracy:.2f} %")
             tracker.log_metrics({"challenges_seconds": time.perf_counter() - started})

@@ -22,7 +22,8 @@ def make_place(tmp_path_factory, config_content: dict[str, Any], empty_database:
 
     def make(experiments: Sequence[str] = EXPERIMENTS, *, database: bool = True) -> Place:
         folder = tmp_path_factory.mktemp("place")
-        config_content["profiles"]["quick"]["experiments"] = list(experiments)
+        config_content["profiles"]["quick"] |= {"experiments": list(experiments), "challenges": ["endings"]}
+        config_content["challenges"] = {"endings": {"source": "perturbation", "change": "last_words"}}
         (folder / "experiments.yaml").write_text(yaml.safe_dump(config_content, sort_keys=False), encoding="utf-8")
         if database:
             shutil.copy(empty_database, folder / "mlflow.db")

@@ -13,7 +13,7 @@ FULL = os.environ.get("FAULTS_FORM") == "full"  # as `make faults` calls it
 SEED = os.environ.get("FAULTS_SEED", "0")
 # A process takes seconds to start: the short form leaves out the model whose training is the frozen one's, but slower.
 EXPERIMENTS = ("rnn", "bert-frozen", "bert-finetuned") if FULL else ("rnn", "bert-frozen")
-PHASES = ("tokenising", "features", "epoch", "checkpoint", "val", "test", "artifacts", "model", "between")
+PHASES = ("tokenising", "features", "epoch", "checkpoint", "val", "test", "artifacts", "model", "challenges", "between")
 WAYS = (
     ("SIGKILL", "child"),  # the kernel is out of memory
     ("SIGKILL", "parent"),

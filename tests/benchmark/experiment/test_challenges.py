@@ -43,7 +43,7 @@ def challenge(trained) -> Challenge:
 
 
 def score(store, run_id, *challenges: Challenge) -> dict[str, float]:
-    return score_run(store, store.reopen(run_id), challenges, CPU, Progress(sys.stderr))
+    return score_run(store, store.run(run_id), challenges, CPU, Progress(sys.stderr))
 
 
 class TestScoring:
@@ -79,7 +79,7 @@ class TestScoring:
             def advance(self, reviews: int, note: str = "") -> None:
                 self.counted.append(reviews)
 
-        score_run(store, store.reopen(run_id), [challenge], CPU, Watching())
+        score_run(store, store.run(run_id), [challenge], CPU, Watching())
 
         assert Watching.counted[0] == -40
         assert sum(Watching.counted) == 0

@@ -30,6 +30,7 @@ IN_A_RUN = {
     "test": ["benchmark.training.trainer:Trainer.predict"],
     "artifacts": [f"{TRACKER}.{name}" for name in ("log_artifacts", "log_metrics", "finish")],
     "model": [f"{TRACKER}.log_model"],
+    "challenges": ["benchmark.experiment.challenges:score_run"],
 }
 BETWEEN = [
     *(f"{STORE}.{name}" for name in ("open_plan", "close_plan")),
