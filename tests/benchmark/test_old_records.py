@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from benchmark.results.read_export import read_export
 from benchmark.tracking.files import follow_database
+from benchmark.tracking.records import PREDICTIONS_FILE, finished_runs
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 EXPECTED = json.loads((FIXTURES / "expected.json").read_text(encoding="utf-8"))
@@ -94,13 +96,19 @@ def test_report_shows_by_default_the_plan_that_list_names(client, answered):
         assert (answered("report", "--plan", plan) == answered("report")) is (plan in shown)
 
 
-def test_an_export_made_now_is_the_one_made_then(client, answered, tmp_path):
+def test_an_export_made_now_says_what_the_one_made_then_says(client, answered, tmp_path):
+    """Since then runs share the columns of their predictions that are the same for all."""
     answered("export", str(tmp_path / "export"))
-    then, now = Path("export", "runs"), tmp_path / "export" / "runs"
-    files = sorted(path.relative_to(then) for path in then.rglob("*") if path.is_file())
+    then, now = Path("export"), tmp_path / "export"
+    files = sorted(path.relative_to(then) for path in (then / "runs").rglob("*") if path.is_file())
+    (results, old), (_, new) = read_export(then), read_export(now)
 
     assert len(files) > 4 * 8
-    assert {file for file in files if (then / file).read_bytes() != (now / file).read_bytes()} == set()
+    changed = {file for file in files if (then / file).read_bytes() != (now / file).read_bytes()}
+    assert {file.name for file in changed} == {PREDICTIONS_FILE}
+    for run in finished_runs(results.plan, results.runs):
+        before, after = (each.table(run, PREDICTIONS_FILE) for each in (old, new))
+        assert before.equals(after[list(before)])
 
 
 @pytest.mark.parametrize("options", [(), ("--tuned",)])
