@@ -21,7 +21,6 @@ from benchmark.results.export_files import ExportFiles
 from benchmark.results.read import files_of, read_details, read_results
 from benchmark.results.read_export import read_export
 from benchmark.results.results import Details, PlanResults, ResultsError, ReviewTexts
-from benchmark.results.review_texts import find_texts
 from benchmark.tracking.client import tracking_uri as located_uri
 from benchmark.tracking.records import Status
 from benchmark.tracking.store import TrackingStore
@@ -29,7 +28,9 @@ from data_pipeline.errors import did_you_mean
 from data_pipeline.paths import at_home
 from data_pipeline.sources import Place
 
-TEXTS_LEFT_OUT = "The reviews' texts are left out of this page; the ids say which reviews they are."
+TEXTS_LEFT_OUT = ReviewTexts(
+    missing="The reviews' texts are left out of this page; the ids say which reviews they are."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +217,7 @@ class Results:
         *,
         texts: bool = True,
         data: str | Path | None = None,
+        data_dir: str | Path | None = None,
     ) -> str:
         """Return the report, and write it where `output` says.
 
@@ -226,6 +228,7 @@ class Results:
             output: the file to write; for html also the folder to write index.html in.
             texts: show the reviews' texts on the HTML page, where the reviews are at hand.
             data: the official reviews whose texts the page shows; None: BENCHMARK_DATA, else the cache's copy.
+            data_dir: folder with the publishers' files of challenge sets; None: BENCHMARK_DATA_DIR, else the cache.
 
         Raises:
             OutputError: the form is unknown or contradicts the output's ending, or the output cannot be written.
@@ -234,7 +237,8 @@ class Results:
         """
         chosen, target = destination(form, Path(output) if output is not None else None)
         if chosen == HTML:
-            text = render_page(self._saved_page, self._texts(data) if texts else ReviewTexts(missing=TEXTS_LEFT_OUT))
+            page, place = self._saved_page, Place.locate(data, self._cache_dir, data_dir)
+            text = render_page(page, page.find_texts(place, insist=data is not None) if texts else TEXTS_LEFT_OUT)
         else:
             width = terminal_width(WIDTH) if target is None else WIDTH
             text = render(self._report, chosen, width)
@@ -273,17 +277,12 @@ class Results:
             with tempfile.TemporaryDirectory() as name:
                 folder = Path(name)
                 (folder / "pictures").mkdir()
-                html = render_page(page, ReviewTexts(missing=TEXTS_LEFT_OUT))
+                html = render_page(page, TEXTS_LEFT_OUT)
                 (folder / PAGE_FILE).write_text(html, encoding="utf-8")
                 for picture in page.pictures:
                     (folder / "pictures" / f"{picture.key}.svg").write_text(picture.standalone(), encoding="utf-8")
                 self._store.log_report(self._recorded.entry.run_id, folder)
         return page
-
-    def _texts(self, data: str | Path | None) -> ReviewTexts:
-        place = Place.locate(data, self._cache_dir)
-        settings = [run.settings for run in self._details.runs.values()]
-        return find_texts(settings, self._saved_page.review_ids, place, insist=data is not None)
 
     def _rows(self, model: str) -> list[Row]:
         rows = [row for row in self._report.verdict.rows if model in (row.name, row.plan.experiment)]

@@ -30,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--from", type=Path, dest="export", metavar="DIR", help="read a folder that `export` wrote, not the store"
     )
     parser.add_argument("--no-texts", action="store_true", help="leave the reviews' texts out of the HTML page")
-    add_shared_options(parser, "profile", "plan", "data", *STORE)
+    add_shared_options(parser, "profile", "plan", "data", "data-dir", *STORE)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -46,7 +46,7 @@ def execute(arguments: argparse.Namespace) -> int:
         export=arguments.export,
     )
     for form, path in outputs:
-        results.report(form, path, texts=not arguments.no_texts, data=arguments.data)
+        results.report(form, path, texts=not arguments.no_texts, data=arguments.data, data_dir=arguments.data_dir)
         say(f"wrote {path}")
     if not outputs:
         print(results.report(arguments.format), end="")

@@ -26,6 +26,7 @@ class ChallengeRow:
         scores: accuracy, original, revised, consistency and ece over seeds, as far as they are known; `judged` is
             the accuracy on the reviews that count.
         interval: 95 %, for the mean accuracy.
+        judged_interval: 95 %, for the mean accuracy on the reviews that count.
         consistency_interval: 95 %, for the mean consistency.
         in_train: reviews of the set whose text train or val of any of its runs has.
         drop: accuracy on the reviews that count - accuracy on the test part.
@@ -36,6 +37,7 @@ class ChallengeRow:
     row: Row
     scores: Mapping[str, Spread] = field(default_factory=dict)
     interval: ConfidenceInterval | None = None
+    judged_interval: ConfidenceInterval | None = None
     consistency_interval: ConfidenceInterval | None = None
     in_train: int = 0
     drop: float | None = None
@@ -123,13 +125,15 @@ def _row(
         scores["ece"] = Spread.of([expected_calibration_error(challenge.labels[judged], each) for each in logits])
     assert row.interval is not None
     accuracy, test = scores["judged"].mean, row.accuracy
+    judged_interval = accuracy_interval(parts["judged"])
     return ChallengeRow(
         row,
         scores,
         accuracy_interval(correct),
+        judged_interval,
         accuracy_interval(parts["consistency"]) if "consistency" in parts else None,
         int(np.any([challenge.in_train[run.run_id] for run in runs], axis=0).sum()),
         accuracy - test,
-        difference_interval(accuracy, accuracy_interval(parts["judged"]), test, row.interval),
+        difference_interval(accuracy, judged_interval, test, row.interval),
         letters,
     )

@@ -12,8 +12,10 @@ from benchmark.analysis.metrics import probabilities
 from benchmark.report.explained_reviews import Explained, displayed_text, explained_json, explained_reviews
 from benchmark.report.rows import Row
 from benchmark.results.results import Details, PlanResults, ReviewTexts
+from benchmark.tracking.records import RunRecord
 
 OF_EACH_KIND = 100  # reviews; three kinds keep the page below 5 MB at any size of the test part
+OF_CHALLENGE = {"disagree": 60, "wrong": 40, "random": 40}  # reviews of each challenge set
 LONGEST = 4000  # characters shown of a review
 RANDOM_SEED = 2077
 
@@ -44,21 +46,39 @@ def choose_reviews(results: PlanResults, details: Details, rows: Sequence[Row]) 
     """Choose reviews that models disagree on most, that all get wrong most surely, random and explained ones."""
     if not rows:
         return Chosen((), {}, np.zeros((0, len(results.labels))), {})
-    logits = [[results.logits[run.run_id] for run in results.finished(row.plan)] for row in rows]
-    positive = np.stack([np.mean([probabilities(each)[:, 1] for each in of_row], axis=0) for of_row in logits])
-    wrong = np.where(results.labels == 1, 1 - positive, positive).min(axis=0)  # (N,) the least any model gives it
-    places: dict[str, np.ndarray] = {}
-    if len(rows) > 1:
-        disagree = (positive.min(axis=0) <= 0.5) & (positive.max(axis=0) > 0.5)
-        places["disagree"] = _top(np.ptp(positive, axis=0), disagree, results.ids)
-    places["wrong"] = _top(wrong, wrong > 0.5, results.ids)
-    count = min(OF_EACH_KIND, len(results.labels))
-    drawn = np.random.default_rng(RANDOM_SEED).choice(len(results.labels), count, replace=False)
-    places["random"] = np.argsort(results.ids.astype(str))[np.sort(drawn)]  # whatever order the files have
+    positive = np.stack([mean_positive(results.logits, results.finished(row.plan)) for row in rows])
+    places = pick_reviews(results.ids, results.labels, positive, dict.fromkeys(OF_CHALLENGE, OF_EACH_KIND))
     explained = explained_reviews(results, details, rows)
     place_of = {review_id: place for place, review_id in enumerate(results.ids)}
     places["explained"] = np.array([place_of[review_id] for review_id in explained], dtype=np.int64)
     return Chosen(tuple(row.name for row in rows), places, positive, explained)
+
+
+def mean_positive(logits: Mapping[str, np.ndarray], runs: Sequence[RunRecord]) -> np.ndarray:
+    """Return (N,) the mean over runs of the probability of `positive`, by logits per run id."""
+    return np.asarray(np.mean([probabilities(logits[run.run_id])[:, 1] for run in runs], axis=0))
+
+
+def pick_reviews(
+    ids: np.ndarray, labels: np.ndarray, positive: np.ndarray, most: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    """Return the places of reviews by kind, at most so many of each.
+
+    Args:
+        ids: (N,).
+        labels: (N,) 0 or 1.
+        positive: (M, N) probability of `positive` by model.
+        most: by kind: `disagree` where models do most, `wrong` where all are most surely, `random`.
+    """
+    wrong = np.where(labels == 1, 1 - positive, positive).min(axis=0)  # (N,) the least any model gives it
+    places: dict[str, np.ndarray] = {}
+    if len(positive) > 1:
+        disagree = (positive.min(axis=0) <= 0.5) & (positive.max(axis=0) > 0.5)
+        places["disagree"] = _top(np.ptp(positive, axis=0), disagree, ids)[: most["disagree"]]
+    places["wrong"] = _top(wrong, wrong > 0.5, ids)[: most["wrong"]]
+    drawn = np.random.default_rng(RANDOM_SEED).choice(len(ids), min(most["random"], len(ids)), replace=False)
+    places["random"] = np.argsort(ids.astype(str))[np.sort(drawn)]  # whatever order the files have
+    return places
 
 
 def reviews_json(results: PlanResults, details: Details, chosen: Chosen, texts: ReviewTexts) -> dict[str, Any]:
@@ -70,7 +90,7 @@ def reviews_json(results: PlanResults, details: Details, chosen: Chosen, texts: 
         review: dict[str, Any] = {
             "id": review_id,
             "label": int(results.labels[place]),
-            "positive": [_rounded(float(value)) for value in chosen.positive[:, place]],
+            "positive": [rounded(float(value)) for value in chosen.positive[:, place]],
             "kinds": [kind for kind, members in kinds.items() if place in members],
         }
         if review_id in texts.texts:
@@ -94,9 +114,10 @@ def reviews_json(results: PlanResults, details: Details, chosen: Chosen, texts: 
 def _top(score: np.ndarray, wanted: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Return the places of the wanted reviews with the highest scores, equal ones in the order of their ids."""
     order = np.lexsort((ids.astype(str), -score))
-    return np.asarray(order[wanted[order]][:OF_EACH_KIND])
+    return np.asarray(order[wanted[order]])
 
 
-def _rounded(probability: float) -> float:
-    rounded = round(probability, 4)
-    return probability if rounded == 0.5 else rounded  # at 0.5 rounding would hide the answer
+def rounded(probability: float) -> float:
+    """Return the probability with four digits, on its side of 0.5."""
+    short = round(probability, 4)
+    return probability if short == 0.5 else short  # at 0.5 rounding would hide the answer

@@ -32,6 +32,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 
 const data = JSON.parse(document.getElementById("data").textContent);
+const isScored = (review, model) => review.positive[model] !== null; // on a challenge set a model may not be
 const isRight = (review, model) => (review.positive[model] > 0.5 ? 1 : 0) === review.label;
 
 function card(review, ...text) {
@@ -41,10 +42,19 @@ function card(review, ...text) {
   if (review.film !== undefined) facts.push(`film ${review.film}`);
   if (review.known) facts.push("the same text is in train");
   const item = make("li", { className: "card" });
-  item.append(make("h3", { textContent: review.label ? "Positive review" : "Negative review" }));
+  item.append(make("h3", { textContent: titleOf(review) }));
   item.append(make("p", { className: "about", textContent: [...facts, review.id].join(" · ") }));
   item.append(...text, verdicts(review));
+  if (review.pair) {
+    item.append(make("h3", { className: "pair", textContent: `Its pair: ${titleOf(review.pair).toLowerCase()}` }));
+    item.append(...folding(review.pair), verdicts(review.pair));
+  }
   return item;
+}
+
+function titleOf({ label, role }) {
+  const title = label ? "Positive review" : "Negative review";
+  return role ? `${title}, ${role}` : title;
 }
 
 function folding(review) {
@@ -65,6 +75,7 @@ function folding(review) {
 function verdicts(review) {
   const body = make("tbody", {});
   data.models.forEach((name, number) => {
+    if (!isScored(review, number)) return;
     const right = isRight(review, number);
     const share = review.positive[number];
     const verdict = make("td", { className: right ? "right" : "wrong", textContent: right ? "right" : "wrong" });
@@ -115,7 +126,7 @@ function showReviews({ models, reviews }) {
   function answers(review, model, wanted) {
     if (!wanted) return true;
     const asked = model === "" ? models.map((_, number) => number) : [Number(model)];
-    return asked.some((number) => isRight(review, number) === (wanted === "right"));
+    return asked.some((number) => isScored(review, number) && isRight(review, number) === (wanted === "right"));
   }
 
   function sizeOf(review) {
@@ -124,10 +135,11 @@ function showReviews({ models, reviews }) {
   }
 
   function filter() {
-    const { kind, model, answer, label, size, word } = Object.fromEntries(new FormData(form));
+    const { set, kind, model, answer, label, size, word } = Object.fromEntries(new FormData(form));
     const sought = word.trim().toLowerCase();
     found = reviews.filter(
       (review) =>
+        (review.set ?? "") === set &&
         (!kind || review.kinds.includes(kind)) &&
         (!label || String(review.label) === label) &&
         (!size || sizeOf(review) === size) &&

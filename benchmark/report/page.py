@@ -18,6 +18,9 @@ from markupsafe import Markup
 
 from benchmark.output import spell_amount
 from benchmark.report.answer_pictures import confusion_pictures, reliability_pictures, slice_pictures
+from benchmark.report.beyond_picture import beyond_pictures
+from benchmark.report.beyond_table import TITLE
+from benchmark.report.challenge_reviews import ChosenChallenge, challenges_json, choose_challenges
 from benchmark.report.chosen_reviews import Chosen, choose_reviews, reviews_json
 from benchmark.report.drawing import Look, Picture, looks
 from benchmark.report.pictures import cost_pictures, learning_curves, pair_picture, ranking_picture, size_picture
@@ -25,6 +28,8 @@ from benchmark.report.provenance import provenance
 from benchmark.report.rows import Row
 from benchmark.report.table import Report
 from benchmark.results.results import Details, ReviewTexts
+from benchmark.results.review_texts import find_texts
+from data_pipeline.sources import Place
 
 FOLDER = Path(__file__).parent
 TEMPLATE, STYLE, SCRIPTS = "page.html.jinja", "page.css", ("page.js", "words.js")
@@ -49,7 +54,8 @@ class Page:
         details: of the runs and reviews.
         ranking: the picture on top; None while no row is complete.
         sections: the other pictures.
-        chosen: the reviews to show.
+        chosen: the reviews of the test part to show.
+        challenges: the reviews of challenge sets to show.
     """
 
     report: Report
@@ -57,6 +63,7 @@ class Page:
     ranking: Picture | None
     sections: tuple[PageSection, ...]
     chosen: Chosen
+    challenges: tuple[ChosenChallenge, ...]
 
     @property
     def lead(self) -> str:
@@ -69,8 +76,19 @@ class Page:
 
     @property
     def review_ids(self) -> list[str]:
-        """Ids of the reviews whose text the page shows."""
+        """Ids of the test reviews whose text the page shows."""
         return [str(self.report.results.ids[place]) for place in self.chosen.all_places]
+
+    @property
+    def challenge_ids(self) -> dict[str, list[str]]:
+        """Ids of the reviews of each challenge set whose text the page shows, by its name."""
+        return {each.results.name: each.ids for each in self.challenges}
+
+    def find_texts(self, place: Place, *, insist: bool) -> ReviewTexts:
+        """Find the texts of the reviews that the page shows, see `benchmark.results.review_texts`."""
+        settings = [run.settings for run in self.details.runs.values()]
+        test = self.report.results.ids
+        return find_texts(settings, self.review_ids, self.challenge_ids, place, test=test, insist=insist)
 
     @property
     def pictures(self) -> list[Picture]:
@@ -92,7 +110,8 @@ def make_page(report: Report, details: Details) -> Page:
     look = looks(list(dict.fromkeys(row.name for row in report.verdict.rows)))
     ranking = ranking_picture(rows, look) if rows else None
     sections = _sections(report, details, rows, look)
-    return Page(report, details, ranking, sections, choose_reviews(results, details, rows))
+    challenges = choose_challenges(report.challenges, [row.name for row in rows])
+    return Page(report, details, ranking, sections, choose_reviews(results, details, rows), challenges)
 
 
 def _sections(
@@ -109,6 +128,15 @@ def _sections(
             "significant after Holm's correction for the number of pairs. Hollow marks: it is not, which does not show "
             "that the two models are equal.",
             [pair_picture(size, found) for size, found in comparisons.items()],
+        ),
+        PageSection(
+            "beyond",
+            "Beyond",
+            TITLE,
+            "Each line is one model: its accuracy on the test part, then on each challenge set, with 95 % intervals. "
+            "The steeper a line falls, the more the model relies on what holds only for reviews like those it was "
+            "trained on; where lines cross, the order of the models changes.",
+            beyond_pictures(report.challenges, look),
         ),
         PageSection(
             "learning",
@@ -172,6 +200,7 @@ def render_page(page: Page, texts: ReviewTexts) -> str:
     script = "".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
     results = page.report.results
     reviews = reviews_json(results, page.details, page.chosen, texts)
+    reviews["reviews"] += challenges_json(page.challenges, len(page.chosen.models), texts)
     html = environment.get_template(TEMPLATE).render(
         plan=results.plan,
         entry=results.entry,

@@ -7,15 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
 from benchmark.results.read import files_of, read_details, read_results
+from benchmark.tracking.challenges import challenge_scores, write_challenge
 from benchmark.tracking.explanations import Explanations, write_explanations
 from benchmark.tracking.records import PlanRecord, PlanRow
 from data_pipeline.review import review_ids
 from tests.benchmark.results.test_export import LSTM, RNN, explanation, finished, forge
+from tests.helpers.challenge import PAIRS, made_set
 from tests.helpers.facts import assert_names, error_lines
 from tests.helpers.recorded import Made, epoch
 
@@ -37,6 +40,7 @@ def recorded(store, table):
     rows = tuple(PlanRow(name, mark, None, None, 100, "s") for name, mark in (("lstm", LSTM), ("rnn", RNN)))
     store.open_plan(PlanRecord("quick", (1,), rows, "reviews", False, 10, 8))
     settings = {"data": {"source": "table", "path": str(table)}, "model": {"name": "lstm"}}
+    settings["challenges"] = {"pairs": {"source": "table", "path": str(table.parent / "pairs.csv")}}
     for name, mark, right in (("lstm", LSTM, 7), ("rnn", RNN, 5)):
         made: Made = finished(name, mark, right)
         known = made.predictions.assign(
@@ -138,6 +142,25 @@ class TestThePage:
         gone = page_of(call, tmp_path / "gone")
         assert "Review number" not in gone
         assert gone.count(table.name) > without.count(table.name)
+
+
+def test_the_page_shows_the_reviews_of_challenge_sets_and_says_which_texts_are_not_here(
+    recorded, call, tmp_path, store_uri
+):
+    (tmp_path / "pairs.csv").write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in PAIRS))
+    others = made_set("unrecorded", [("never seen", 1), ("unseen", 0)], (), ())
+    for run in recorded.runs("quick"):
+        for challenge in (made_set("pairs"), others):
+            logits = np.zeros((len(challenge.reviews), 2), np.float32)
+            scores = challenge_scores(challenge, logits)
+            write_challenge(recorded.reopen(run.run_id), challenge, logits, [False] * len(logits), scores)
+    page = page_of(call, tmp_path / "page")
+    saved = "".join(Path(path).read_text(encoding="utf-8") for path in kept(store_uri))
+
+    assert all(text in page and text not in saved for text, _ in PAIRS)
+    assert "never seen" not in page
+    assert_names(page, "unrecorded are not shown", "<option>pairs</option>", 'id="beyond"')
+    assert 'id="beyond"' in saved
 
 
 class TestTheRecord:

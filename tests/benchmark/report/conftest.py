@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 from benchmark.report.page import Page as ReportPage
 from benchmark.report.page import render_page
-from tests.helpers.made_page import EXPLAINED, MadePage
+from tests.helpers.made_page import ACCURACY, EXPLAINED, MadePage
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
@@ -46,7 +46,9 @@ def show(browser, tmp_path) -> Iterator[Callable[..., Shown]]:
 @pytest.fixture(scope="session")
 def made() -> MadePage:
     texts = dict(enumerate(EXPLAINED))
-    return MadePage(train_sizes=(1000, 4000), texts=texts, explained=dict.fromkeys(texts, 0.001) | {0: 0.46})
+    sets = {"counterfactual": ACCURACY, "films": {"bow": 0.7, "rnn": 0.6}}
+    explained = dict.fromkeys(texts, 0.001) | {0: 0.46}
+    return MadePage(train_sizes=(1000, 4000), texts=texts, explained=explained, challenges=sets)
 
 
 @pytest.fixture(scope="session")

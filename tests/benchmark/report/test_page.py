@@ -16,7 +16,7 @@ from tests.helpers.made_page import ACCURACY, ATTACK, MadePage
 pytestmark = pytest.mark.browser
 
 BEST = max(ACCURACY, key=ACCURACY.get)
-SECTIONS = ["pairs", "learning", "cost", "sizes", "slices", "confusion", "calibration", "words", "reviews"]
+SECTIONS = ["pairs", "beyond", "learning", "cost", "sizes", "slices", "confusion", "calibration", "words", "reviews"]
 
 
 def names_in(page: Page, table: int = 0) -> list[str]:
@@ -72,7 +72,8 @@ class TestThePage:
 
     def test_writes_no_text_of_a_picture_over_another_however_alike_the_models_are(self, show):
         alike = dict.fromkeys([*ACCURACY, "lstm-attention", "a-model-whose-name-is-long"], 0.8)
-        page = show(MadePage(reviews=60, accuracy=alike, train_sizes=(1000, 4000)).html()).page
+        made = MadePage(reviews=60, accuracy=alike, train_sizes=(1000, 4000), challenges={"rotten-tomatoes": alike})
+        page = show(made.html()).page
 
         for picture in page.locator("figure > svg").all():
             texts = picture.locator("text").evaluate_all(
