@@ -134,8 +134,8 @@ def _sections(
             "Beyond",
             TITLE,
             "Each line is one model: its accuracy on the test part, then on each challenge set, with 95 % intervals. "
-            "The steeper a line falls, the more the model relies on what holds only for reviews like those it was "
-            "trained on; where lines cross, the order of the models changes.",
+            "The further a line falls below its start, the less of what the model learned holds for those reviews; "
+            "where lines cross, the order of the models changes.",
             beyond_pictures(report.challenges, look),
         ),
         PageSection(
