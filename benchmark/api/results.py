@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -18,8 +19,8 @@ from benchmark.report.page import Page, make_page, render_page
 from benchmark.report.rows import Row
 from benchmark.report.table import Report, make_report
 from benchmark.results.export_files import ExportFiles
+from benchmark.results.merge import read_exports
 from benchmark.results.read import files_of, read_details, read_results
-from benchmark.results.read_export import read_export
 from benchmark.results.results import Details, PlanResults, ResultsError, ReviewTexts
 from benchmark.tracking.client import tracking_uri as located_uri
 from benchmark.tracking.records import Status
@@ -62,7 +63,7 @@ def load_results(
     plan: str | None = None,
     tracking_uri: str | None = None,
     cache_dir: str | Path | None = None,
-    export: str | Path | None = None,
+    export: str | Path | Sequence[str | Path] | None = None,
 ) -> Results:
     """Return what is recorded of a plan: what `python -m benchmark report` reads.
 
@@ -72,7 +73,7 @@ def load_results(
             the complete plans the one used last, else the one used last.
         tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else mlflow.db in the working directory.
         cache_dir: None: BENCHMARK_CACHE, else .benchmark in the working directory.
-        export: a folder that `python -m benchmark export` wrote, read in place of the store.
+        export: a folder that `python -m benchmark export` wrote, read in place of the store; several are merged.
 
     Raises:
         InputError: nothing is recorded, there is no such plan, or the records cannot be read or contradict each other.
@@ -81,7 +82,8 @@ def load_results(
     if export is not None:
         if plan is not None:
             raise ResultsError(f"--plan {plan}: an export holds one plan. Drop `--plan`, or read the store")
-        recorded, files = read_export(at_home(export))
+        folders = [export] if isinstance(export, str | Path) else export
+        recorded, files = read_exports([at_home(folder) for folder in folders])
         return Results(recorded, cache, export=files)
     store = TrackingStore.existing(located_uri(tracking_uri), cache)
     return Results(read_results(store, profile, plan), cache, store=store)

@@ -27,7 +27,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         f"also to a folder, as {PAGE_FILE}; repeat it for several",
     )
     parser.add_argument(
-        "--from", type=Path, dest="export", metavar="DIR", help="read a folder that `export` wrote, not the store"
+        "--from",
+        type=Path,
+        action="append",
+        dest="export",
+        metavar="DIR",
+        help="read a folder that `export` wrote, not the store; repeat it to merge several of one profile",
     )
     parser.add_argument("--no-texts", action="store_true", help="leave the reviews' texts out of the HTML page")
     add_shared_options(parser, "profile", "plan", "data", "data-dir", *STORE)
