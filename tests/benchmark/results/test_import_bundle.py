@@ -192,3 +192,13 @@ def test_a_changed_bundle_is_refused(store, bundle):
     with pytest.raises(ExportError, match=r"runs\.json"):
         take(store, bundle)
     assert store.plans("quick") == []
+
+
+def test_a_plan_with_challenges_and_another_system_gives_the_same_report_from_its_bundle(elsewhere, call, tmp_path):
+    external(7).record(elsewhere)
+    exported(elsewhere, tmp_path / "bundle")
+    here = call("report", "--tracking-uri", elsewhere.uri, "--format", "json")
+
+    assert here[0] == 0
+    assert_names(here[1], "gpt-x", "made, made by hand")
+    assert call("report", "--from", str(tmp_path / "bundle"), "--format", "json") == here
