@@ -67,7 +67,7 @@ def _changed(found: ChallengeVerdict, tests: PairwiseTests, on_test: PairwiseTes
         before = on_test.pair(pair.first, pair.second)
         if not pair.separated or before is None or not {pair.first, pair.second} <= set(rows):
             continue
-        gap = f"{_apart(-pair.difference)} it on {found.results.name} (p {spell_p(pair.adjusted_p)})"
+        gap = f"{_apart(-pair.difference)} it on {_reviews(found)} (p {spell_p(pair.adjusted_p)})"
         if not before.separated:
             said.append(f"{pair.second} is not significantly different from {pair.first} on the test part and {gap}.")
         elif before.first == pair.second:
