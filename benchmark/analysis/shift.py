@@ -30,9 +30,9 @@ def difference_interval(
 
     "Square and add": Newcombe 1998, "Interval estimation for the difference between independent proportions: comparison
     of eleven methods", Statistics in Medicine 17, method 10 where both intervals are Wilson's; for any two intervals
-    Zou & Donner 2008, "Construction of confidence intervals about effect measures: a general approach", Statistics in
-    Medicine 27. With several seeds both accuracies share the networks, and so rise and fall together: the interval is
-    then too wide rather than too narrow.
+    Zou & Donner 2008, "Construction of confidence limits about effect measures: a general approach", Statistics in
+    Medicine 27. With several seeds both accuracies share the networks: where those that are better on one are better on
+    the other, the interval is too wide rather than too narrow.
     """
     difference = first - second
     low = math.hypot(first - first_interval.low, second_interval.high - second)

@@ -87,8 +87,6 @@ def evaluate(
     for run in runs:
         split = splits[run.fingerprint]
         try:
-            if not run.model:
-                raise PredictionError("has no model, as an imported run. Score it where its model is.")
             if split not in challenges:
                 corpus = _corpus(store, run, workspace.place, split)
                 challenges[split] = challenges_of(configs, workspace.place, corpus)

@@ -40,7 +40,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Import the bundle or the table."""
     path = at_home(arguments.path)
+    if not try_read(path, Path.exists):
+        raise InputError(f"{path}: no such file or folder. Name what `export` or another system wrote.")
     if path.is_dir():
+        if arguments.name or arguments.on != TEST or arguments.fresh:
+            raise InputError(f"{path}: a folder has names and parts of its own. Drop --name, --on and --fresh.")
         return _import_bundle(arguments, path)
     return _import_predictions(arguments, path)
 
@@ -76,7 +80,8 @@ def _import_predictions(arguments: argparse.Namespace, path: Path) -> int:
         else:
             new = importer.add_challenge(challenge, given)
     what = f"{len(reviews):,} predictions of {arguments.on} by {name}"
-    say(f"imported {what}; `python -m benchmark report` shows them" if new else f"{what} are already here")
+    shown = f"`python -m benchmark report --profile {suite.profile}` shows them with finished runs of this test part"
+    say(f"imported {what}; {shown}" if new else f"{what} are already here")
     return EXIT_DONE
 
 

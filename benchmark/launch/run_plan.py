@@ -15,6 +15,7 @@ from benchmark.launch.recovery import reconcile
 from benchmark.output import spell_seconds
 from benchmark.plan.plan import Plan, PlannedRun
 from benchmark.plan.workspace import Workspace
+from benchmark.tracking.challenges import scored_sets
 from benchmark.tracking.client import TrackingError
 from benchmark.tracking.lock import hold, lock_name, make_exclusive
 from benchmark.tracking.records import REPRODUCTION, RunRecord, Status, best_run
@@ -88,7 +89,9 @@ def _run_missing(plan: Plan, names: Sequence[str], claims: Claims) -> Counter[st
         title = f"[{position}/{len(wanted)}] {planned.config.name}"
         with claims.claim(planned) as run:
             if run.state == "finished":
-                claims.say(f"{title}: already finished (MLflow run {run.record.run_id}), skipped")
+                claims.say(
+                    f"{title}: already finished (MLflow run {run.record.run_id}), skipped{_not_scored(planned, run)}"
+                )
                 counts["skipped"] += 1
                 continue
             claims.say(title)
@@ -99,6 +102,18 @@ def _run_missing(plan: Plan, names: Sequence[str], claims: Claims) -> Counter[st
         ended = f"  {run.record.status.value.lower()} after {spell_seconds(time.monotonic() - started)}"
         claims.say(f"{ended}: {run.record.error}" if run.record.error else ended)
     return counts
+
+
+def _not_scored(planned: PlannedRun, run: Claim) -> str:
+    """Say which challenge sets a finished run lacks: they may have been chosen after it ended."""
+    missing = [name for name in planned.config.challenges if name not in scored_sets(run.record)]
+    if not missing:
+        return ""
+    config = planned.config
+    return (
+        f"; not scored on {', '.join(missing)}: `python -m benchmark evaluate {config.experiment_name} "
+        f"--on {' '.join(missing)} --profile {config.profile}`"
+    )
 
 
 def _plan_status(store: TrackingStore, plan: Plan, *, failed: bool) -> Status:

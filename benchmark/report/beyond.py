@@ -56,12 +56,14 @@ class ChallengeVerdict:
 
     Attributes:
         revised_alone: a run trained on originals, so that rank, drop, ECE and findings are of revisions alone.
+        judged: reviews that rank, drop, ECE and findings are of.
     """
 
     results: ChallengeResults
     rows: tuple[ChallengeRow, ...]
     tests: PairwiseTests | None
     revised_alone: bool
+    judged: int
 
     @property
     def scored(self) -> list[ChallengeRow]:
@@ -76,8 +78,9 @@ class ChallengeVerdict:
 
 
 def judge_challenges(results: PlanResults, verdict: Verdict) -> tuple[ChallengeVerdict, ...]:
-    """Compute the figures of the models of the largest train size that has a comparison, as the findings do."""
-    size = max(verdict.comparisons or results.plan.train_sizes)
+    """Compute the figures of the models of the largest train size with a comparison, else with a complete row."""
+    complete = [row.plan.train_size for row in verdict.rows if row.complete]
+    size = max(verdict.comparisons or complete or results.plan.train_sizes)
     rows = [row for row in verdict.rows if row.plan.train_size == size and row.begun]
     found = (_judge(challenge, rows) for challenge in results.challenges)
     return tuple(each for each in found if each.scored)
@@ -87,9 +90,9 @@ def _judge(challenge: ChallengeResults, rows: Sequence[Row]) -> ChallengeVerdict
     runs = {row.name: _scored_runs(challenge, row) for row in rows}
     leaked = any(challenge.in_train[run.run_id].any() for found in runs.values() for run in found)
     revised_alone = leaked and challenge.original is not None
-    judged = (
-        ~challenge.original if revised_alone and challenge.original is not None else np.full(len(challenge.ids), True)
-    )
+    judged = np.full(len(challenge.ids), True)
+    if revised_alone and challenge.original is not None:
+        judged = ~challenge.original
     correct = {name: _correct(challenge, found) for name, found in runs.items() if found}
     tests = compare_all({name: each[:, judged] for name, each in correct.items()}) if len(correct) > 1 else None
     letters = tests.letters if tests is not None else {}
@@ -97,7 +100,7 @@ def _judge(challenge: ChallengeResults, rows: Sequence[Row]) -> ChallengeVerdict
         _row(challenge, row, runs[row.name], judged, letters.get(row.name, "")) if runs[row.name] else ChallengeRow(row)
         for row in rows
     ]
-    return ChallengeVerdict(challenge, tuple(judged_rows), tests, revised_alone)
+    return ChallengeVerdict(challenge, tuple(judged_rows), tests, revised_alone, int(judged.sum()))
 
 
 def _scored_runs(challenge: ChallengeResults, row: Row) -> list[RunRecord]:

@@ -44,6 +44,7 @@ def challenge_figures(found: ChallengeVerdict, row: ChallengeRow) -> dict[str, A
     known = [score for score in ("original", "revised") if found.results.original is not None]
     consistency = _spread(row, "consistency") | _ends(row.consistency_interval)
     return {
+        "revised_alone": found.revised_alone,
         "in_train": row.in_train if row.scored else None,
         "rank": row.letters,
         "accuracy": _spread(row, "accuracy") | _ends(row.interval),

@@ -13,12 +13,11 @@ from benchmark.results.results import PlanResults
 from benchmark.tracking.challenges import scored_sets
 
 MOST_PAIRS = 2  # pairs of models named per set
-EVALUATE = "`python -m benchmark evaluate` scores finished runs."
 BEYOND = (
     "Beyond the test part: finished models label reviews of other kinds, which choose nothing. From test: accuracy "
     "there minus accuracy on the test part, with the 95 % interval for two independent samples (Newcombe 1998)."
 )
-OF_TEST = "made from the test part: the same reviews, so the interval of from test is wider than it need be."
+OF_TEST = "made from the test part: the same reviews, so the interval of from test is wider than necessary."
 CONSISTENCY = (
     "Both right, all right (consistency, Gardner et al. 2020): the share of pairs or groups whose reviews are all "
     "labelled correctly. Reviews of one group are alike; the other intervals and tests take them as independent."
@@ -55,7 +54,9 @@ def _best(found: ChallengeVerdict, tests: PairwiseTests, rows: Mapping[str, Chal
         + (
             f"not significantly better than {', '.join(tied)}."
             if tied
-            else "significantly better than every other model."
+            else "significantly better than every other model"
+            + " scored on it" * (len(found.scored) < len(found.rows))
+            + "."
         )
     )
 
@@ -94,8 +95,9 @@ def challenge_notes(results: PlanResults, challenges: Sequence[ChallengeVerdict]
             tested.setdefault(corrected, []).append(found.results.name)
     notes += [f"Rank on {', '.join(names)}: {tests}." for tests, names in tested.items()]
     for found in challenges:
-        if missing := [row.row.name for row in found.rows if not row.scored]:
-            notes.append(f"Not scored on {found.results.name}: {', '.join(missing)}. {EVALUATE}")
+        if missing := [row.row.name for row in found.rows if not row.scored and not row.row.plan.external]:
+            evaluate = f"`python -m benchmark evaluate --on {found.results.name} --profile {results.plan.profile}`"
+            notes.append(f"Not scored on {found.results.name}: {', '.join(missing)}. {evaluate} scores finished runs.")
     return notes + left_out
 
 
@@ -109,7 +111,8 @@ def _left_out(results: PlanResults) -> list[str]:
                 if (name, run.run_id) not in kept:
                     missing.setdefault(name, []).append(run.name)
     return [
-        f"Left out of {name}: {', '.join(runs)}, scored on other reviews of this name or not completely. {EVALUATE}"
+        f"Left out of {name}: {', '.join(runs)}, scored on other reviews of this name or not completely. "
+        f"`python -m benchmark evaluate --on {name} --profile {results.plan.profile}` scores them again."
         for name, runs in sorted(missing.items())
     ]
 

@@ -25,11 +25,9 @@ def _describe(found: ChallengeVerdict) -> str:
     if challenge.groups is not None:
         reviews += f", {spell_amount(len(set(challenge.groups)), 'pair' if found.paired else 'group')}"
     said = f"{reviews}; {challenge.title}"
-    if found.revised_alone and challenge.original is not None:
-        said += (
-            "; originals were in train, so rank, from test and ECE are of the "
-            f"{spell_amount(int((~challenge.original).sum()), 'revised review')} alone"
-        )
+    if found.revised_alone:
+        revised = spell_amount(found.judged, "revised review")
+        said += f"; originals were in train, so rank, from test and ECE are of the {revised} alone"
     return said
 
 
@@ -57,7 +55,7 @@ def _columns(found: ChallengeVerdict) -> list[Column]:
         "both right, %" if found.paired else "all right, %",
         lambda found: found.scores.get("consistency"),
         spell_spread,
-        mark=lambda found: f" ({_ends(found.consistency_interval)})",
+        mark=lambda found: f" ({_ends(found.consistency_interval)}){_in_train(found)}",
     )
     return [
         accuracy,

@@ -40,7 +40,7 @@ function card(review, ...text) {
   if (review.words !== undefined) facts.push(`${review.words} words`);
   if (review.stars !== undefined) facts.push(`${review.stars} of 10 stars`);
   if (review.film !== undefined) facts.push(`film ${review.film}`);
-  if (review.known) facts.push("the same text is in train");
+  if (review.known) facts.push(`the same text is in train${review.set ? " or val" : ""}`);
   const item = make("li", { className: "card" });
   item.append(make("h3", { textContent: titleOf(review) }));
   item.append(make("p", { className: "about", textContent: [...facts, review.id].join(" · ") }));

@@ -157,8 +157,12 @@ def first_difference(comparison: RunComparison) -> Difference | None:
 
 
 def different_result(a: RecordedRun, b: RecordedRun) -> Difference | None:
-    """Return the first difference of two finished runs in scores on test and logits, None where there is none."""
-    scores = ({key: value for key, value in run.record.metrics.items() if key.startswith("test/")} for run in (a, b))
+    """Return the first difference of two finished runs in scores on test and logits, None where there is none.
+
+    Scores that only one of them has do not count: a version may record one more.
+    """
+    both = [key for key in a.record.metrics if key.startswith("test/") and key in b.record.metrics]
+    scores = ({key: run.record.metrics[key] for key in both} for run in (a, b))
     return next(iter(compare_values(*scores).different), compare_predictions(a.predictions, b.predictions).first)
 
 

@@ -16,7 +16,7 @@ from benchmark.results.read import files_of, read_predictions
 from benchmark.results.read_export import read_export
 from benchmark.results.results import PlanResults, RecordedRun
 from benchmark.tracking import tags
-from benchmark.tracking.challenges import info_file, predictions_file
+from benchmark.tracking.challenges import info_file, predictions_file, scored_sets
 from benchmark.tracking.lock import hold, lock_name, make_exclusive
 from benchmark.tracking.records import (
     CONFIG_FILE,
@@ -69,7 +69,7 @@ def import_bundle(store: TrackingStore, folder: Path, lock: Callable[[str], Path
                 if run in new:
                     labels = {tags.PARENT: parent, tags.IMPORTED: f"{bundle} {run.run_id}"}
                     _record(store, results, files, run, labels)
-                say(f"{run.name}: {'imported' if run in new else 'already here, skipped'}")
+                say(f"{run.name}: {'imported' if run in new else 'already here, skipped'}{_not_taken(here, run, new)}")
             if make_exclusive(held):  # otherwise another process works on the plan, and closes it
                 done = len(finished_runs(plan, store.runs(plan.profile))) == len(plan.wanted)
                 store.close_plan(parent, Status.FINISHED if done else Status.SCHEDULED)
@@ -90,6 +90,13 @@ def _is_here(store: TrackingStore, here: Sequence[RunRecord], files: ExportFiles
             "Import it into another store by `--tracking-uri`."
         )
     return True
+
+
+def _not_taken(here: Sequence[RunRecord], run: RunRecord, new: Sequence[RunRecord]) -> str:
+    """Say which challenge sets the bundle's run was scored on, and the one that is here was not."""
+    own = next((each for each in here if run not in new and _same_identity(each, run)), None)
+    lacking = [name for name in scored_sets(run) if own is not None and name not in scored_sets(own)]
+    return f"; not taken over: its scores on {', '.join(lacking)}" if lacking else ""
 
 
 def _same_identity(one: RunRecord, other: RunRecord) -> bool:

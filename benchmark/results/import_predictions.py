@@ -83,8 +83,6 @@ class Importer:
             return False
         if finished and not self.fresh:
             raise self._refusal("the test part")
-        for run in known:  # also one that a killed import left behind
-            self.store.supersede(run.run_id)
         labels = tags.origin_tags(origin.command) | tags.run_tags(
             kind=EXTERNAL, parent="", experiment=self.name, seed=0, fingerprint=fingerprint, note=NOTE
         )
@@ -105,6 +103,8 @@ class Importer:
             tracker.log_artifacts(folder)
         scores = classification_metrics(np.array([review.label for review in self.test]), given.logits)
         tracker.log_metrics({f"test/{score}": value for score, value in _known(scores, given).items()})
+        for run in known:  # also one that a killed import left behind
+            self.store.supersede(run.run_id)
         tracker.finish(Status.FINISHED)
         return True
 

@@ -6,6 +6,7 @@ had the same text) and, where the set has them, group and original. NAME.json is
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,9 +49,9 @@ def info_file(name: str) -> str:
 
 
 def scored_sets(run: RunRecord) -> list[str]:
-    """Return the names of the sets that the run has an accuracy of, by its metrics."""
-    first, last = METRIC.format(name="\n", score="accuracy").split("\n")
-    return [key[len(first) : -len(last)] for key in run.metrics if key.startswith(first) and key.endswith(last)]
+    """Return the names of the sets that the run has an accuracy of, by its metrics; a name becomes that of a file."""
+    found = (re.fullmatch(METRIC.format(name="([a-z0-9][a-z0-9_-]*)", score="accuracy"), key) for key in run.metrics)
+    return [match[1] for match in found if match]
 
 
 def challenge_scores(challenge: ChallengeSet, logits: np.ndarray) -> dict[str, float]:
@@ -94,6 +95,9 @@ def write_challenge(
         folder = Path(name)
         (folder / CHALLENGES).mkdir()
         table.to_parquet(folder / predictions_file(challenge.name), index=False)
+        tracker.log_artifacts(folder)
+        # Last: a kill between the two leaves the old fingerprint, or figures that contradict the metrics.
+        (folder / predictions_file(challenge.name)).unlink()
         (folder / info_file(challenge.name)).write_text(ChallengeInfo(**fields).model_dump_json(), encoding="utf-8")
         tracker.log_artifacts(folder)
     metrics = {METRIC.format(name=challenge.name, score=score): value for score, value in scores.items()}

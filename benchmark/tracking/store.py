@@ -216,7 +216,9 @@ class TrackingStore:
 
         model = self.reopen(run_id).model()
         if model is None:
-            raise TrackingError(f"run {run_id} has no model. Make one by `python -m benchmark run NAME --fresh`.")
+            raise TrackingError(
+                f"run {run_id} has no model, as imported runs. `python -m benchmark run NAME --fresh` makes one."
+            )
         try:
             return fetch_bundle(self._client, model, folder)
         except (OSError, MlflowException) as error:

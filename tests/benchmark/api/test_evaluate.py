@@ -8,7 +8,7 @@ import pytest
 from benchmark.tracking.lock import hold
 from benchmark.tracking.store import TrackingStore
 from tests.helpers.facts import assert_names, error_lines
-from tests.helpers.trained import record, record_whole
+from tests.helpers.trained import record_whole
 
 
 @pytest.fixture
@@ -87,11 +87,11 @@ class TestEvaluate:
 
 class TestRefusals:
     def test_a_run_without_a_model_is_named_and_the_others_are_scored(
-        self, call, store, runs, configured, trained_as, monkeypatch
+        self, call, store, runs, configured, trained_as, monkeypatch, tmp_path
     ):
         monkeypatch.setattr("benchmark.tracking.mlflow_tracker.MlflowTracker.log_model", lambda *_, **__: None)
         store.supersede(runs["rnn"])
-        record(store, trained_as("rnn"))
+        record_whole(store, trained_as("rnn"), tmp_path / "files")
         status, _, err = call("evaluate")
 
         assert status == 1

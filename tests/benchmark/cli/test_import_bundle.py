@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.helpers.external import record_models
-from tests.helpers.facts import assert_names
+from tests.helpers.facts import assert_names, error_lines
 
 
 @pytest.fixture
@@ -46,3 +46,30 @@ def test_predict_says_that_an_imported_run_has_no_model(call):
 
     assert (status, out) == (2, "")
     assert_names(err.splitlines()[-1], run_id, "no model")
+
+
+@pytest.mark.usefixtures("imported")
+def test_run_says_which_sets_a_finished_run_was_not_scored_on(call, write_config):
+    write_config(
+        profiles={"quick": {"experiments": ["rnn", "lstm"], "challenges": ["short"]}},
+        challenges={"short": {"source": "perturbation", "change": "first_words"}},
+    )
+    skipped = [line for line in call("run", "rnn")[2].splitlines() if "skipped" in line]
+    assert_names(skipped[0], "evaluate rnn --on short --profile quick")
+
+
+@pytest.mark.usefixtures("imported")
+@pytest.mark.parametrize(
+    ("words", "facts"),
+    [
+        (("absent",), ("absent", "no such file")),
+        (("bundle", "--name", "mine"), ("bundle", "--name")),
+        (("bundle", "--fresh"), ("bundle", "--fresh")),
+        (("bundle", "--on", "typos"), ("bundle", "--on")),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(call, words, facts):
+    status, out, err = call("import", *words)
+
+    assert (status, out) == (2, "")
+    assert_names(error_lines(err)[0], *facts)

@@ -113,7 +113,7 @@ def test_every_cell_is_what_scikit_learn_and_statsmodels_compute(leaked):
             "from test, points": from_test(counted, test[name]),
             "original, %": f"{accuracy(table[table['original']]):.2f}",
             "revised, %": f"{accuracy(table[~table['original']]):.2f}",
-            "both right, %": both_right(table),
+            "both right, %": f"{both_right(table)}{mark}",
             "ECE, %": f"{100 * calibration_error(counted):.2f}",
         }
     for name in SETS["films"]:
