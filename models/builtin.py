@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from models.configs import AttentionConfig, BowConfig, FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
+from models.configs import (
+    AttentionConfig,
+    BowConfig,
+    FinetunedBertConfig,
+    FrozenBertConfig,
+    RecurrentConfig,
+    TextCnnConfig,
+)
 from models.registry import ModelContext, register_model
 
 if TYPE_CHECKING:
@@ -20,13 +27,22 @@ def learn(model: Any, batches: Iterable[Batch]) -> None:
 
 @register_model("lstm-attention", config=AttentionConfig, tokenizer="word")
 @register_model("lstm", config=RecurrentConfig, tokenizer="word")
+@register_model("gru", config=RecurrentConfig, tokenizer="word")
 @register_model("rnn", config=RecurrentConfig, tokenizer="word")
 def build_recurrent(config: RecurrentConfig | AttentionConfig, context: ModelContext) -> Classifier:
-    """Build Elman's recurrent network, or an LSTM."""
-    from models.recurrent import RecurrentClassifier
+    """Build Elman's recurrent network, a GRU, or an LSTM."""
+    from models.recurrent import CELLS, RecurrentClassifier
 
-    cell = "rnn" if config.name == "rnn" else "lstm"
+    cell = config.name if config.name in CELLS else "lstm"
     return RecurrentClassifier(cell, config, context.vocab_size, context.num_classes)
+
+
+@register_model("text-cnn", config=TextCnnConfig, tokenizer="word")
+def build_text_cnn(config: TextCnnConfig, context: ModelContext) -> Classifier:
+    """Build a convolutional network over word vectors."""
+    from models.text_cnn import TextCnn
+
+    return TextCnn(config, context.vocab_size, context.num_classes)
 
 
 @register_model("bert-finetuned", config=FinetunedBertConfig, tokenizer="wordpiece")

@@ -1,7 +1,7 @@
 """Settings of the suite's models. Imports no torch."""
 
 import re
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -42,6 +42,21 @@ class AttentionConfig(RecurrentLayersConfig):
     attention_learning_rate_scale: float = Field(default=0.1, gt=0)
     """Multiple of the run's learning rate for the attention, which has little to learn from before the states mean
     something."""
+
+
+class TextCnnConfig(ModelConfig):
+    """Filters over neighbouring words, the maximum of each over the review, a linear layer (Kim 2014)."""
+
+    embedding_dim: int = Field(default=128, ge=1)
+    """Width of a word's vector."""
+    filters: int = Field(default=100, ge=1)
+    """Filters of each width."""
+    widths: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(default=(3, 4, 5), min_length=1, strict=False)
+    """Neighbouring words that a filter reads."""
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Dropout on the word vectors and on the pooled vector."""
+    word_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the words whose vectors are zero in a training step (Gal & Ghahramani 2016)."""
 
 
 class EncoderConfig(BaseModel):

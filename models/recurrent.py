@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from data_pipeline.batch import Batch
 from models.classifier import Classifier, ParameterGroup
 from models.configs import AttentionConfig, RecurrentConfig
-from models.cpu_kernels import Dropout, ElmanRNN, drop
+from models.cpu_kernels import Dropout, ElmanRNN
+from models.word_embedding import WordEmbedding, is_real
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {
     "rnn": ElmanRNN,  # Elman, "Finding structure in time", 1990
     "lstm": partial(nn.LSTM, batch_first=True),  # Hochreiter and Schmidhuber, "Long short-term memory", 1997
+    "gru": partial(nn.GRU, batch_first=True),  # Cho et al., "Learning Phrase Representations ...", 2014
 }
-PAD_ID = 0  # the word tokenizer's; its vector is zero and gets no gradient
-WORD_RANGE = 0.5  # of a word vector's numbers at first; torch's N(0, 1) outweighs what a few thousand reviews teach
 
 
 class RecurrentClassifier(Classifier):
@@ -31,9 +31,7 @@ class RecurrentClassifier(Classifier):
     def __init__(self, cell: str, config: RecurrentConfig | AttentionConfig, vocab_size: int, num_classes: int):
         """Build the network of a cell of CELLS; its weights begin as `initialise` says."""
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, config.embedding_dim, padding_idx=PAD_ID)
-        nn.init.uniform_(self.embedding.weight, -WORD_RANGE, WORD_RANGE)
-        nn.init.zeros_(self.embedding.weight[PAD_ID])
+        self.embedding = WordEmbedding(vocab_size, config.embedding_dim, config.word_dropout)
         directions = 2 if config.bidirectional else 1
         width = directions * config.hidden_dim
         self.layers = nn.ModuleList(
@@ -41,7 +39,6 @@ class RecurrentClassifier(Classifier):
             for layer in range(config.layers)
         )
         self.dropout = Dropout(config.dropout)
-        self.word_dropout = config.word_dropout
         self.output = nn.Linear(width, num_classes)
         self.pool: Callable[[Tensor, Tensor], Tensor]
         self.attention_learning_rate_scale = 1.0
@@ -78,21 +75,10 @@ class RecurrentClassifier(Classifier):
     def _states(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the (B, T, D * H) states of the last layer, and (B,) lengths, none of them 0."""
         lengths = batch.lengths.clamp(min=1)
-        states = self._embed(batch.input_ids)
+        states = self.embedding(batch.input_ids)
         for layer in self.layers:
             states = layer(self.dropout(states), lengths)
         return states, lengths
-
-    def _embed(self, input_ids: Tensor) -> Tensor:
-        """Return (B, T, E) word vectors; in training those of some words are zero wherever they stand in the batch.
-
-        Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks", 2016.
-        """
-        vectors: Tensor = self.embedding(input_ids)
-        if not self.training or self.word_dropout == 0:
-            return vectors
-        kept = drop(vectors.new_ones(self.embedding.num_embeddings), self.word_dropout)
-        return vectors * kept[input_ids][..., None]
 
 
 class RecurrentLayer(nn.Module):
@@ -187,8 +173,3 @@ class AttentionPooling(nn.Module):
         """Return (B, T) float32 weights, 0 at padding; each row sums to 1."""
         scores: Tensor = self.score(torch.tanh(self.project(states))).float()
         return scores.masked_fill(~is_real(states, lengths), float("-inf")).squeeze(-1).softmax(dim=-1)
-
-
-def is_real(states: Tensor, lengths: Tensor) -> Tensor:
-    """Return (B, T, 1) bool, True at the first `lengths` positions."""
-    return (torch.arange(states.shape[1], device=states.device) < lengths[:, None])[..., None]

@@ -13,9 +13,10 @@ from models.recurrent import RecurrentClassifier, reverse
 
 LENGTHS = [7, 1, 12, 4, 12, 2]
 ATTENTION = {"pooling": "attention", "attention_dim": 7}
+CELLS = ("rnn", "gru", "lstm")
 # oneDNN has no LSTM in bf16 for a processor that does not compute in it.
-IN_BF16 = ["rnn", "lstm"] if computes_in_bf16(torch.device("cpu")) else ["rnn"]
-PRECISIONS = [*((cell, False) for cell in ("rnn", "lstm")), *((cell, True) for cell in IN_BF16)]
+IN_BF16 = [*CELLS] if computes_in_bf16(torch.device("cpu")) else ["rnn", "gru"]
+PRECISIONS = [*((cell, False) for cell in CELLS), *((cell, True) for cell in IN_BF16)]
 
 
 def build(cell: str, **settings: object) -> RecurrentClassifier:
@@ -31,7 +32,7 @@ def build(cell: str, **settings: object) -> RecurrentClassifier:
 
 def packed_logits(model: RecurrentClassifier, cell: str, config: RecurrentConfig, batch: Batch) -> Tensor:
     """The textbook computation, with torch's own stacking, directions and packing, and the model's weights."""
-    reference = {"rnn": nn.RNN, "lstm": nn.LSTM}[cell](
+    reference = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[cell](
         config.embedding_dim, config.hidden_dim, config.layers, batch_first=True, bidirectional=config.bidirectional
     )
     weights = {}
@@ -57,7 +58,7 @@ def packed_logits(model: RecurrentClassifier, cell: str, config: RecurrentConfig
 @pytest.mark.parametrize("pooling", ["last", "mean", "max"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_equals_the_packed_computation(make_batch, cell, layers, bidirectional, pooling):
     settings = {"layers": layers, "bidirectional": bidirectional, "pooling": pooling}
     model = build(cell, **settings)
@@ -143,7 +144,7 @@ def test_dropout_falls_on_word_vectors_between_layers_and_on_the_pooled_vector_i
     assert torch.equal(model(batch), model(batch))
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_states_neither_fade_nor_explode_at_first_and_an_lstm_remembers(cell):
     made = build(cell, hidden_dim=16, bidirectional=True, layers=2)
     for layer in made.layers:
@@ -151,10 +152,11 @@ def test_states_neither_fade_nor_explode_at_first_and_an_lstm_remembers(cell):
             gates = each.weight_hh_l0.split(16)
             biases = [bias.tolist() for bias in (each.bias_ih_l0 + each.bias_hh_l0).split(16)]
 
-            assert len(gates) == (4 if cell == "lstm" else 1)
+            assert len(gates) == {"rnn": 1, "gru": 3, "lstm": 4}[cell]
             for gate in gates:
                 torch.testing.assert_close(gate @ gate.T, torch.eye(16), rtol=0, atol=1e-5)
-            assert biases == [[1.0 if gate == 1 else 0.0] * 16 for gate in range(len(gates))]  # 1: the forget gate
+            remembers = [1.0 if gate == 1 and cell == "lstm" else 0.0 for gate in range(len(gates))]  # the forget gate
+            assert biases == [[each] * 16 for each in remembers]
     assert made.embedding.weight[0].count_nonzero() == 0
     assert 0.4 < made.embedding.weight.abs().max() <= 0.5
 

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from models.configs import AttentionConfig, BowConfig, FinetunedBertConfig, FrozenBertConfig, RecurrentConfig
+from models.configs import (
+    AttentionConfig,
+    BowConfig,
+    FinetunedBertConfig,
+    FrozenBertConfig,
+    RecurrentConfig,
+    TextCnnConfig,
+)
 from models.registry import ModelConfig, UnknownModelError, get_model_spec, model_names, register_model
 
 
@@ -18,8 +25,10 @@ def test_the_models_of_the_suite_are_there():
 
     assert {name: (spec.config_class, spec.tokenizer, spec.cache_features) for name, spec in specs.items()} == {
         "rnn": (RecurrentConfig, "word", False),
+        "gru": (RecurrentConfig, "word", False),
         "lstm": (RecurrentConfig, "word", False),
         "lstm-attention": (AttentionConfig, "word", False),
+        "text-cnn": (TextCnnConfig, "word", False),
         "bert-frozen": (FrozenBertConfig, "wordpiece", True),
         "bert-finetuned": (FinetunedBertConfig, "wordpiece", False),
         "bow": (BowConfig, "word", False),
@@ -30,7 +39,7 @@ def test_the_models_of_the_suite_are_there():
 
 @pytest.mark.parametrize(
     ("name", "classes"),
-    [("rnn", 3), ("lstm", 3), ("lstm-attention", 3), ("bert-frozen", 3), ("bert-finetuned", 3), ("bow", 2)],
+    [(name, 2 if name == "bow" else 3) for name in model_names()],
 )
 def test_each_of_them_turns_a_batch_into_logits(name, classes, context, make_batch):
     spec = get_model_spec(name)
@@ -53,7 +62,7 @@ def test_a_name_is_given_once_and_to_what_has_a_file():
 
 @pytest.mark.parametrize(
     ("name", "suggested"),
-    [("bert-frosen", "'bert-frozen'"), ("xyz", "rnn, lstm, lstm-attention, bert-frozen, bert-finetuned, bow")],
+    [("bert-frosen", "'bert-frozen'"), ("xyz", ", ".join(model_names()))],
 )
 def test_an_unknown_name_gets_a_suggestion_or_the_list(name, suggested):
     with pytest.raises(UnknownModelError, match=f"'{name}'.*{suggested}"):

@@ -151,7 +151,7 @@ def test_before_any_run_all_are_listed_as_missing_with_the_command_that_does_the
     for line, name in zip(lines[3:7], ("rnn", "lstm", "bert-frozen", "bert-finetuned"), strict=True):
         assert line.split()[:4] == [name, name, "1", "missing"]
         assert f"`run {name}`" in line
-    assert lines[-1].endswith(": rnn, lstm, lstm-attention, bert-frozen, bert-finetuned, bow")
+    assert lines[-1].endswith(": rnn, gru, lstm, lstm-attention, text-cnn, bert-frozen, bert-finetuned, bow")
     seeds = [line.split()[2] for line in call("list", "--seed", "8", "9")[1].splitlines() if line.startswith("lstm ")]
     assert seeds == ["8", "9"]
 
