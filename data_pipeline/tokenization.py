@@ -92,6 +92,11 @@ class WordTokenizer:
             raise ValueError(f"{path} holds no list of words")
         return cls(itos)
 
+    @property
+    def words(self) -> list[str]:
+        """The vocabulary, in the order of its ids; the first two are no words."""
+        return list(self._vocab.itos)
+
     def save(self, path: Path) -> None:
         """Write the vocabulary as a JSON list."""
         path.write_text(json.dumps(self._vocab.itos, ensure_ascii=False), encoding="utf-8")

@@ -34,7 +34,7 @@ def build_recurrent(config: RecurrentConfig | AttentionConfig, context: ModelCon
     from models.recurrent import CELLS, RecurrentClassifier
 
     cell = config.name if config.name in CELLS else "lstm"
-    return RecurrentClassifier(cell, config, context.vocab_size, context.num_classes)
+    return RecurrentClassifier(cell, config, context)
 
 
 @register_model("text-cnn", config=TextCnnConfig, tokenizer="word")
@@ -42,7 +42,7 @@ def build_text_cnn(config: TextCnnConfig, context: ModelContext) -> Classifier:
     """Build a convolutional network over word vectors."""
     from models.text_cnn import TextCnn
 
-    return TextCnn(config, context.vocab_size, context.num_classes)
+    return TextCnn(config, context)
 
 
 @register_model("bert-finetuned", config=FinetunedBertConfig, tokenizer="wordpiece")

@@ -1,62 +1,13 @@
 """Settings of the suite's models. Imports no torch."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from data_pipeline.errors import Line
 from data_pipeline.paths import LocatedPath
-from models.registry import ModelConfig
-
-
-class RecurrentLayersConfig(ModelConfig):
-    """Embedding and one or more recurrent layers."""
-
-    embedding_dim: int = Field(default=128, ge=1)
-    """Width of a word's vector."""
-    hidden_dim: int = Field(default=256, ge=1)
-    """Width of the recurrent state, per direction."""
-    layers: int = Field(default=1, ge=1, le=8)
-    """Stacked recurrent layers."""
-    bidirectional: bool = False
-    """Read each review backwards too."""
-    dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Dropout on the word vectors, between layers and on the pooled vector."""
-    word_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the words whose vectors are zero in a training step (Gal & Ghahramani 2016)."""
-
-
-class RecurrentConfig(RecurrentLayersConfig):
-    """Recurrent layers, pooling over the real tokens, a linear layer."""
-
-    pooling: Literal["last", "mean", "max"] = "max"
-    """Makes one vector of the real tokens' states."""
-
-
-class AttentionConfig(RecurrentLayersConfig):
-    """Recurrent layers, attention pooling over the real tokens, a linear layer."""
-
-    attention_dim: int = Field(default=128, ge=1)
-    """Width of the layer that scores each state."""
-    attention_learning_rate_scale: float = Field(default=0.1, gt=0)
-    """Multiple of the run's learning rate for the attention, which has little to learn from before the states mean
-    something."""
-
-
-class TextCnnConfig(ModelConfig):
-    """Filters over neighbouring words, the maximum of each over the review, a linear layer (Kim 2014)."""
-
-    embedding_dim: int = Field(default=128, ge=1)
-    """Width of a word's vector."""
-    filters: int = Field(default=100, ge=1)
-    """Filters of each width."""
-    widths: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(default=(3, 4, 5), min_length=1, strict=False)
-    """Neighbouring words that a filter reads."""
-    dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Dropout on the word vectors and on the pooled vector."""
-    word_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the words whose vectors are zero in a training step (Gal & Ghahramani 2016)."""
+from models.registry import LATER, ModelConfig
 
 
 class EncoderConfig(BaseModel):
@@ -106,6 +57,90 @@ class EncoderConfig(BaseModel):
     def embedded(self) -> bool:
         """Whether this is the MiniLM that is installed with the suite."""
         return self.path is None and self.hub is None
+
+
+class VectorsConfig(BaseModel):
+    """A text file of word vectors, such as GloVe's, word2vec's or fastText's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    path: LocatedPath
+    """The file, `.gz` or not."""
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """Expected sha256 of the file; null: any."""
+
+
+class WordsConfig(ModelConfig):
+    """A vector per word of the vocabulary."""
+
+    embedding_dim: int = Field(default=128, ge=1)
+    """Width of a word's vector."""
+    vectors: Literal["encoder"] | VectorsConfig | None = Field(default=None, json_schema_extra=LATER)
+    """Where the vectors begin: null, at random; `{path: glove.txt}`, of a file; `encoder`, each the mean of its pieces'
+    input vectors in a pre-trained encoder. A word that has none there begins at random."""
+    encoder: EncoderConfig | None = Field(default=None, json_schema_extra=LATER)
+    """The encoder of `vectors: encoder`; null: the embedded MiniLM."""
+    freeze_vectors: bool = Field(default=False, json_schema_extra=LATER)
+    """Do not train the vectors."""
+    word_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the words whose vectors are zero in a training step (Gal & Ghahramani 2016)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _embedded_encoder(cls, raw: Any) -> Any:
+        """Name the embedded encoder where `vectors: encoder` names none, so that a run's settings have it."""
+        if isinstance(raw, dict) and raw.get("vectors") == "encoder" and raw.get("encoder") is None:
+            return {**raw, "encoder": {}}
+        return raw
+
+    @model_validator(mode="after")
+    def _vectors_fit(self) -> Self:
+        if self.encoder is not None and self.vectors != "encoder":
+            raise ValueError("`encoder` goes with `vectors: encoder`")
+        if self.freeze_vectors and self.vectors is None:
+            raise ValueError("`freeze_vectors` needs `vectors`: vectors at random would stay so")
+        return self
+
+
+class RecurrentLayersConfig(WordsConfig):
+    """Embedding and one or more recurrent layers."""
+
+    hidden_dim: int = Field(default=256, ge=1)
+    """Width of the recurrent state, per direction."""
+    layers: int = Field(default=1, ge=1, le=8)
+    """Stacked recurrent layers."""
+    bidirectional: bool = False
+    """Read each review backwards too."""
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Dropout on the word vectors, between layers and on the pooled vector."""
+
+
+class RecurrentConfig(RecurrentLayersConfig):
+    """Recurrent layers, pooling over the real tokens, a linear layer."""
+
+    pooling: Literal["last", "mean", "max"] = "max"
+    """Makes one vector of the real tokens' states."""
+
+
+class AttentionConfig(RecurrentLayersConfig):
+    """Recurrent layers, attention pooling over the real tokens, a linear layer."""
+
+    attention_dim: int = Field(default=128, ge=1)
+    """Width of the layer that scores each state."""
+    attention_learning_rate_scale: float = Field(default=0.1, gt=0)
+    """Multiple of the run's learning rate for the attention, which has little to learn from before the states mean
+    something."""
+
+
+class TextCnnConfig(WordsConfig):
+    """Filters over neighbouring words, the maximum of each over the review, a linear layer (Kim 2014)."""
+
+    filters: int = Field(default=100, ge=1)
+    """Filters of each width."""
+    widths: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(default=(3, 4, 5), min_length=1, strict=False)
+    """Neighbouring words that a filter reads."""
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Dropout on the word vectors and on the pooled vector."""
 
 
 class BertConfig(ModelConfig):

@@ -16,6 +16,7 @@ from data_pipeline.batch import Batch
 from models.classifier import Classifier, ParameterGroup
 from models.configs import AttentionConfig, RecurrentConfig
 from models.cpu_kernels import Dropout, ElmanRNN
+from models.registry import ModelContext
 from models.word_embedding import WordEmbedding, is_real
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {
@@ -28,10 +29,10 @@ CELLS: dict[str, Callable[..., nn.RNNBase]] = {
 class RecurrentClassifier(Classifier):
     """Word vectors, L recurrent layers, one vector pooled from the real tokens' states, a linear layer."""
 
-    def __init__(self, cell: str, config: RecurrentConfig | AttentionConfig, vocab_size: int, num_classes: int):
+    def __init__(self, cell: str, config: RecurrentConfig | AttentionConfig, context: ModelContext):
         """Build the network of a cell of CELLS; its weights begin as `initialise` says."""
         super().__init__()
-        self.embedding = WordEmbedding(vocab_size, config.embedding_dim, config.word_dropout)
+        self.embedding = WordEmbedding(config, context.vocab_size, context.vectors)
         directions = 2 if config.bidirectional else 1
         width = directions * config.hidden_dim
         self.layers = nn.ModuleList(
@@ -39,7 +40,7 @@ class RecurrentClassifier(Classifier):
             for layer in range(config.layers)
         )
         self.dropout = Dropout(config.dropout)
-        self.output = nn.Linear(width, num_classes)
+        self.output = nn.Linear(width, context.num_classes)
         self.pool: Callable[[Tensor, Tensor], Tensor]
         self.attention_learning_rate_scale = 1.0
         if isinstance(config, AttentionConfig):  # built last: with the same seed all else begins as without attention

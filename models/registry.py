@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_serializer, field_validator
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationInfo, field_serializer, field_validator
 from pydantic_core import to_json
 
 from data_pipeline.errors import did_you_mean
@@ -18,11 +18,16 @@ from data_pipeline.paths import locate, map_paths
 from models.plugins import load_entry_points
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from data_pipeline.batch import Batch
     from models.classifier import Classifier
 
 TokenizerKind = Literal["word", "wordpiece"]
 
+LATER: dict[str, JsonValue] = {
+    "later": True
+}  # of a setting that older records lack: at its default no part of a fingerprint
 BUILTIN = f"{__package__}.builtin"  # the module that registers the models of the suite
 
 
@@ -33,6 +38,14 @@ class ModelConfig(BaseModel):
 
     name: str
     """The registered model."""
+
+    def without_later(self, plain: dict[str, Any]) -> dict[str, Any]:
+        """Return the plain settings without those marked LATER that have their default."""
+        fields = type(self).model_fields.items()
+        later = {
+            name for name, each in fields if each.json_schema_extra == LATER and getattr(self, name) == each.default
+        }
+        return {name: value for name, value in plain.items() if name not in later}
 
     @classmethod
     def from_plain(cls, plain: Any, context: Any = None) -> Self:
@@ -60,6 +73,8 @@ class ModelContext:
     num_classes: int = 2
     encoder_dir: Path | None = None
     """Folder with the encoder's config.json and model.safetensors, already checked by hash."""
+    vectors: np.ndarray | None = None
+    """(vocab_size, E) where the word vectors begin; a row of NaN begins at random. None: all do."""
     pretrained: bool = True
     """False: read the encoder's shape alone; its weights come with the classifier's whole state."""
 

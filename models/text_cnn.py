@@ -10,21 +10,22 @@ from data_pipeline.batch import Batch
 from models.classifier import Classifier
 from models.configs import TextCnnConfig
 from models.cpu_kernels import Dropout
+from models.registry import ModelContext
 from models.word_embedding import WordEmbedding, is_real
 
 
 class TextCnn(Classifier):
     """Word vectors, filters over a few neighbouring words, the maximum of each over the review, a linear layer."""
 
-    def __init__(self, config: TextCnnConfig, vocab_size: int, num_classes: int):
+    def __init__(self, config: TextCnnConfig, context: ModelContext):
         super().__init__()
-        self.embedding = WordEmbedding(vocab_size, config.embedding_dim, config.word_dropout)
+        self.embedding = WordEmbedding(config, context.vocab_size, context.vectors)
         self.widths = config.widths
         self.convolutions = nn.ModuleList(
             nn.Conv1d(config.embedding_dim, config.filters, width, padding=width - 1) for width in config.widths
         )
         self.dropout = Dropout(config.dropout)
-        self.output = nn.Linear(config.filters * len(config.widths), num_classes)
+        self.output = nn.Linear(config.filters * len(config.widths), context.num_classes)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return (B, C) float32 logits; a review without tokens is read as one padding token, so that none is NaN."""

@@ -1,8 +1,10 @@
-"""Word vectors, trained from the start, with whole words dropped out."""
+"""Word vectors, at random or learned before, with whole words dropped out."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.configs import WordsConfig
 from models.cpu_kernels import drop
 
 PAD_ID = 0  # the word tokenizer's; its vector is zero and gets no gradient
@@ -15,11 +17,16 @@ class WordEmbedding(nn.Embedding):
     Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks", 2016.
     """
 
-    def __init__(self, vocab_size: int, width: int, word_dropout: float):
-        super().__init__(vocab_size, width, padding_idx=PAD_ID)
+    def __init__(self, config: WordsConfig, vocab_size: int, vectors: np.ndarray | None = None):
+        """Begin at random, but for the words that have a row in the (V, E) `vectors`: NaN is none."""
+        super().__init__(vocab_size, config.embedding_dim, padding_idx=PAD_ID)
         nn.init.uniform_(self.weight, -WORD_RANGE, WORD_RANGE)
         nn.init.zeros_(self.weight[PAD_ID])
-        self.word_dropout = word_dropout
+        if vectors is not None:
+            known = ~np.isnan(vectors).any(axis=1)
+            self.weight.data[torch.from_numpy(known)] = torch.from_numpy(vectors[known])
+        self.weight.requires_grad_(not config.freeze_vectors)
+        self.word_dropout = config.word_dropout
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the (B, T, E) vectors of (B, T) words."""

@@ -16,6 +16,7 @@ from benchmark.experiment.artifacts import dataset_records, write_conditions, wr
 from benchmark.experiment.bundle import write_bundle
 from benchmark.experiment.features import with_features
 from benchmark.experiment.unknown import check_unknown
+from benchmark.experiment.vectors import begin_vectors
 from benchmark.plan.encoder import resolve_run_encoder
 from benchmark.plan.fingerprint import Inputs, fingerprint
 from benchmark.plan.plan import PlannedRun
@@ -177,7 +178,9 @@ def _prepare(run: _Run, corpus: Corpus, part_names: Sequence[str]) -> _Prepared:
     tags |= {"encoder_fingerprint": encoder_hash} if encoder_hash else {}
     run.tracker.set_tags({"corpus": corpus.name, **tags})
     run.tracker.log_datasets([each for each in dataset_records(corpus, config.data) if each.split in part_names])
-    model = spec.build(experiment.model, ModelContext(data.tokenizer.vocab_size, encoder_dir=encoder_dir))
+    vectors = begin_vectors(experiment.model, data.tokenizer, encoder_dir, run.tracker, run.progress)
+    context = ModelContext(data.tokenizer.vocab_size, encoder_dir=encoder_dir, vectors=vectors)
+    model = spec.build(experiment.model, context)
     model = model.to(run.device)
     parts = data.parts
     if spec.cache_features and encoder is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from benchmark.config.schema import RunConfig
 from data_pipeline.files import sha256_of, try_read
 from data_pipeline.paths import map_paths
-from models.configs import EncoderConfig
+from models.configs import EncoderConfig, VectorsConfig, WordsConfig
 from models.registry import get_model_spec
 
 # Raise by hand when code changes the result of the same settings: then all runs are done again.
@@ -41,12 +41,14 @@ def fingerprint(run: RunConfig, inputs: Inputs) -> str:
     Raises:
         DataError: a file that a setting names cannot be read.
     """
-    settings = map_paths(run.experiment, _content).plain()
+    settings, model = map_paths(run.experiment, _content).plain(), run.experiment.model
     encoder = encoder_config(run)
     if encoder is not None:
         del settings["model"]["encoder"]  # its content counts, not where it lies
+    if isinstance(model, WordsConfig) and isinstance(model.vectors, VectorsConfig):
+        del settings["model"]["vectors"]["sha256"]  # `path` has become the file's hash
     tokens = settings["tokens"]
-    spec = get_model_spec(run.experiment.model.name)
+    spec = get_model_spec(model.name)
     if spec.tokenizer == "wordpiece":
         # The encoder's vocabulary is fixed: these two keys do nothing there.
         tokens = {key: value for key, value in tokens.items() if key not in {"vocab_size", "min_count"}}
@@ -55,7 +57,7 @@ def fingerprint(run: RunConfig, inputs: Inputs) -> str:
         "corpus": inputs.corpus,
         "split": inputs.split,
         "encoder": inputs.encoder if encoder is not None else None,
-        "model": settings["model"],
+        "model": model.without_later(settings["model"]),
         "tokens": tokens,
         "training": {**settings["training"], "precision": inputs.precision},
     }

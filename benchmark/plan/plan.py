@@ -16,8 +16,11 @@ from benchmark.tracking.records import RUN, PlanRecord, PlanRow
 from benchmark.training.device import DeviceSetting, resolve_device, resolve_precision
 from data_pipeline.config import DataConfig
 from data_pipeline.corpus import Corpus, audit
+from data_pipeline.encoder import Encoder
 from data_pipeline.load import held_out_ids
 from data_pipeline.sources import read_source
+from data_pipeline.word_vectors import encoder_width, file_width
+from models.configs import VectorsConfig, WordsConfig
 from models.precision import Precision
 from models.registry import get_model_spec
 
@@ -177,9 +180,27 @@ def _resolve(run: RunConfig, device: DeviceSetting, *, download: bool) -> tuple[
     """Return the fingerprint of a run's encoder, None without one, and its precision on this machine."""
     precision = resolve_precision(run.experiment.training.precision, resolve_device(device))
     encoder = resolve_run_encoder(run, download=download)
-    if encoder is not None and run.experiment.tokens.max_length > encoder.max_positions:
+    model = run.experiment.model
+    if isinstance(model, WordsConfig) and model.vectors is not None:
+        _check_width(run.experiment_name, model, encoder)
+    reads_pieces = get_model_spec(model.name).tokenizer == "wordpiece"
+    if encoder is not None and reads_pieces and run.experiment.tokens.max_length > encoder.max_positions:
         raise ConfigError(
             f"{run.experiment_name}.tokens.max_length: too long for the encoder "
             f"(got {run.experiment.tokens.max_length}, expected {encoder.max_positions} at most)"
         )
     return encoder.fingerprint if encoder else None, precision
+
+
+def _check_width(name: str, model: WordsConfig, encoder: Encoder | None) -> None:
+    """Raise ConfigError where the vectors that the words begin with have another width; DataError without any."""
+    if isinstance(model.vectors, VectorsConfig):
+        width = file_width(model.vectors.path, model.vectors.sha256)
+    else:
+        assert encoder is not None, "`vectors: encoder` names one"
+        width = encoder_width(encoder.folder)
+    if width != model.embedding_dim:
+        raise ConfigError(
+            f"{name}.model.embedding_dim: not the width of the vectors (got {model.embedding_dim}, expected {width}). "
+            f"Set it to {width}."
+        )

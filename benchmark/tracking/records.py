@@ -26,6 +26,7 @@ CHALLENGES = "challenges"  # folder of a run: NAME.parquet and NAME.json per cha
 # Metrics of a run, each with the name of a part behind it.
 UNKNOWN_TOKENS = "unknown_tokens/"  # share of the part's tokens that the vocabulary lacks
 UNREADABLE_REVIEWS = "unreadable_reviews/"  # reviews of the part without a known token
+KNOWN_VECTORS = "known_vectors"  # share of the vocabulary whose vectors were learned before
 MANY_UNKNOWN = 0.2  # a larger share of unknown tokens is reported
 
 

@@ -10,10 +10,12 @@ from data_pipeline.batch import Batch
 from models.configs import AttentionConfig, RecurrentConfig
 from models.precision import computes_in_bf16
 from models.recurrent import RecurrentClassifier, reverse
+from models.registry import ModelContext
 
 LENGTHS = [7, 1, 12, 4, 12, 2]
 ATTENTION = {"pooling": "attention", "attention_dim": 7}
 CELLS = ("rnn", "gru", "lstm")
+CONTEXT = ModelContext(vocab_size=100)
 # oneDNN has no LSTM in bf16 for a processor that does not compute in it.
 IN_BF16 = [*CELLS] if computes_in_bf16(torch.device("cpu")) else ["rnn", "gru"]
 PRECISIONS = [*((cell, False) for cell in CELLS), *((cell, True) for cell in IN_BF16)]
@@ -23,9 +25,9 @@ def build(cell: str, **settings: object) -> RecurrentClassifier:
     torch.manual_seed(1)
     settings = {"embedding_dim": 6, "hidden_dim": 5, "dropout": 0.0} | settings
     if settings.get("pooling") != "attention":
-        return RecurrentClassifier(cell, RecurrentConfig(name=cell, **settings), vocab_size=100, num_classes=2)
+        return RecurrentClassifier(cell, RecurrentConfig(name=cell, **settings), CONTEXT)
     del settings["pooling"]
-    model = RecurrentClassifier(cell, AttentionConfig(name=cell, **settings), vocab_size=100, num_classes=2)
+    model = RecurrentClassifier(cell, AttentionConfig(name=cell, **settings), CONTEXT)
     nn.init.normal_(model.pool.score.weight)  # as if trained: it begins at 0
     return model
 
@@ -216,7 +218,7 @@ class TestAttention:
         torch.manual_seed(1)
         config = AttentionConfig(name="lstm", embedding_dim=6, hidden_dim=5, dropout=0.0)
         model, mean, batch = (
-            RecurrentClassifier("lstm", config, 100, 2),
+            RecurrentClassifier("lstm", config, CONTEXT),
             build("lstm", pooling="mean"),
             make_batch(LENGTHS),
         )

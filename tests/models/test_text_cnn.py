@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from models.configs import TextCnnConfig
+from models.registry import ModelContext
 from models.text_cnn import TextCnn
 
 LENGTHS = [7, 1, 12, 4]
@@ -12,7 +13,7 @@ LENGTHS = [7, 1, 12, 4]
 def build(**settings: object) -> TextCnn:
     torch.manual_seed(1)
     config = TextCnnConfig(name="text-cnn", embedding_dim=6, filters=5, **settings)
-    return TextCnn(config, vocab_size=100, num_classes=2)
+    return TextCnn(config, ModelContext(vocab_size=100))
 
 
 def test_it_takes_each_filters_maximum_over_all_windows_that_touch_the_review(make_batch):

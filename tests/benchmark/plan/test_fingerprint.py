@@ -20,6 +20,7 @@ from models.configs import (
     FinetunedBertConfig,
     FrozenBertConfig,
     RecurrentConfig,
+    TextCnnConfig,
 )
 from models.registry import ModelConfig, register_model
 from tests.helpers.recorded import NOWHERE
@@ -50,6 +51,8 @@ OTHER_LAYERS = {
     "dropout": 0.1,
     "word_dropout": 0.1,
 }
+OTHER_WORDS = {"vectors": "encoder"}
+OTHER_CNN = {"embedding_dim": 64, "filters": 64, "widths": [2, 3], "dropout": 0.1, "word_dropout": 0.1}
 OTHER_RECURRENT = {**OTHER_LAYERS, "pooling": "mean"}
 OTHER_ATTENTION = {**OTHER_LAYERS, "attention_dim": 64, "attention_learning_rate_scale": 1.0}
 OTHER_BERT = {"head_dim": 16, "pooling": "mean", "layers": "all"}
@@ -89,7 +92,8 @@ def test_how_a_setting_is_written_changes_nothing():
         *parameters("bert-frozen", "training", OTHER_TRAINING),
         *parameters("lstm", "tokens", OTHER_TOKENS),
         *parameters("bert-frozen", "tokens", {"max_length": 128, "truncation": "head_tail"}),
-        *parameters("lstm", "model", OTHER_RECURRENT),
+        *parameters("lstm", "model", OTHER_RECURRENT | OTHER_WORDS),
+        *parameters("text-cnn", "model", OTHER_CNN | OTHER_WORDS),
         *parameters("lstm-attention", "model", OTHER_ATTENTION),
         *parameters("bert-frozen", "model", OTHER_FROZEN),
         *parameters("bert-finetuned", "model", OTHER_FINETUNED),
@@ -107,8 +111,9 @@ def test_every_setting_that_can_change_a_result_changes_it(model, section, key, 
     [
         (TrainingConfig, OTHER_TRAINING, {"precision"}),
         (TokensConfig, OTHER_TOKENS, set()),
-        (RecurrentConfig, OTHER_RECURRENT, {"name"}),
-        (AttentionConfig, OTHER_ATTENTION, {"name"}),
+        (RecurrentConfig, OTHER_RECURRENT | OTHER_WORDS, {"name", "encoder", "freeze_vectors"}),
+        (AttentionConfig, OTHER_ATTENTION | OTHER_WORDS, {"name", "encoder", "freeze_vectors"}),
+        (TextCnnConfig, OTHER_CNN | OTHER_WORDS, {"name", "encoder", "freeze_vectors"}),
         (FrozenBertConfig, OTHER_FROZEN, {"name", "encoder"}),
         (FinetunedBertConfig, OTHER_FINETUNED, {"name", "encoder"}),
         (BowConfig, OTHER_BOW, {"name"}),
@@ -163,6 +168,26 @@ def test_where_the_encoder_lies_and_what_it_is_called_do_not_change_it(model, ch
     word_tokens = {"vocab_size": 100, "min_count": 9}  # the encoder has a vocabulary of its own
     assert mark(run_of(model, tokens=word_tokens, encoder=change)) == mark(run_of(model))
     assert set(EncoderConfig.model_fields) == {"path", "name", "hub", "revision", "sha256"}
+
+
+def test_settings_that_older_runs_lack_change_no_fingerprint_while_they_are_not_used():
+    model = run_of("lstm").experiment.model
+    plain = model.model_dump()
+
+    assert plain.keys() - model.without_later(plain).keys() == {"vectors", "encoder", "freeze_vectors"}
+
+
+def test_of_word_vectors_the_content_counts_the_encoder_and_whether_they_are_trained(tmp_path):
+    for name, text in (("one.txt", "good 1 2"), ("copy.txt", "good 1 2"), ("other.txt", "good 3 4")):
+        (tmp_path / name).write_text(text)
+    one, copy, other = (
+        mark(run_of("lstm", vectors={"path": str(tmp_path / name)})) for name in ("one.txt", "copy.txt", "other.txt")
+    )
+    named = mark(run_of("lstm", vectors={"path": str(tmp_path / "one.txt"), "sha256": "e" * 64}))
+    encoder, frozen = run_of("lstm", vectors="encoder"), run_of("lstm", vectors="encoder", freeze_vectors=True)
+
+    assert one == copy == named
+    assert len({one, other, mark(run_of()), mark(encoder), mark(frozen), mark(encoder, encoder="0" * 64)}) == 6
 
 
 class Reading(ModelConfig):
