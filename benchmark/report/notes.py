@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmark.analysis.pairwise import TESTS, About
 from benchmark.output import spell_amount, spell_seconds
 from benchmark.report.rows import UNKNOWN_SETUP, Row, Verdict
 from benchmark.results.results import PlanResults
-from benchmark.tracking.records import MANY_UNKNOWN, UNKNOWN_TOKENS, UNREADABLE_REVIEWS, PlanRecord, PlanRow, Status
+from benchmark.tracking.records import (
+    KNOWN_VECTORS,
+    MANY_UNKNOWN,
+    UNKNOWN_TOKENS,
+    UNREADABLE_REVIEWS,
+    PlanRecord,
+    PlanRow,
+    Status,
+)
 from data_pipeline.split import CLASSES
 
 EXPLAINED: dict[About, str] = {
@@ -90,13 +100,20 @@ def _unknown_notes(results: PlanResults) -> list[str]:
     ]
     if groups:
         notes.append(f"Reviews without a known token, {parts}: {'; '.join(groups)}.")
+    if known := _by_metrics(results, [KNOWN_VECTORS]):
+        groups = [f"{names} {100 * share:.1f} %" for (share,), names in known.items()]
+        notes.append(f"Words of the vocabulary that begin with a vector learned before: {'; '.join(groups)}.")
     return notes
 
 
 def _by_part(results: PlanResults, metric: str) -> dict[tuple[float, ...], str]:
-    """Return the models by their values of a metric of train, val and test; older records have none."""
+    """Return the models by their values of a metric of train, val and test."""
+    return _by_metrics(results, [f"{metric}{part}" for part in PARTS])
+
+
+def _by_metrics(results: PlanResults, keys: Sequence[str]) -> dict[tuple[float, ...], str]:
+    """Return the models by their values of these metrics; older records, and other models, have none."""
     found: dict[tuple[float, ...], list[str]] = {}
-    keys = [f"{metric}{part}" for part in PARTS]
     for row in results.plan.rows:
         size = f" (trained on {row.train_size:,})" if len(results.plan.train_sizes) > 1 else ""
         for run in results.finished(row)[:1]:  # all seeds read the same reviews
