@@ -99,7 +99,7 @@ def test_the_repository_s_own_file_is_valid_and_its_quick_profile_needs_no_netwo
     suite = load_suite(REPOSITORY / "experiments.yaml", "quick")
 
     assert suite.data[0].source == "embedded"
-    encoders = [e.model.encoder for e in suite.experiments.values() if hasattr(e.model, "encoder")]
+    encoders = [encoder for e in suite.experiments.values() if (encoder := getattr(e.model, "encoder", None))]
     assert len(encoders) == 2
     assert {encoder.path for encoder in encoders} == {None}  # None: the wheel's
 
