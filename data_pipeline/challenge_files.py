@@ -30,7 +30,7 @@ class PublishedFile:
 
     @property
     def name(self) -> str:
-        """Its name at the publisher, and in a folder here."""
+        """Return its name at the publisher, and in a folder here."""
         return self.url.rpartition("/")[2]
 
 

@@ -36,7 +36,7 @@ class ChallengeSet:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of texts, labels, groups and originals, in their order."""
+        """Return the hash of texts, labels, groups and originals, in their order."""
         groups = self.groups or ("",) * len(self.reviews)
         original = self.original or (False,) * len(self.reviews)
         rows = zip(self.reviews, groups, original, strict=True)

@@ -94,7 +94,7 @@ class WordTokenizer:
 
     @property
     def words(self) -> list[str]:
-        """The vocabulary, in the order of its ids; the first two are no words."""
+        """Return the vocabulary, in the order of its ids; the first two are no words."""
         return list(self._vocab.itos)
 
     def save(self, path: Path) -> None:

@@ -46,7 +46,7 @@ class ChallengeRow:
 
     @property
     def scored(self) -> bool:
-        """Whether all its runs were scored on the set."""
+        """Return whether all its runs were scored on the set."""
         return bool(self.scores)
 
 
@@ -72,7 +72,7 @@ class ChallengeVerdict:
 
     @property
     def paired(self) -> bool:
-        """Whether each group is a pair."""
+        """Return whether each group is a pair."""
         groups = self.results.groups
         return groups is not None and bool((np.unique(groups.astype(str), return_counts=True)[1] == 2).all())
 

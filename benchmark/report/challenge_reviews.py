@@ -40,7 +40,7 @@ class ChosenChallenge:
 
     @property
     def ids(self) -> list[str]:
-        """Ids of the reviews and of their partners, each once."""
+        """Return the ids of the reviews and of their partners, each once."""
         places = self.all_places
         partners = (self.partners[place] for place in places if place in self.partners)
         return [str(self.results.ids[place]) for place in dict.fromkeys((*places, *partners))]

@@ -81,7 +81,7 @@ class Page:
 
     @property
     def challenge_ids(self) -> dict[str, list[str]]:
-        """Ids of the reviews of each challenge set whose text the page shows, by its name."""
+        """Return the ids of the reviews of each challenge set whose text the page shows, by its name."""
         return {each.results.name: each.ids for each in self.challenges}
 
     def find_texts(self, place: Place, *, insist: bool) -> ReviewTexts:
