@@ -31,7 +31,8 @@ def file_width(path: Path, sha256: str | None) -> int:
 
 def encoder_width(encoder_dir: Path) -> int:
     """Return E of the encoder's input vectors; raise DataError where it has none."""
-    return read_shapes(encoder_dir)[_table_name(encoder_dir)][1]
+    _, shape = _table(encoder_dir)
+    return shape[1]
 
 
 def read_vectors(path: Path, words: Sequence[str]) -> np.ndarray:
@@ -86,7 +87,7 @@ def encoder_vectors(encoder_dir: Path, words: Sequence[str]) -> np.ndarray:
 def _input_vectors(encoder_dir: Path) -> np.ndarray:
     from safetensors import safe_open
 
-    wanted = _table_name(encoder_dir)
+    wanted, _ = _table(encoder_dir)
     for path in weights_files(encoder_dir):
         with safe_open(path, framework="np") as file:
             if wanted in file.keys():  # noqa: SIM118  no mapping
@@ -94,11 +95,12 @@ def _input_vectors(encoder_dir: Path) -> np.ndarray:
     raise AssertionError("read_shapes found the table")
 
 
-def _table_name(encoder_dir: Path) -> str:
-    names = [name for name in read_shapes(encoder_dir) if name.endswith(ENCODER_TABLE)]
-    if len(names) != 1:
-        raise DataError(f"{encoder_dir}: {len(names)} tables {ENCODER_TABLE} among the weights, expected one.")
-    return names[0]
+def _table(encoder_dir: Path) -> tuple[str, tuple[int, ...]]:
+    """Return name and shape of the table of input vectors."""
+    found = [table for table in read_shapes(encoder_dir).items() if table[0].endswith(ENCODER_TABLE)]
+    if len(found) != 1:
+        raise DataError(f"{encoder_dir}: {len(found)} tables {ENCODER_TABLE} among the weights, expected one.")
+    return found[0]
 
 
 def _read_width(path: Path, first: bytes) -> int:

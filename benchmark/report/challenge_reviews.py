@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from benchmark.report.beyond import ChallengeVerdict
-from benchmark.report.chosen_reviews import LONGEST, OF_CHALLENGE, mean_positive, pick_reviews, rounded
+from benchmark.report.chosen_reviews import (
+    LONGEST,
+    OF_CHALLENGE,
+    each_once,
+    mean_positive,
+    pick_reviews,
+    rounded,
+    shortened,
+)
 from benchmark.report.explained_reviews import displayed_text
 from benchmark.results.results import ChallengeResults, ReviewTexts
 
@@ -35,8 +43,8 @@ class ChosenChallenge:
 
     @property
     def all_places(self) -> list[int]:
-        """Each review once, those that models disagree on most first."""
-        return list(dict.fromkeys(int(place) for places in self.places.values() for place in places))
+        """Return each review once, those that models disagree on most first."""
+        return each_once(self.places)
 
     @property
     def ids(self) -> list[str]:
@@ -99,7 +107,7 @@ def _review_json(chosen: ChosenChallenge, place: int, models: int, texts: Review
     text = texts.texts.get(review["id"])
     if text is not None:
         plain, _ = displayed_text(text)
-        review |= {"words": len(text.split()), "text": plain if len(plain) <= longest else f"{plain[:longest]} …"}
+        review |= {"words": len(text.split()), "text": shortened(plain, longest)}
     return review
 
 

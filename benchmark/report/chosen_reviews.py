@@ -38,8 +38,8 @@ class Chosen:
 
     @property
     def all_places(self) -> list[int]:
-        """Each review once, those that models disagree on most first."""
-        return list(dict.fromkeys(int(place) for places in self.places.values() for place in places))
+        """Return each review once, those that models disagree on most first."""
+        return each_once(self.places)
 
 
 def choose_reviews(results: PlanResults, details: Details, rows: Sequence[Row]) -> Chosen:
@@ -52,6 +52,16 @@ def choose_reviews(results: PlanResults, details: Details, rows: Sequence[Row]) 
     place_of = {review_id: place for place, review_id in enumerate(results.ids)}
     places["explained"] = np.array([place_of[review_id] for review_id in explained], dtype=np.int64)
     return Chosen(tuple(row.name for row in rows), places, positive, explained)
+
+
+def each_once(places: Mapping[str, np.ndarray]) -> list[int]:
+    """Return the places of all kinds, each once, in the order of the kinds."""
+    return list(dict.fromkeys(int(place) for of_kind in places.values() for place in of_kind))
+
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """Return at most so many characters of a text, and an ellipsis where there are more."""
+    return text if len(text) <= longest else f"{text[:longest]} …"
 
 
 def mean_positive(logits: Mapping[str, np.ndarray], runs: Sequence[RunRecord]) -> np.ndarray:
@@ -100,7 +110,7 @@ def reviews_json(results: PlanResults, details: Details, chosen: Chosen, texts: 
             why = chosen.explained.get(review_id)
             if why:
                 review["why"] = explained_json(why, displayed_at)
-            review["text"] = plain if why or len(plain) <= LONGEST else f"{plain[:LONGEST]} …"
+            review["text"] = plain if why else shortened(plain)
         if details.stars is not None and not np.isnan(details.stars[place]):
             review["stars"] = int(details.stars[place])
         if details.films is not None and details.films[place]:
